@@ -1,0 +1,68 @@
+package ledger
+
+// Kind says what an operation does. Numbers are part of the proposal and entry formats: append-only.
+type Kind uint8
+
+// Kinds of operations.
+const (
+	KindCredit        Kind = 1
+	KindDebit         Kind = 2
+	KindTransfer      Kind = 3
+	KindCreateLedger  Kind = 16
+	KindCreateAccount Kind = 17
+	KindSetLimits     Kind = 18
+	KindSetFrozen     Kind = 19
+	KindCloseAccount  Kind = 20
+)
+
+// Bounds of an operation's fields, in bytes unless said otherwise.
+const (
+	MaxIDLen        = 64   // operation id
+	MaxAccountLen   = 64   // account id
+	MaxLedgerLen    = 32   // ledger name
+	MaxAssetLen     = 16   // asset
+	MaxReferenceLen = 64   // caller's reference
+	MaxScale        = 18   // decimal places
+	MaxGroup        = 1000 // members of an atomic group
+	MaxBatch        = 8000 // operations of one proposal
+)
+
+// Operation is one requested change, flat over all kinds so that a batch decodes without allocating. Byte slices may
+// alias the proposal they were decoded from: nothing of an Operation is kept by reference.
+type Operation struct {
+	// ID is the idempotency key, 1 to MaxIDLen bytes; Attempt counts from 1.
+	ID      []byte
+	Attempt uint32
+	Kind    Kind
+	// Linked: this operation and the next belong to one atomic group.
+	Linked bool
+	// IssuedAt is when the id was made, Unix nanoseconds; part of the payload.
+	IssuedAt int64
+	// EventTime, Code and Reference are the caller's own; EventTime 0 means not given.
+	EventTime int64
+	Code      uint32
+	Reference []byte
+
+	// Debit is the debited account (KindDebit, KindTransfer).
+	Debit []byte
+	// Credit is the credited account (KindCredit, KindTransfer) or the one that the operation is about
+	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount).
+	Credit []byte
+	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer).
+	Amount int64
+
+	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).
+	Ledger []byte
+	// Asset and Scale of KindCreateLedger.
+	Asset []byte
+	Scale uint8
+
+	// Floor (at most 0) and Ceiling (at least 0) of KindCreateAccount and KindSetLimits, where Has… is set.
+	HasFloor, HasCeiling bool
+	// NoCeiling removes the ceiling (KindSetLimits).
+	NoCeiling      bool
+	Floor, Ceiling int64
+
+	// Frozen and FrozenCredits are the wanted state of KindSetFrozen.
+	Frozen, FrozenCredits bool
+}
