@@ -1,0 +1,87 @@
+# Two commands for everybody: `make run` and `make test`. `make help` lists the rest.
+
+GO        ?= go
+BIN       := bin
+TOOLBIN   := .cache/bin
+FUZZTIME  ?= 20s
+SEED      ?= 1
+MINUTES   ?= 5
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+# ---- build and run ----
+
+.PHONY: build
+build: ## Build bin/ballastd, bin/ballast, bin/ballastbench
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+.PHONY: run
+run: build ## Build, then run a three-node cluster on loopback (data in .ballast-dev)
+	@exec $(BIN)/ballast dev $(ARGS)
+
+.PHONY: bench
+bench: build ## Measure throughput and latency beside the raft-only floor
+	@exec $(BIN)/ballastbench $(ARGS)
+
+# ---- tests ----
+
+.PHONY: test
+test: ## All tests but those marked lab; the last line is the summary
+	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runtests && $(TOOLBIN)/runtests $(ARGS)
+
+.PHONY: guards
+guards: ## Build each guard of docs/testing.md out and expect its test to fail
+	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runguards && $(TOOLBIN)/runguards $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzzer of the module for FUZZTIME (20s)
+	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runfuzz && $(TOOLBIN)/runfuzz -time $(FUZZTIME) $(ARGS)
+
+.PHONY: nemesis
+nemesis: ## Check linearizability under faults: make nemesis SEED=7 MINUTES=10
+	$(GO) test -count=1 -timeout 0 -v -run '^TestNemesis$$' ./tests/linearizability -args -seed $(SEED) -minutes $(MINUTES)
+
+.PHONY: nemesis-planted
+nemesis-planted: ## Plant each known bug and expect the nemesis to catch it
+	$(GO) test -count=1 -timeout 30m -v -tags planted -run '^TestPlanted' ./tests/linearizability
+
+# ---- checks ----
+
+.PHONY: lint
+lint: $(TOOLBIN)/golangci-lint ## Linters (.golangci.yml says why each)
+	$(TOOLBIN)/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: $(TOOLBIN)/golangci-lint ## Format as the linters want it
+	$(TOOLBIN)/golangci-lint fmt ./...
+
+.PHONY: proto
+proto: proto-tools ## Generate Go from proto/
+	PATH=$(CURDIR)/$(TOOLBIN):$$PATH $(TOOLBIN)/buf generate
+
+.PHONY: proto-image
+proto-image: proto-tools ## Bless the wire as it is now; needs a CHANGELOG line
+	$(TOOLBIN)/buf build --exclude-source-info -o proto/ballast.binpb
+
+.PHONY: proto-check
+proto-check: proto-tools ## Generated Go current, lint, nothing broken since the committed image
+	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/protocheck && PATH=$(CURDIR)/$(TOOLBIN):$$PATH $(TOOLBIN)/protocheck
+
+# ---- build tools, each pinned in a module file of its own, out of what importers of the client see ----
+
+.PHONY: proto-tools
+proto-tools: $(TOOLBIN)/buf $(TOOLBIN)/protoc-gen-go $(TOOLBIN)/protoc-gen-go-grpc
+
+$(TOOLBIN)/golangci-lint: tools/lint/go.mod
+	$(GO) build -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLBIN)/buf: tools/buf/go.mod
+	$(GO) build -modfile=tools/buf/go.mod -o $@ github.com/bufbuild/buf/cmd/buf
+
+$(TOOLBIN)/protoc-gen-go: tools/go.mod
+	$(GO) build -modfile=tools/go.mod -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+$(TOOLBIN)/protoc-gen-go-grpc: tools/go.mod
+	$(GO) build -modfile=tools/go.mod -o $@ google.golang.org/grpc/cmd/protoc-gen-go-grpc
