@@ -1,0 +1,149 @@
+package proposal
+
+import (
+	"bytes"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/ballastdb/ballast/fsm/ledger"
+)
+
+const (
+	sampleTime = int64(1_785_000_000_123_456_789)
+	sampleUUID = "0198c1f2-7e4a-7bcd-8123-456789abcdef"
+)
+
+// sampleOperations has every field at least once.
+func sampleOperations() []ledger.Operation {
+	id := func(s string) []byte { return []byte(s) }
+	return []ledger.Operation{
+		{Kind: ledger.KindCreateLedger, ID: id("ledger-1"), Attempt: 1, IssuedAt: sampleTime, Ledger: id("usd"), Asset: id("USD"), Scale: 6},
+		{Kind: ledger.KindCreateAccount, ID: id("open-1"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Ledger: id("usd"),
+			HasFloor: true, Floor: -100, HasCeiling: true, Ceiling: 5_000_000},
+		{Kind: ledger.KindCredit, ID: id(sampleUUID), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Amount: 1_000_000, Linked: true},
+		{Kind: ledger.KindTransfer, ID: id("0123456789abcdef"), Attempt: 1, IssuedAt: sampleTime, Debit: id("acct-001"), Credit: id("acct-002"), Amount: 25},
+		{Kind: ledger.KindDebit, ID: id("d"), Attempt: 7, IssuedAt: sampleTime, Debit: id("acct-001"), Amount: 1<<63 - 1,
+			EventTime: -1, Code: 1<<32 - 1, Reference: id("invoice 42")},
+		{Kind: ledger.KindSetLimits, ID: id("limits"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), HasFloor: true, NoCeiling: true},
+		{Kind: ledger.KindSetFrozen, ID: id("freeze"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Frozen: true, FrozenCredits: true},
+		{Kind: ledger.KindCloseAccount, ID: id("close"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001")},
+	}
+}
+
+func encodeOperations(t interface{ Fatal(...any) }, ops []ledger.Operation) []byte {
+	b := NewBuilder(1)
+	for i := range ops {
+		if err := b.Add(AppendOperation(nil, &ops[i]), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Finish(sampleTime)
+}
+
+// samples is one proposal of each kind, by the name of its golden file.
+func samples(t *testing.T) map[string][]byte {
+	must := func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	member := Member{
+		ID: "berlin/" + sampleUUID, MemberAddress: "127.0.0.1:7411", ClientAddress: "127.0.0.1:7401", OperatorAddress: "127.0.0.1:7421",
+	}
+	return map[string][]byte{
+		"operations":    encodeOperations(t, sampleOperations()),
+		"marker":        EncodeMarker(sampleTime, 1, 9),
+		"checkpoint":    EncodeCheckpoint(sampleTime, 1),
+		"settings":      must(EncodeSettings(sampleTime, 1, []Setting{{SettingIDWindow, 3_600_000_000_000}, {SettingCheckpointInterval, 500}})),
+		"announce":      must(EncodeAnnounce(sampleTime, 1, member)),
+		"forget":        must(EncodeForget(sampleTime, 1, member.ID)),
+		"raise-version": EncodeRaiseVersion(sampleTime, 1, 2),
+	}
+}
+
+// encodeAgain is the encoding of a decoded proposal.
+func encodeAgain(t interface{ Fatal(...any) }, p Proposal) []byte {
+	must := func(b []byte, err error) []byte {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	switch p.Kind {
+	case KindOperations:
+		b := NewBuilder(p.ClusterVersion)
+		for i := range p.Operations {
+			must(nil, b.Add(AppendOperation(nil, &p.Operations[i]), 1))
+		}
+		return b.Finish(p.Time)
+	case KindMarker:
+		return EncodeMarker(p.Time, p.ClusterVersion, p.Term)
+	case KindCheckpoint:
+		return EncodeCheckpoint(p.Time, p.ClusterVersion)
+	case KindSettings:
+		return must(EncodeSettings(p.Time, p.ClusterVersion, p.Settings))
+	case KindAnnounce:
+		return must(EncodeAnnounce(p.Time, p.ClusterVersion, p.Member))
+	case KindForget:
+		return must(EncodeForget(p.Time, p.ClusterVersion, p.Member.ID))
+	case KindRaiseVersion:
+		return EncodeRaiseVersion(p.Time, p.ClusterVersion, p.Version)
+	}
+	t.Fatal("no encoder for kind", p.Kind)
+	return nil
+}
+
+func sameOperation(a, b *ledger.Operation) bool {
+	x, y := *a, *b
+	for _, f := range []struct{ a, b *[]byte }{
+		{&x.ID, &y.ID}, {&x.Debit, &y.Debit}, {&x.Credit, &y.Credit}, {&x.Reference, &y.Reference}, {&x.Ledger, &y.Ledger}, {&x.Asset, &y.Asset},
+	} {
+		if !bytes.Equal(*f.a, *f.b) {
+			return false
+		}
+		*f.a, *f.b = nil, nil
+	}
+	return x.ID == nil && y.ID == nil && equalFlat(x, y)
+}
+
+// equalFlat compares operations whose slices are nil.
+func equalFlat(x, y ledger.Operation) bool {
+	return x.Attempt == y.Attempt && x.Kind == y.Kind && x.Linked == y.Linked && x.IssuedAt == y.IssuedAt && x.EventTime == y.EventTime &&
+		x.Code == y.Code && x.Amount == y.Amount && x.Scale == y.Scale && x.HasFloor == y.HasFloor && x.HasCeiling == y.HasCeiling &&
+		x.NoCeiling == y.NoCeiling && x.Floor == y.Floor && x.Ceiling == y.Ceiling && x.Frozen == y.Frozen && x.FrozenCredits == y.FrozenCredits
+}
+
+// drawOperation draws any operation that the format carries, sensible or not.
+func drawOperation(t *rapid.T) ledger.Operation {
+	text := func(name string) []byte {
+		return rapid.OneOf(
+			rapid.SliceOfN(rapid.Byte(), 0, 20),
+			rapid.SliceOfN(rapid.Byte(), 0, MaxText),
+			rapid.Just([]byte(sampleUUID)),
+			rapid.Just([]byte("0198C1F2-7e4a-7bcd-8123-456789abcdef")),
+			rapid.Just([]byte("0198c1f2-7e4a-7bcd-8123-456789abcde-")),
+		).Draw(t, name)
+	}
+	op := ledger.Operation{
+		Kind: rapid.SampledFrom([]ledger.Kind{
+			ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
+			ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount,
+		}).Draw(t, "kind"),
+		ID: text("id"), Attempt: rapid.Uint32().Draw(t, "attempt"), Linked: rapid.Bool().Draw(t, "linked"),
+		IssuedAt: rapid.Int64().Draw(t, "issued"), EventTime: rapid.Int64().Draw(t, "event"), Code: rapid.Uint32().Draw(t, "code"),
+		Reference: text("reference"), Debit: text("debit"), Credit: text("credit"), Amount: rapid.Int64().Draw(t, "amount"),
+		Ledger: text("ledger"), Asset: text("asset"), Scale: rapid.Byte().Draw(t, "scale"),
+		HasFloor: rapid.Bool().Draw(t, "has floor"), HasCeiling: rapid.Bool().Draw(t, "has ceiling"), NoCeiling: rapid.Bool().Draw(t, "no ceiling"),
+		Frozen: rapid.Bool().Draw(t, "frozen"), FrozenCredits: rapid.Bool().Draw(t, "credits too"),
+	}
+	if op.HasFloor {
+		op.Floor = rapid.Int64().Draw(t, "floor")
+	}
+	if op.HasCeiling {
+		op.Ceiling = rapid.Int64().Draw(t, "ceiling")
+	}
+	return op
+}
