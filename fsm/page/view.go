@@ -75,17 +75,27 @@ func (v *View) Close() {
 // Pages calls yield for every page of the pinned state, in order of declaration and number, and stops at its first
 // error. It may be called once. yield runs without the lock.
 func (v *View) Pages(yield func(Page) error) error {
+	return v.Changed(func(ID, uint64) bool { return true }, yield)
+}
+
+// Changed is Pages with the data of those pages only for which want is true; the others come with Data nil. want gets
+// the page's index when it was pinned, and runs under the lock.
+func (v *View) Changed(want func(id ID, index uint64) bool, yield func(Page) error) error {
 	buf := make([]byte, Size)
 	for _, vs := range v.stores {
 		if vs.tail == vs.head {
 			continue
 		}
 		for n := vs.head / vs.st.perPage; n*vs.st.perPage < vs.tail; n++ {
+			p := Page{ID: ID{vs.st.id, n}}
 			v.lock.Lock()
-			index := vs.copyPage(n, v.index, buf)
+			if p.Index = vs.pinnedIndex(n, v.index); want(p.ID, p.Index) {
+				p.Data = buf
+				vs.copyPage(n, v.index, buf)
+			}
 			vs.read = n + 1
 			v.lock.Unlock()
-			if err := yield(Page{ID: ID{vs.st.id, n}, Index: index, Data: buf}); err != nil {
+			if err := yield(p); err != nil {
 				return err
 			}
 		}
@@ -131,8 +141,16 @@ func (vs *viewStore) keep(pos uint64, rec []byte, index uint64) {
 	vs.arena = append(vs.arena, rec...)
 }
 
-// copyPage builds page n as it was when pinned and returns its index then.
-func (vs *viewStore) copyPage(n, pinned uint64, buf []byte) uint64 {
+// pinnedIndex is the index that page n had when pinned.
+func (vs *viewStore) pinnedIndex(n, pinned uint64) uint64 {
+	if st := vs.st; n >= st.base && st.pages[n-st.base].index <= pinned {
+		return st.pages[n-st.base].index
+	}
+	return vs.indexes[n]
+}
+
+// copyPage builds page n as it was when pinned.
+func (vs *viewStore) copyPage(n, pinned uint64, buf []byte) {
 	st := vs.st
 	if n < st.base { // all of it was dropped since
 		clear(buf)
@@ -140,7 +158,7 @@ func (vs *viewStore) copyPage(n, pinned uint64, buf []byte) uint64 {
 		p := st.pages[n-st.base]
 		copy(buf, p.data[:])
 		if p.index <= pinned {
-			return p.index
+			return
 		}
 	}
 	for pos := n * st.perPage; pos < (n+1)*st.perPage; pos++ {
@@ -156,5 +174,4 @@ func (vs *viewStore) copyPage(n, pinned uint64, buf []byte) uint64 {
 			panic(fmt.Sprintf("page: table %d position %d changed without being preserved", st.id, pos))
 		}
 	}
-	return vs.indexes[n]
 }
