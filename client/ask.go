@@ -1,0 +1,74 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// asker is one call at one member. It must respect ctx.
+type asker func(ctx context.Context, l *link) error
+
+// read asks until there is an answer or no time for another try. Reads change nothing, so whatever a try ended with,
+// another may follow: of a stale read at any member at once, of a linearizable one where the leader is thought to be.
+func (c *Client) read(ctx context.Context, stale bool, ask asker) error {
+	target := c.directory.leader
+	if stale {
+		target = c.directory.any
+	}
+	return c.ask(ctx, target, ask, func(f *failure) bool { return !f.final() })
+}
+
+// change asks the leader for a change of the cluster itself. These have no ids, so only a try that surely did nothing is
+// followed by another.
+func (c *Client) change(ctx context.Context, ask asker) error {
+	return c.ask(ctx, c.directory.leader, ask, func(f *failure) bool {
+		if f.code == codes.FailedPrecondition {
+			return f.leader != "" // else it is the change that cannot be done
+		}
+		return !f.final() && !f.maybe
+	})
+}
+
+// ask tries members one after the other while again allows it. Errors are *StatusError.
+func (c *Client) ask(ctx context.Context, target func() string, ask asker, again func(*failure) bool) error {
+	deadline := c.deadline(ctx)
+	var wait backoff
+	previous := ""
+	for {
+		endpoint := target()
+		f := c.askOne(ctx, endpoint, ask, deadline)
+		if f == nil {
+			return nil
+		}
+		if !again(f) || c.over(ctx, deadline) {
+			return f.asError()
+		}
+		if !sleep(ctx, c.closing, c.react(f, &wait, previous), deadline) {
+			return f.asError()
+		}
+		previous = endpoint
+	}
+}
+
+// askOne makes one try at one member, bounded to a part of the time that is left.
+func (c *Client) askOne(ctx context.Context, endpoint string, ask asker, deadline time.Time) *failure {
+	l, err := c.links.get(endpoint)
+	if err != nil {
+		return failureHere(endpoint, err)
+	}
+	tryCtx, cancel := context.WithTimeout(ctx, tryTimeout(time.Until(deadline)))
+	defer cancel()
+	if err := ask(tryCtx, l); err != nil {
+		return failureOf(endpoint, err)
+	}
+	return nil
+}
+
+// hasCode reports whether err is a member's answer with this code.
+func hasCode(err error, code codes.Code) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == code
+}

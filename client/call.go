@@ -1,0 +1,48 @@
+package client
+
+import (
+	"time"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// call is one try of one caller's operations at one member. It is used once; a retry makes another one.
+type call struct {
+	operations []byte // encoded by encodeOperations, never changed
+	count      int
+	// alone: share the request with nobody.
+	alone bool
+	// expires is when the caller stops to wait for this try.
+	expires time.Time
+	// done receives the one answer, if there is one. Room for one, so that the lane never waits for a caller.
+	done chan answer
+	// state is guarded by the lane's mutex.
+	state callState
+}
+
+type callState uint8
+
+const (
+	callWaiting callState = iota // in the lane's queue
+	callSent                     // handed to the stream, or about to be
+	callLeft                     // withdrawn before it was sent
+	callAnswered
+)
+
+// answer is what became of a call: results or a failure.
+type answer struct {
+	results []*ballastv1.Result
+	failure *failure
+}
+
+// request is a stream request in flight: some calls, answered together.
+type request struct {
+	tag     uint64
+	calls   []*call
+	count   int
+	sent    time.Time
+	expires time.Time
+}
+
+// shared reports whether several callers' operations are in it.
+func (r *request) shared() bool { return len(r.calls) > 1 }

@@ -1,0 +1,34 @@
+package client
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// logClock is the local clock corrected by what answers tell of the cluster's, so that a host with a wrong clock does
+// not stamp operations as too early or too old.
+//
+// An answer to a change says when it was stamped: between sending and receiving, so the cluster is ahead of us by
+// something in [stamp - received, stamp - sent]. The correction moves only when it lies outside of that, and then no
+// further than needed; with clocks that agree it stays zero.
+type logClock struct {
+	local func() time.Time
+	ahead atomic.Int64 // nanoseconds to add to local
+}
+
+// now is the corrected time.
+func (c *logClock) now() time.Time { return c.local().Add(time.Duration(c.ahead.Load())) }
+
+// observe learns from a change that was sent and answered at these local times and stamped at stamp (Unix ns, 0: none).
+func (c *logClock) observe(sent, received time.Time, stamp int64) {
+	if stamp <= 0 {
+		return
+	}
+	lowest, highest := stamp-received.UnixNano(), stamp-sent.UnixNano()
+	ahead := c.ahead.Load()
+	corrected := min(max(ahead, lowest), highest)
+	if corrected != ahead {
+		// A lost race loses one observation of many.
+		c.ahead.CompareAndSwap(ahead, corrected)
+	}
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// failure is what one try ended with, other than results.
+type failure struct {
+	endpoint string
+	code     codes.Code
+	message  string
+	// maybe: the try may have been proposed.
+	maybe bool
+	// shared: other callers' operations were in the same request.
+	shared bool
+	// leader is the client address that the member hinted at; empty: none.
+	leader string
+	// retryAfter is the pause that the member asked for.
+	retryAfter time.Duration
+	// cause is what ended the try at our side, where something did.
+	cause error
+}
+
+// notSent is a failure of a try that never left this process.
+func notSent(endpoint string, code codes.Code, message string, cause error) *failure {
+	return &failure{endpoint: endpoint, code: code, message: message, cause: cause}
+}
+
+// failureOf reads a status that a call ended with. Unless the member says that it proposed nothing, it may have.
+func failureOf(endpoint string, err error) *failure {
+	st, _ := status.FromError(err)
+	f := &failure{endpoint: endpoint, code: st.Code(), message: st.Message(), maybe: true, cause: err}
+	for _, detail := range st.Details() {
+		if d, ok := detail.(*ballastv1.Failure); ok {
+			f.read(d)
+		}
+	}
+	f.settleInvalid()
+	return f
+}
+
+// failureOfStream reads the failure that answers a request on a stream.
+func failureOfStream(endpoint string, sf *ballastv1.StreamFailure, shared bool) *failure {
+	f := &failure{endpoint: endpoint, code: codes.Code(sf.GetCode()), message: sf.GetMessage(), maybe: true, shared: shared}
+	if f.code == codes.OK {
+		f.code, f.message = codes.Internal, "the answer has neither results nor a failure"
+	}
+	f.read(sf.GetFailure())
+	f.settleInvalid()
+	return f
+}
+
+// settleInvalid: INVALID_ARGUMENT means by itself that nothing was proposed.
+func (f *failure) settleInvalid() {
+	if f.code == codes.InvalidArgument {
+		f.maybe = false
+	}
+}
+
+func (f *failure) read(d *ballastv1.Failure) {
+	f.maybe = d.GetOutcome() != ballastv1.Outcome_OUTCOME_NOT_DONE
+	f.leader = d.GetLeader().GetClientAddress()
+	if after := d.GetRetryAfter().AsDuration(); after > 0 {
+		f.retryAfter = after
+	}
+}
+
+// final reports whether another try, anywhere, would end the same way.
+func (f *failure) final() bool {
+	switch f.code {
+	case codes.InvalidArgument:
+		return !f.shared
+	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented, codes.NotFound, codes.AlreadyExists,
+		codes.OutOfRange:
+		return true
+	}
+	return false
+}
+
+// asError is the failure as callers see it.
+func (f *failure) asError() error {
+	return &StatusError{Endpoint: f.endpoint, Code: f.code, Message: f.message, Cause: f.cause}
+}

@@ -1,0 +1,61 @@
+package client
+
+import (
+	"context"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// The one-call helpers submit one operation each. Concurrent calls share requests. A refusal is a *RefusedError; the
+// other errors are Submit's. The result is that of the first time where the operation had been answered before.
+
+// Credit raises an account's balance by amount minor units.
+func (c *Client) Credit(ctx context.Context, account string, amount int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewCredit(account, amount, options...))
+}
+
+// Debit lowers an account's balance by amount minor units; refused where less is available.
+func (c *Client) Debit(ctx context.Context, account string, amount int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewDebit(account, amount, options...))
+}
+
+// Transfer moves amount minor units between two accounts of one ledger.
+func (c *Client) Transfer(ctx context.Context, from, to string, amount int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewTransfer(from, to, amount, options...))
+}
+
+// CreateLedger makes a ledger that counts asset with scale decimal places.
+func (c *Client) CreateLedger(ctx context.Context, name, asset string, scale uint32, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewCreateLedger(name, asset, scale, options...))
+}
+
+// CreateAccount opens an account in a ledger.
+func (c *Client) CreateAccount(ctx context.Context, account, ledger string, limits Limits, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewCreateAccount(account, ledger, limits, options...))
+}
+
+// SetLimits changes the limits that are given and leaves the others.
+func (c *Client) SetLimits(ctx context.Context, account string, limits Limits, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewSetLimits(account, limits, options...))
+}
+
+// SetFrozen freezes or thaws an account.
+func (c *Client) SetFrozen(ctx context.Context, account string, freeze Freeze, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewSetFrozen(account, freeze, options...))
+}
+
+// CloseAccount closes an account for ever.
+func (c *Client) CloseAccount(ctx context.Context, account string, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewCloseAccount(account, options...))
+}
+
+func (c *Client) do(ctx context.Context, op *ballastv1.Operation) (*ballastv1.Result, error) {
+	results, err := c.Submit(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	if err := AsRefusal(op, results[0]); err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}

@@ -1,0 +1,175 @@
+package client
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// Operator looks at and changes the cluster itself. Get it with Client.Operator.
+type Operator struct{ c *Client }
+
+// Operator returns the operator calls of this client.
+func (c *Client) Operator() *Operator { return &Operator{c: c} }
+
+// Status asks the member at one endpoint, a client or an operator address, how it sees itself and the cluster. It asks
+// once.
+func (o *Operator) Status(ctx context.Context, endpoint string) (*ballastv1.StatusResponse, error) {
+	var answer *ballastv1.StatusResponse
+	err := o.at(ctx, endpoint, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.Status(ctx, &ballastv1.StatusRequest{})
+		return err
+	})
+	return answer, err
+}
+
+// MemberStatus is what came of asking one member.
+type MemberStatus struct {
+	// Endpoint that was asked.
+	Endpoint string
+	// Status is its answer; nil where there is none.
+	Status *ballastv1.StatusResponse
+	// Err says why there is none.
+	Err error
+}
+
+// StatusOfAll asks every endpoint that the client knows, and the members that their answers name beyond those, all at
+// once. Each is asked once; one that does not answer costs the others nothing. In order of asking.
+func (o *Operator) StatusOfAll(ctx context.Context) []MemberStatus {
+	ctx, cancel := context.WithDeadline(ctx, o.c.deadline(ctx))
+	defer cancel()
+	// Members that only others' answers name are asked in a second round: leave it half of the time.
+	firstCtx, cancelFirst := context.WithTimeout(ctx, remaining(ctx)/2)
+	defer cancelFirst()
+	asked := o.statusOf(firstCtx, o.c.directory.all())
+	return append(asked, o.statusOf(ctx, unasked(asked))...)
+}
+
+func remaining(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
+}
+
+// unasked lists client addresses of members that no asked endpoint turned out to be.
+func unasked(asked []MemberStatus) []string {
+	seen := make(map[string]bool) // names of members that answered, and endpoints
+	for _, m := range asked {
+		seen[m.Endpoint] = true
+		if m.Status != nil {
+			seen[m.Status.GetId()] = true
+		}
+	}
+	var more []string
+	for _, m := range asked {
+		for _, member := range m.Status.GetMembers() {
+			address := member.GetClientAddress()
+			if address == "" || seen[address] || seen[member.GetId()] || len(more) == maxEndpoints {
+				continue
+			}
+			seen[address] = true
+			more = append(more, address)
+		}
+	}
+	return more
+}
+
+func (o *Operator) statusOf(ctx context.Context, endpoints []string) []MemberStatus {
+	answers := make([]MemberStatus, len(endpoints))
+	var wg sync.WaitGroup
+	for i, endpoint := range endpoints {
+		wg.Go(func() {
+			status, err := o.Status(ctx, endpoint)
+			answers[i] = MemberStatus{Endpoint: endpoint, Status: status, Err: err}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// Bootstrap makes the member at endpoint the first of a new cluster. It is asked once, whatever comes of it.
+func (o *Operator) Bootstrap(ctx context.Context, endpoint string) error {
+	return o.at(ctx, endpoint, func(ctx context.Context, l *link) error {
+		_, err := l.operator.Bootstrap(ctx, &ballastv1.BootstrapRequest{})
+		return err
+	})
+}
+
+// AddMember adds a member as a non-voter and announces its addresses; repeating it is harmless. It returns the log index
+// of the change.
+func (o *Operator) AddMember(ctx context.Context, member *ballastv1.AddMemberRequest) (uint64, error) {
+	var answer *ballastv1.AddMemberResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.AddMember(ctx, member)
+		return err
+	})
+	return answer.GetIndex(), err
+}
+
+// PromoteMember makes a non-voter a voter, and returns the log index of the change.
+func (o *Operator) PromoteMember(ctx context.Context, name string) (uint64, error) {
+	var answer *ballastv1.PromoteMemberResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: name})
+		return err
+	})
+	return answer.GetIndex(), err
+}
+
+// RemoveMember removes a member for ever, with force also where too few healthy voters would remain. It returns the log
+// index of the change.
+func (o *Operator) RemoveMember(ctx context.Context, name string, force bool) (uint64, error) {
+	var answer *ballastv1.RemoveMemberResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.RemoveMember(ctx, &ballastv1.RemoveMemberRequest{Name: name, Force: force})
+		return err
+	})
+	return answer.GetIndex(), err
+}
+
+// TransferLeadership hands leadership to the named voter, or to the one that is furthest where name is empty, and
+// returns the new leader's name.
+func (o *Operator) TransferLeadership(ctx context.Context, name string) (string, error) {
+	var answer *ballastv1.TransferLeadershipResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.TransferLeadership(ctx, &ballastv1.TransferLeadershipRequest{Name: name})
+		return err
+	})
+	return answer.GetName(), err
+}
+
+// Settings reads the replicated settings.
+func (o *Operator) Settings(ctx context.Context) (*ballastv1.Settings, error) {
+	var answer *ballastv1.GetSettingsResponse
+	err := o.c.read(ctx, false, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.GetSettings(ctx, &ballastv1.GetSettingsRequest{})
+		return err
+	})
+	return answer.GetSettings(), err
+}
+
+// SetSettings changes the settings that are present, together, and returns all as they are then. Setting the same again
+// is harmless.
+func (o *Operator) SetSettings(ctx context.Context, settings *ballastv1.Settings) (*ballastv1.Settings, error) {
+	var answer *ballastv1.SetSettingsResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.SetSettings(ctx, &ballastv1.SetSettingsRequest{Settings: settings})
+		return err
+	})
+	return answer.GetSettings(), err
+}
+
+// at asks the member at one endpoint, once.
+func (o *Operator) at(ctx context.Context, endpoint string, ask asker) error {
+	l, err := o.c.links.get(endpoint)
+	if err != nil {
+		return failureHere(endpoint, err).asError()
+	}
+	ctx, cancel := context.WithDeadline(ctx, o.c.deadline(ctx))
+	defer cancel()
+	if err := ask(ctx, l); err != nil {
+		return failureOf(endpoint, err).asError()
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"google.golang.org/grpc/codes"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// maxAccounts that one Accounts call reads, at one index.
+const maxAccounts = 1000
+
+// ReadOption changes how a read is done.
+type ReadOption func(*readConfig)
+
+type readConfig struct {
+	consistency ballastv1.Consistency
+	state       func(*ballastv1.ReadState)
+	pageSize    uint32
+}
+
+// Stale asks any member, which answers at once with what it has. OnState tells how old that is.
+func Stale() ReadOption {
+	return func(r *readConfig) { r.consistency = ballastv1.Consistency_CONSISTENCY_STALE }
+}
+
+// OnState calls fn with what each answer saw: its log index, log time and, for stale reads, its age. Listings call it
+// once for each page.
+func OnState(fn func(*ballastv1.ReadState)) ReadOption { return func(r *readConfig) { r.state = fn } }
+
+// WithPageSize sets how many rows a listing asks for at a time, 1 to 1,000; default 1,000.
+func WithPageSize(n uint32) ReadOption { return func(r *readConfig) { r.pageSize = n } }
+
+func newRead(options []ReadOption) *readConfig {
+	r := &readConfig{consistency: ballastv1.Consistency_CONSISTENCY_LINEARIZABLE, pageSize: 1000, state: func(*ballastv1.ReadState) {}}
+	for _, option := range options {
+		option(r)
+	}
+	return r
+}
+
+func (r *readConfig) stale() bool { return r.consistency == ballastv1.Consistency_CONSISTENCY_STALE }
+
+// Account reads one account. ErrUnknownAccount where there is none: neither unavailable nor zero.
+func (c *Client) Account(ctx context.Context, id string, options ...ReadOption) (*ballastv1.Account, error) {
+	answer, err := c.Accounts(ctx, []string{id}, options...)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.GetAccounts()) != 1 {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownAccount, id)
+	}
+	return answer.GetAccounts()[0], nil
+}
+
+// Accounts reads 1 to 1,000 accounts at one index. Ids that no account has are listed apart.
+func (c *Client) Accounts(ctx context.Context, ids []string, options ...ReadOption) (*ballastv1.GetAccountsResponse, error) {
+	if len(ids) == 0 || len(ids) > maxAccounts {
+		return nil, invalidf("ids", "%d, expected 1 to %d", len(ids), maxAccounts)
+	}
+	r := newRead(options)
+	request := &ballastv1.GetAccountsRequest{Ids: ids, Consistency: r.consistency}
+	var answer *ballastv1.GetAccountsResponse
+	err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+		answer, err = l.money.GetAccounts(ctx, request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.state(answer.GetState())
+	return answer, nil
+}
+
+// Filter selects accounts; the zero Filter selects all but system accounts.
+type Filter struct {
+	// Prefix of the ids.
+	Prefix string
+	// Ledger they belong to.
+	Ledger string
+	// System accounts are listed too.
+	System bool
+}
+
+// ListAccounts lists accounts in order of id. Each page of rows is consistent; pages are not with each other. It ends
+// after the first error. Without a deadline in ctx every page has the client's timeout to itself.
+func (c *Client) ListAccounts(ctx context.Context, filter Filter, options ...ReadOption) iter.Seq2[*ballastv1.Account, error] {
+	r := newRead(options)
+	return func(yield func(*ballastv1.Account, error) bool) {
+		request := &ballastv1.ListAccountsRequest{
+			Prefix: filter.Prefix, Ledger: filter.Ledger, IncludeSystem: filter.System,
+			PageSize: r.pageSize, Consistency: r.consistency,
+		}
+		for {
+			var page *ballastv1.ListAccountsResponse
+			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+				page, err = l.money.ListAccounts(ctx, request)
+				return err
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			r.state(page.GetState())
+			for _, account := range page.GetAccounts() {
+				if !yield(account, nil) {
+					return
+				}
+			}
+			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+				return
+			}
+		}
+	}
+}
+
+// Statement lists an account's entries, newest first, those with a sequence number below before (0: from the newest).
+// It ends after the first error; ErrUnknownAccount where there is no such account.
+func (c *Client) Statement(ctx context.Context, account string, before uint64, options ...ReadOption) iter.Seq2[*ballastv1.Entry, error] {
+	r := newRead(options)
+	return func(yield func(*ballastv1.Entry, error) bool) {
+		request := &ballastv1.GetStatementRequest{
+			Account: account, BeforeSequence: before, PageSize: r.pageSize, Consistency: r.consistency,
+		}
+		for {
+			var page *ballastv1.GetStatementResponse
+			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+				page, err = l.money.GetStatement(ctx, request)
+				return err
+			})
+			if hasCode(err, codes.NotFound) {
+				err = fmt.Errorf("%w: %q", ErrUnknownAccount, account)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			r.state(page.GetState())
+			for _, entry := range page.GetEntries() {
+				if !yield(entry, nil) {
+					return
+				}
+			}
+			if request.BeforeSequence = page.GetNextBeforeSequence(); request.BeforeSequence == 0 {
+				return
+			}
+		}
+	}
+}
+
+// Operation tells what became of an operation id. Where it is not known, the horizon tells whether it may have been
+// forgotten: an operation issued before it no longer has a known outcome.
+func (c *Client) Operation(ctx context.Context, id string, options ...ReadOption) (*ballastv1.GetOperationResponse, error) {
+	r := newRead(options)
+	request := &ballastv1.GetOperationRequest{Id: id, Consistency: r.consistency}
+	var answer *ballastv1.GetOperationResponse
+	err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+		answer, err = l.money.GetOperation(ctx, request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.state(answer.GetState())
+	return answer, nil
+}
+
+// Ledgers lists all ledgers in order of creation.
+func (c *Client) Ledgers(ctx context.Context, options ...ReadOption) ([]*ballastv1.Ledger, error) {
+	r := newRead(options)
+	request := &ballastv1.ListLedgersRequest{Consistency: r.consistency}
+	var answer *ballastv1.ListLedgersResponse
+	err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+		answer, err = l.money.ListLedgers(ctx, request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.state(answer.GetState())
+	return answer.GetLedgers(), nil
+}

@@ -1,0 +1,244 @@
+package client
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// The bounds that the servers apply, checked here too: an invalid operation must not fail a request that it shares.
+const (
+	maxIDBytes        = 64
+	maxAccountBytes   = 64
+	maxLedgerBytes    = 32
+	maxAssetBytes     = 16
+	maxReferenceBytes = 64
+	maxScale          = 18
+	maxGroup          = 1000
+	maxOperations     = 8000
+	maxSubmitBytes    = 1 << 20
+)
+
+// InvalidError names a field that is out of its documented bounds. It is ErrInvalid.
+type InvalidError struct {
+	// Field, such as "operations[2].credit.amount".
+	Field string
+	// Problem says what was found and what was expected.
+	Problem string
+}
+
+// Error names the field and the problem.
+func (e *InvalidError) Error() string { return fmt.Sprintf("invalid: %s: %s", e.Field, e.Problem) }
+
+// Is makes errors.Is find ErrInvalid.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func invalidf(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
+}
+
+// prepare completes ids and stamps and checks everything that the server would refuse a whole request for.
+func (c *Client) prepare(ops []*ballastv1.Operation) error {
+	if len(ops) == 0 || len(ops) > maxOperations {
+		return invalidf("operations", "%d, expected 1 to %d", len(ops), maxOperations)
+	}
+	for i, op := range ops {
+		if err := c.complete(op); err != nil {
+			return atPosition(err, i, len(ops))
+		}
+		if err := validate(op); err != nil {
+			return atPosition(err, i, len(ops))
+		}
+	}
+	if len(ops) == 1 {
+		if ops[0].GetLinked() {
+			return invalidf("linked", "true on the last operation, expected the rest of its group in the same call")
+		}
+		return nil
+	}
+	if err := checkGroups(ops); err != nil {
+		return err
+	}
+	return checkDistinct(ops)
+}
+
+func atPosition(err error, i, n int) error {
+	if invalid, ok := err.(*InvalidError); ok && n > 1 {
+		invalid.Field = fmt.Sprintf("operations[%d].%s", i, invalid.Field)
+	}
+	return err
+}
+
+// complete gives an operation its id and its stamp where it has none.
+func (c *Client) complete(op *ballastv1.Operation) error {
+	if op == nil {
+		return invalidf("operation", "nil")
+	}
+	if op.Id == "" {
+		op.Id = c.NewID()
+	}
+	if op.IssuedAt == 0 {
+		issuedAt, ok := IssuedAt(op.Id)
+		if !ok {
+			return invalidf("issued_at", "0, and the id %q carries no time: set the time at which the id was made, the same in every retry, or use ids made by NewID", op.Id)
+		}
+		op.IssuedAt = issuedAt
+	}
+	return nil
+}
+
+// checkGroups bounds the atomic groups; a group must end within the call, or it would reach into another caller's.
+func checkGroups(ops []*ballastv1.Operation) error {
+	length := 1
+	for i, op := range ops {
+		if !op.GetLinked() {
+			length = 1
+			continue
+		}
+		length++
+		if i == len(ops)-1 {
+			return invalidf("linked", "true on the last operation, expected the rest of its group in the same call")
+		}
+		if length > maxGroup {
+			return invalidf("linked", "a group of more than %d operations", maxGroup)
+		}
+	}
+	return nil
+}
+
+// checkDistinct requires the ids of one call to differ.
+func checkDistinct(ops []*ballastv1.Operation) error {
+	seen := make(map[string]int, len(ops))
+	for i, op := range ops {
+		if first, ok := seen[op.GetId()]; ok {
+			return invalidf("id", "%q in operations %d and %d, expected different ids within one call", op.GetId(), first, i)
+		}
+		seen[op.GetId()] = i
+	}
+	return nil
+}
+
+// validate checks the fields of one operation.
+func validate(op *ballastv1.Operation) error {
+	if err := checkText("id", op.GetId(), maxIDBytes, unicode.IsControl); err != nil {
+		return err
+	}
+	if op.GetIssuedAt() <= 0 {
+		return invalidf("issued_at", "%d, expected Unix nanoseconds above 0", op.GetIssuedAt())
+	}
+	if op.GetReference() != "" {
+		if err := checkText("reference", op.GetReference(), maxReferenceBytes, unicode.IsControl); err != nil {
+			return err
+		}
+	}
+	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_Credit:
+		return first(checkAccount("credit.account", kind.Credit.GetAccount()), checkAmount("credit.amount", kind.Credit.GetAmount()))
+	case *ballastv1.Operation_Debit:
+		return first(checkAccount("debit.account", kind.Debit.GetAccount()), checkAmount("debit.amount", kind.Debit.GetAmount()))
+	case *ballastv1.Operation_Transfer:
+		return validateTransfer(kind.Transfer)
+	case *ballastv1.Operation_CreateLedger:
+		return validateCreateLedger(kind.CreateLedger)
+	case *ballastv1.Operation_CreateAccount:
+		k := kind.CreateAccount
+		return first(checkAccount("create_account.account", k.GetAccount()), checkLedger("create_account.ledger", k.GetLedger()),
+			checkFloor("create_account.floor", k.GetFloor()), checkCeiling("create_account.ceiling", k.GetCeiling()))
+	case *ballastv1.Operation_SetLimits:
+		return validateSetLimits(kind.SetLimits)
+	case *ballastv1.Operation_SetFrozen:
+		if kind.SetFrozen.GetCreditsToo() && !kind.SetFrozen.GetFrozen() {
+			return invalidf("set_frozen.credits_too", "true while thawing, expected only together with frozen")
+		}
+		return checkAccount("set_frozen.account", kind.SetFrozen.GetAccount())
+	case *ballastv1.Operation_CloseAccount:
+		return checkAccount("close_account.account", kind.CloseAccount.GetAccount())
+	}
+	return invalidf("kind", "not set, expected what to do")
+}
+
+func validateTransfer(k *ballastv1.Transfer) error {
+	if k.GetDebitAccount() == k.GetCreditAccount() {
+		return invalidf("transfer.credit_account", "%q is the debit account too, expected another one", k.GetCreditAccount())
+	}
+	return first(checkAccount("transfer.debit_account", k.GetDebitAccount()),
+		checkAccount("transfer.credit_account", k.GetCreditAccount()), checkAmount("transfer.amount", k.GetAmount()))
+}
+
+func validateCreateLedger(k *ballastv1.CreateLedger) error {
+	if k.GetScale() > maxScale {
+		return invalidf("create_ledger.scale", "%d, expected 0 to %d", k.GetScale(), maxScale)
+	}
+	notASCII := func(r rune) bool { return r < ' ' || r > '~' }
+	return first(checkLedger("create_ledger.name", k.GetName()), checkText("create_ledger.asset", k.GetAsset(), maxAssetBytes, notASCII))
+}
+
+func validateSetLimits(k *ballastv1.SetLimits) error {
+	if k.GetNoCeiling() && k.Ceiling != nil {
+		return invalidf("set_limits.no_ceiling", "together with a ceiling, expected one of them")
+	}
+	return first(checkAccount("set_limits.account", k.GetAccount()), checkFloor("set_limits.floor", k.GetFloor()),
+		checkCeiling("set_limits.ceiling", k.GetCeiling()))
+}
+
+func checkAccount(field, id string) error {
+	if len(id) > 0 && id[0] == '@' {
+		return invalidf(field, "%q begins with '@', which is reserved for system accounts", id)
+	}
+	return checkText(field, id, maxAccountBytes, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func checkLedger(field, name string) error {
+	return checkText(field, name, maxLedgerBytes, func(r rune) bool {
+		lower, digit := r >= 'a' && r <= 'z', r >= '0' && r <= '9'
+		return !lower && !digit && r != '-' && r != '_' && r != '.'
+	})
+}
+
+// checkText requires 1 to limit bytes of UTF-8 without characters that are wrong.
+func checkText(field, text string, limit int, wrong func(rune) bool) error {
+	if len(text) == 0 || len(text) > limit {
+		return invalidf(field, "%d bytes, expected 1 to %d", len(text), limit)
+	}
+	if !utf8.ValidString(text) {
+		return invalidf(field, "not valid UTF-8")
+	}
+	for _, r := range text {
+		if wrong(r) {
+			return invalidf(field, "%q has %q in it, which is not allowed there", text, r)
+		}
+	}
+	return nil
+}
+
+func checkAmount(field string, amount int64) error {
+	if amount <= 0 {
+		return invalidf(field, "%d, expected 1 or more minor units", amount)
+	}
+	return nil
+}
+
+func checkFloor(field string, floor int64) error {
+	if floor > 0 {
+		return invalidf(field, "%d, expected at most 0", floor)
+	}
+	return nil
+}
+
+func checkCeiling(field string, ceiling int64) error {
+	if ceiling < 0 {
+		return invalidf(field, "%d, expected at least 0", ceiling)
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
