@@ -1,0 +1,145 @@
+package importer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+
+	"github.com/ballastdb/ballast/internal/amount"
+)
+
+// maxListed bounds the rows that a report or an error names one by one.
+const maxListed = 1000
+
+// BadRow is a row that was not sent.
+type BadRow struct {
+	// Line of the file, from 1 for the header.
+	Line int `json:"line"`
+	// Reason why it cannot be imported.
+	Reason string `json:"reason"`
+}
+
+// plan is what the check found in the file.
+type plan struct {
+	rows     int64 // good ones
+	sum      [sha256.Size]byte
+	accounts map[string]*account
+	order    []string // accounts as they first appear
+
+	bad      []BadRow // the first maxListed
+	badCount int
+	badLines map[int]struct{}
+}
+
+// account is one that the file names.
+type account struct {
+	exists       bool
+	lastSequence uint64 // its newest entry before this run
+	problem      string // why rows of it cannot be imported
+}
+
+func (p *plan) addBad(line int, reason string) {
+	if _, known := p.badLines[line]; known {
+		return
+	}
+	p.badLines[line] = struct{}{}
+	p.badCount++
+	if len(p.bad) < maxListed {
+		p.bad = append(p.bad, BadRow{Line: line, Reason: reason})
+	}
+}
+
+// check reads the whole file.
+func (r *run) check() (*plan, error) {
+	sum := sha256.New()
+	reader, err := newRowReader(io.TeeReader(r.file, sum), r.Columns, r.IDPrefix, r.scale)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{accounts: make(map[string]*account), badLines: make(map[int]struct{})}
+	ids := idLines{seed: maphash.MakeSeed(), lines: make(map[[2]uint64]int)}
+	for {
+		var next row
+		err := reader.next(&next)
+		var bad *badRow
+		switch {
+		case errors.Is(err, io.EOF):
+			sum.Sum(p.sum[:0])
+			return p, nil
+		case errors.As(err, &bad):
+			p.addBad(bad.line, bad.reason)
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", r.File, err)
+		}
+		if first, seen := ids.add(next.id, next.line); seen {
+			p.addBad(next.line, fmt.Sprintf("id %q: line %d has it too", next.id, first))
+			continue
+		}
+		p.add(&next)
+	}
+}
+
+func (p *plan) add(next *row) {
+	p.rows++
+	if p.accounts[next.account] == nil {
+		p.accounts[next.account] = &account{}
+		p.order = append(p.order, next.account)
+	}
+}
+
+// sortBad puts rows that were found bad in more than one pass into the file's order.
+func (p *plan) sortBad() {
+	slices.SortFunc(p.bad, func(a, b BadRow) int { return a.Line - b.Line })
+}
+
+// idLines remembers the line of each id, by 128 bits of a seeded hash: 24 bytes a row, whatever the ids' length.
+type idLines struct {
+	seed  maphash.Seed
+	lines map[[2]uint64]int
+}
+
+func (x *idLines) add(id string, line int) (first int, seen bool) {
+	key := [2]uint64{maphash.String(x.seed, id), maphash.String(x.seed, "\x00"+id)}
+	if first, seen = x.lines[key]; !seen {
+		x.lines[key] = line
+	}
+	return first, seen
+}
+
+// findLedger reads the ledger's scale and what depends on it.
+func (r *run) findLedger(ctx context.Context) error {
+	var ledgers []*ballastv1.Ledger
+	err := r.persist(ctx, func(ctx context.Context) (err error) {
+		ledgers, err = r.store.Ledgers(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(ledgers, func(l *ballastv1.Ledger) bool { return l.GetName() == r.Ledger })
+	if i < 0 {
+		return fmt.Errorf("there is no ledger %q; make it with: ballast ledger create %s --asset ASSET --scale N", r.Ledger, r.Ledger)
+	}
+	r.scale = ledgers[i].GetScale()
+	if r.floor, err = optionalAmount(r.Floor, r.scale); err != nil || r.floor > 0 {
+		return &UsageError{Problem: fmt.Sprintf("--floor %s: it must be a decimal of at most %d places, 0 or below", r.Floor, r.scale)}
+	}
+	if r.tolerance, err = optionalAmount(r.Tolerance, r.scale); err != nil || r.tolerance < 0 {
+		return &UsageError{Problem: fmt.Sprintf("--tolerance %s: it must be a decimal of at most %d places, 0 or above", r.Tolerance, r.scale)}
+	}
+	return nil
+}
+
+func optionalAmount(text string, scale uint32) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return amount.Parse(text, scale)
+}

@@ -1,0 +1,164 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+var (
+	errUnavailable = errors.New("no leader")
+	errUnknown     = errors.New("answer lost")
+	errPermanent   = errors.New("not allowed")
+)
+
+func classify(err error) Failure {
+	switch {
+	case errors.Is(err, errUnavailable):
+		return Unavailable
+	case errors.Is(err, errUnknown), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Unknown
+	}
+	return Permanent
+}
+
+// fakeStore keeps balances as the store would: one effect per id, every answer final.
+type fakeStore struct {
+	mu       sync.Mutex
+	ledgers  []*ballastv1.Ledger
+	accounts map[string]*ballastv1.Account
+	answers  map[string]*answer
+	sequence uint64
+	calls    int
+	// fault decides before and after each call; nil: none.
+	fault func(call int, applied bool) error
+	order []string // ids in the order of their effect
+}
+
+type answer struct {
+	op     *ballastv1.Operation
+	result *ballastv1.Result
+}
+
+func newFakeStore() *fakeStore {
+	return &fakeStore{
+		ledgers:  []*ballastv1.Ledger{{Name: "czk", Asset: "CZK", Scale: 2}, {Name: "jpy", Asset: "JPY"}},
+		accounts: map[string]*ballastv1.Account{}, answers: map[string]*answer{},
+	}
+}
+
+// randomFaults fails calls by a seed: before they take effect, or after.
+func randomFaults(seed int64, share float64) func(int, bool) error {
+	random := rand.New(rand.NewSource(seed))
+	return func(_ int, applied bool) error {
+		switch {
+		case random.Float64() >= share:
+			return nil
+		case applied || random.Intn(2) == 0:
+			return errUnknown
+		}
+		return errUnavailable
+	}
+}
+
+func (s *fakeStore) faulty(applied bool) error {
+	if s.fault == nil {
+		return nil
+	}
+	return s.fault(s.calls, applied)
+}
+
+func (s *fakeStore) Ledgers(context.Context) ([]*ballastv1.Ledger, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	return s.ledgers, s.faulty(false)
+}
+
+func (s *fakeStore) Accounts(_ context.Context, ids []string) ([]*ballastv1.Account, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	var found []*ballastv1.Account
+	for _, id := range ids {
+		if a := s.accounts[id]; a != nil {
+			found = append(found, proto.Clone(a).(*ballastv1.Account))
+		}
+	}
+	return found, s.faulty(false)
+}
+
+func (s *fakeStore) Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ballastv1.Result, error) {
+	if ctx.Err() != nil {
+		return nil, errUnavailable // nothing was sent
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	if err := s.faulty(false); err != nil {
+		return nil, err
+	}
+	results := make([]*ballastv1.Result, len(ops))
+	for i, op := range ops {
+		results[i] = s.answer(op)
+	}
+	return results, s.faulty(true)
+}
+
+func (s *fakeStore) answer(op *ballastv1.Operation) *ballastv1.Result {
+	if known := s.answers[op.GetId()]; known != nil {
+		compared := proto.Clone(op).(*ballastv1.Operation)
+		compared.Attempt = known.op.GetAttempt()
+		if !proto.Equal(compared, known.op) {
+			return &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_CONFLICT}
+		}
+		if op.GetAttempt() <= known.op.GetAttempt() || known.result.GetCode() == ballastv1.ResultCode_RESULT_CODE_APPLIED {
+			again := proto.Clone(known.result).(*ballastv1.Result)
+			again.Replayed = true
+			return again
+		}
+	}
+	result := s.apply(op)
+	s.answers[op.GetId()] = &answer{op: op, result: result}
+	return proto.Clone(result).(*ballastv1.Result)
+}
+
+func (s *fakeStore) apply(op *ballastv1.Operation) *ballastv1.Result {
+	result := &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_APPLIED, Attempt: op.GetAttempt()}
+	var a *ballastv1.Account
+	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_CreateAccount:
+		a = &ballastv1.Account{Id: kind.CreateAccount.GetAccount(), Ledger: kind.CreateAccount.GetLedger(), Floor: kind.CreateAccount.GetFloor()}
+		s.accounts[a.GetId()] = a
+	case *ballastv1.Operation_Credit:
+		if a = s.accounts[kind.Credit.GetAccount()]; a == nil {
+			return &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ACCOUNT}
+		}
+		a.Posted += kind.Credit.GetAmount()
+		result.CreditPosted = a.GetPosted()
+	case *ballastv1.Operation_Debit:
+		if a = s.accounts[kind.Debit.GetAccount()]; a == nil {
+			return &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ACCOUNT}
+		}
+		if available := a.GetPosted() - a.GetFloor(); available < kind.Debit.GetAmount() {
+			return &ballastv1.Result{
+				Code: ballastv1.ResultCode_RESULT_CODE_INSUFFICIENT_FUNDS, Account: a.GetId(),
+				Asked: kind.Debit.GetAmount(), Available: available,
+			}
+		}
+		a.Posted -= kind.Debit.GetAmount()
+		result.DebitPosted = a.GetPosted()
+	default:
+		panic(fmt.Sprintf("unexpected operation %T", kind))
+	}
+	s.sequence++
+	result.Sequence, a.LastSequence = s.sequence, s.sequence
+	s.order = append(s.order, op.GetId())
+	return result
+}
