@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Key is one setting: its name in the file, from which the names of its flag and environment variable follow.
+type Key struct {
+	// Name as in the file, such as "data_dir".
+	Name string
+	// Default is the text of the default value; empty: the key must be given.
+	Default string
+	// Help is one line for people.
+	Help string
+
+	set func(*Config, string) error
+}
+
+// Flag is the name of the key's flag without dashes: "data-dir".
+func (k Key) Flag() string { return strings.ReplaceAll(k.Name, "_", "-") }
+
+// Env is the name of the key's environment variable: "BALLAST_DATA_DIR".
+func (k Key) Env() string { return "BALLAST_" + strings.ToUpper(k.Name) }
+
+// Keys lists every setting, in the order in which people read them.
+func Keys() []Key {
+	return []Key{
+		{"data_dir", "", "data directory, made by ballastd init", text(func(c *Config) *string { return &c.DataDir })},
+		{"client_address", "127.0.0.1:7401", "host:port that answers clients", address(func(c *Config) *string { return &c.ClientAddress })},
+		{"member_address", "127.0.0.1:7411", "host:port that answers other members", address(func(c *Config) *string { return &c.MemberAddress })},
+		{"operator_address", "127.0.0.1:7421", "host:port that answers operators", address(func(c *Config) *string { return &c.OperatorAddress })},
+		{"log_level", "info", "trace, debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "trace", "debug", "info", "warn", "error")},
+		{"log_format", "json", "json or text", oneOf(func(c *Config) *string { return &c.LogFormat }, "json", "text")},
+		{"log_store", "boltdb", "kind of raft log: boltdb", oneOf(func(c *Config) *string { return &c.LogStore }, "boltdb")},
+		{"heartbeat_timeout", "500ms", "silence after which a follower seeks votes and a leader steps down, 50ms to 1m", duration(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, 50*time.Millisecond, time.Minute)},
+		{"election_timeout", "500ms", "how long a candidate waits for votes, heartbeat_timeout to 1m", duration(func(c *Config) *time.Duration { return &c.ElectionTimeout }, 50*time.Millisecond, time.Minute)},
+		{"snapshot_interval", "2m", "how often it is checked whether a snapshot is due, 10ms to 24h", duration(func(c *Config) *time.Duration { return &c.SnapshotInterval }, 10*time.Millisecond, 24*time.Hour)},
+		{"snapshot_threshold", "8192", "log entries since the last snapshot that make one due, 1 to 100000000", count(func(c *Config) *uint64 { return &c.SnapshotThreshold }, 1, 100_000_000)},
+		{"trailing_logs", "10240", "log entries kept behind a snapshot for members that lag, 0 to 100000000", count(func(c *Config) *uint64 { return &c.TrailingLogs }, 0, 100_000_000)},
+		{"shutdown_timeout", "10s", "bound of an orderly stop, 100ms to 10m", duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }, 100*time.Millisecond, 10*time.Minute)},
+	}
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if v == "" {
+			return fmt.Errorf("it must not be empty")
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func oneOf(field func(*Config) *string, allowed ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if !slices.Contains(allowed, v) {
+			return fmt.Errorf("expected %s", strings.Join(allowed, ", "))
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration, low, high time.Duration) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < low || d > high {
+			return fmt.Errorf("expected a duration from %v to %v, with its unit", low, high)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func count(field func(*Config) *uint64, low, high uint64) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("expected a whole number from %d to %d", low, high)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func address(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if err := checkLoopback(v); err != nil {
+			return err
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// checkLoopback accepts host:port where host is localhost or a loopback IP and port is fixed: the address is told to others.
+func checkLoopback(v string) error {
+	host, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return fmt.Errorf("expected host:port: %w", err)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("expected a port from 1 to 65535, found %q", port)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("without TLS only loopback addresses are served (127.0.0.1, ::1, localhost), found host %q: "+
+		"money must not travel in the clear; TLS is not there yet in this version", host)
+}
