@@ -11,7 +11,7 @@ import (
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 
-	"github.com/ballastdb/ballast/internal/amount"
+	"github.com/ballastdb/ballast/client/amount"
 )
 
 // maxListed bounds the rows that a report or an error names one by one.

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/ballastdb/ballast/internal/amount"
+	"github.com/ballastdb/ballast/client/amount"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -174,7 +174,7 @@ func TestMalformedRowsStopBeforeSending(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for i, want := range []string{
-		`line 3: amount "1.005": has too many decimals (3); the ledger's scale is 2`,
+		`line 3: amount: too many decimals: "1.005", expected at most 2`,
 		`line 4: kind "gift": it must be credit or debit`,
 		`line 5: account "@czk/debits": ids that begin with @ are the store's own`,
 		`line 6: time "01/02/1993": it must look like`,
@@ -182,7 +182,7 @@ func TestMalformedRowsStopBeforeSending(t *testing.T) {
 		`line 8: id "1": line 2 has it too`,
 		`line 9: amount "-1.00": it must be positive`,
 		`line 10: id "": it is empty`,
-		`line 11: expected balance: amount "1e2"`,
+		`line 11: expected balance: not a decimal number: "1e2"`,
 		`line 12: is not CSV: bare "`,
 	} {
 		if line := strings.Split(err.Error(), "\n  ")[i+1]; !strings.HasPrefix(line, want) {

@@ -7,7 +7,7 @@ import (
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 
-	"github.com/ballastdb/ballast/internal/amount"
+	"github.com/ballastdb/ballast/client/amount"
 )
 
 // Report says what became of a file's rows.

@@ -8,11 +8,11 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ballastdb/ballast/internal/amount"
+	"github.com/ballastdb/ballast/client/amount"
+	"github.com/ballastdb/ballast/internal/timetext"
 )
 
 // Bounds of a file's parts, in bytes; those of ids and accounts are the store's.
@@ -139,15 +139,17 @@ func (r *rowReader) parse(record []string, out *row) error {
 	}
 	var err error
 	if out.units, err = amount.Parse(record[r.amount], r.scale); err != nil {
-		return r.bad("%v", err)
+		return r.bad("amount: %v", err)
 	}
 	if out.units <= 0 {
 		return r.bad("amount %q: it must be positive; the kind says which way it goes", record[r.amount])
 	}
 	if r.time >= 0 && record[r.time] != "" {
-		if out.eventTime, err = parseTime(record[r.time]); err != nil {
+		eventTime, err := timetext.Parse(record[r.time])
+		if err != nil {
 			return r.bad("%v", err)
 		}
+		out.eventTime = eventTime.UnixNano()
 	}
 	if r.expect >= 0 && record[r.expect] != "" {
 		out.hasExpect = true
@@ -187,21 +189,6 @@ func accountProblem(id string) string {
 		return "ids that begin with @ are the store's own"
 	}
 	return ""
-}
-
-// parseTime reads an event time as Unix nanoseconds; times without a zone are UTC.
-func parseTime(text string) (int64, error) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano, time.DateTime, "2006-01-02T15:04:05"} {
-		t, err := time.Parse(layout, text)
-		if err != nil {
-			continue
-		}
-		if t.Year() < 1678 || t.Year() > 2261 {
-			return 0, fmt.Errorf("time %q: the year must lie between 1678 and 2261", text)
-		}
-		return t.UnixNano(), nil
-	}
-	return 0, fmt.Errorf("time %.80q: it must look like 2026-01-31, 2026-01-31 12:00:00 or 2026-01-31T12:00:00Z", text)
 }
 
 // skipMark leaves out the byte order mark that some programs put first.

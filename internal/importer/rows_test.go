@@ -5,28 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 )
-
-func TestParseTime(t *testing.T) {
-	noon := time.Date(1993, 1, 2, 12, 0, 0, 0, time.UTC).UnixNano()
-	for text, want := range map[string]int64{
-		"1993-01-02 12:00:00":            noon,
-		"1993-01-02T12:00:00":            noon,
-		"1993-01-02T13:00:00+01:00":      noon,
-		"1993-01-02T12:00:00.000000001Z": noon + 1,
-		"1993-01-02":                     noon - 12*time.Hour.Nanoseconds(),
-	} {
-		if got, err := parseTime(text); err != nil || got != want {
-			t.Errorf("%s: %d, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "2.1.1993", "1993-02-30", "0001-01-01", "9999-01-01"} {
-		if got, err := parseTime(text); err == nil {
-			t.Errorf("%s was taken as %d", text, got)
-		}
-	}
-}
 
 // FuzzRows reads arbitrary files twice: both times the same rows, no panic, every good row within bounds.
 func FuzzRows(f *testing.F) {
