@@ -1,0 +1,18 @@
+package node
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// hooks are the places where a build with the tag "faults" makes a member's clock, disk and network misbehave. In every
+// other build they are what production needs, and nothing can change them.
+type hooks struct {
+	// clock tells the time that this member stamps proposals with.
+	clock func() time.Time
+	// beforeLogWrite is called before each write of the raft log; nil: nothing is.
+	beforeLogWrite func()
+	// dial opens connections to other members; nil: the transport's own way.
+	dial func(ctx context.Context, address string) (net.Conn, error)
+}

@@ -1,0 +1,18 @@
+//go:build faults
+
+package node
+
+import (
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/internal/faults"
+)
+
+// newHooks injects the faults that the file named by BALLAST_TEST_FAULTS asks for, as it stands at each moment.
+func newHooks(logger hclog.Logger) hooks {
+	injector := faults.NewInjector(os.Getenv(faults.EnvFile))
+	logger.Warn("this build can inject faults and is for tests only", "file", os.Getenv(faults.EnvFile))
+	return hooks{clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial}
+}

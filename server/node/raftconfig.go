@@ -1,0 +1,48 @@
+package node
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/config"
+	"github.com/ballastdb/ballast/internal/guard"
+)
+
+const (
+	// maxAppendEntries bounds the entries of one append, of the log cache's pieces and of one batch to the state machine.
+	// Entries are proposals of up to 256 KiB, so this is up to 16 MiB; and raft allocates that many slots at every commit.
+	maxAppendEntries = 64
+	// unboundedAppendEntries is what raft would allow.
+	unboundedAppendEntries = 1024
+	// commitTimeout is how soon after a quiet moment followers learn the newest commit index. It costs an append to every
+	// follower each time it passes; who writes never waits for it.
+	commitTimeout = 50 * time.Millisecond
+	// retainedSnapshots on disk: the newest, and the one before it until the newest is known to be good.
+	retainedSnapshots = 2
+)
+
+func raftConfig(c config.Config, id raft.ServerID, logger hclog.Logger) *raft.Config {
+	rc := raft.DefaultConfig()
+	rc.LocalID = id
+	rc.Logger = logger
+	rc.HeartbeatTimeout = c.HeartbeatTimeout
+	rc.ElectionTimeout = c.ElectionTimeout
+	rc.LeaderLeaseTimeout = c.HeartbeatTimeout
+	rc.CommitTimeout = commitTimeout
+	rc.MaxAppendEntries = unboundedAppendEntries
+	if guard.On("max-append") {
+		rc.MaxAppendEntries = maxAppendEntries
+	}
+	rc.BatchApplyCh = true
+	rc.SnapshotInterval = c.SnapshotInterval
+	rc.SnapshotThreshold = c.SnapshotThreshold
+	rc.TrailingLogs = c.TrailingLogs
+	// A removed member keeps answering operators; shutting down by itself could race with a snapshot being taken.
+	rc.ShutdownOnRemove = false
+	rc.PreVoteDisabled = false
+	rc.NoSnapshotRestoreOnStart = false
+	rc.NoLegacyTelemetry = true
+	return rc
+}

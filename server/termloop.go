@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/fsm/proposal"
+)
+
+// Duties are the commands that a leader proposes by itself; *Proposer does them.
+type Duties interface {
+	Marker(ctx context.Context, term uint64) error
+	Announce(ctx context.Context, member proposal.Member) error
+	Checkpoint(ctx context.Context) error
+}
+
+// TermLoopConfig is what a TermLoop needs. Zero times mean the defaults.
+type TermLoopConfig struct {
+	Raft   Raft
+	Duties Duties
+	// Elected wakes the loop when leadership may have changed, so that the marker is not late by a Tick; raft's LeaderCh
+	// does. May be nil.
+	Elected <-chan bool
+	// Self is this member with its addresses as configured. Announced tells what the roster has for an id.
+	Self      proposal.Member
+	Announced func(id string) (proposal.Member, bool)
+	// Applied is the newest command that the state shows; Covered tells whether the newest checkpoint covers all that
+	// changed.
+	Applied func() (index, term uint64)
+	Covered func() bool
+	Logger  hclog.Logger
+	// Tick is how often the loop looks. Default 100 ms.
+	Tick time.Duration
+	// Quiet is how long nothing must have been applied before a checkpoint is proposed. Default 1 s.
+	Quiet time.Duration
+	// Timeout bounds each command. Default 5 s.
+	Timeout time.Duration
+}
+
+// TermLoop does what a leader owes in its term: commit one marker, see to it that the roster has its addresses, and
+// record a checkpoint when the state has changed and come to rest. Run is its only goroutine.
+type TermLoop struct {
+	cfg TermLoopConfig
+
+	mu     sync.Mutex
+	marked uint64
+	// changed is closed and replaced when marked rises.
+	changed chan struct{}
+
+	// Only Run's goroutine touches these: the last index seen and since when.
+	seen  uint64
+	since time.Time
+}
+
+// NewTermLoop returns a TermLoop that does nothing before Run.
+func NewTermLoop(cfg TermLoopConfig) *TermLoop {
+	defaultTo(&cfg.Tick, 100*time.Millisecond)
+	defaultTo(&cfg.Quiet, time.Second)
+	defaultTo(&cfg.Timeout, 5*time.Second)
+	return &TermLoop{cfg: cfg, changed: make(chan struct{})}
+}
+
+// Run does the duties until ctx ends.
+func (l *TermLoop) Run(ctx context.Context) {
+	ticker := time.NewTicker(l.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		l.step(ctx, time.Now())
+		select {
+		case <-l.cfg.Elected:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Marked waits until this member has committed its marker of term, or ctx ends.
+func (l *TermLoop) Marked(ctx context.Context, term uint64) error {
+	for {
+		l.mu.Lock()
+		marked, changed := l.marked, l.changed
+		l.mu.Unlock()
+		if marked >= term {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// step does what is due now. What fails is tried again at the next step, while this member still leads.
+func (l *TermLoop) step(ctx context.Context, now time.Time) {
+	term, ok := leads(l.cfg.Raft)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	if !l.mark(ctx, term) || !l.announce(ctx) {
+		return
+	}
+	l.checkpoint(ctx, now)
+}
+
+// mark commits the marker of term, once.
+func (l *TermLoop) mark(ctx context.Context, term uint64) bool {
+	l.mu.Lock()
+	done := l.marked >= term
+	l.mu.Unlock()
+	if done {
+		return true
+	}
+	if err := l.cfg.Duties.Marker(ctx, term); err != nil {
+		l.cfg.Logger.Warn("the marker of the term is not committed", "term", term, "error", err)
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marked = term
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return true
+}
+
+// announce records this member's addresses where the roster has others or none.
+func (l *TermLoop) announce(ctx context.Context) bool {
+	if have, ok := l.cfg.Announced(l.cfg.Self.ID); ok && have == l.cfg.Self {
+		return true
+	}
+	if err := l.cfg.Duties.Announce(ctx, l.cfg.Self); err != nil {
+		l.cfg.Logger.Warn("the addresses of this member are not announced", "member", l.cfg.Self.ID, "error", err)
+		return false
+	}
+	return true
+}
+
+// checkpoint records one where something changed since the last and nothing was applied for a while.
+func (l *TermLoop) checkpoint(ctx context.Context, now time.Time) {
+	applied, _ := l.cfg.Applied()
+	if applied != l.seen {
+		l.seen, l.since = applied, now
+		return
+	}
+	if l.cfg.Covered() || now.Sub(l.since) < l.cfg.Quiet {
+		return
+	}
+	if err := l.cfg.Duties.Checkpoint(ctx); err != nil {
+		l.cfg.Logger.Warn("no checkpoint was recorded", "applied", applied, "error", err)
+	}
+}
