@@ -37,11 +37,12 @@ type answer struct {
 
 // request is a stream request in flight: some calls, answered together.
 type request struct {
-	tag     uint64
-	calls   []*call
-	count   int
-	sent    time.Time
-	expires time.Time
+	tag   uint64
+	calls []*call
+	count int
+	sent  time.Time
+	// expires and latest are the first and the last of its calls' own expires.
+	expires, latest time.Time
 }
 
 // shared reports whether several callers' operations are in it.

@@ -15,7 +15,6 @@ type Client struct {
 	directory *directory
 	links     *links
 	clock     *logClock
-	ids       *idSource
 	held      *semaphore.Weighted
 	closing   context.Context
 	close     context.CancelFunc
@@ -35,7 +34,7 @@ func New(endpoints []string, options ...Option) (*Client, error) {
 	clock := &logClock{local: cfg.now}
 	closing, cancel := context.WithCancel(context.Background())
 	return &Client{
-		config: cfg, directory: newDirectory(distinct), links: newLinks(cfg, clock), clock: clock, ids: newIDSource(),
+		config: cfg, directory: newDirectory(distinct), links: newLinks(cfg, clock), clock: clock,
 		held: semaphore.NewWeighted(heldBytes), closing: closing, close: cancel,
 	}, nil
 }

@@ -19,12 +19,13 @@ type logClock struct {
 // now is the corrected time.
 func (c *logClock) now() time.Time { return c.local().Add(time.Duration(c.ahead.Load())) }
 
-// observe learns from a change that was sent and answered at these local times and stamped at stamp (Unix ns, 0: none).
-func (c *logClock) observe(sent, received time.Time, stamp int64) {
+// observe learns from a change that was answered just now, took this long and was stamped at stamp (Unix ns, 0: none).
+func (c *logClock) observe(took time.Duration, stamp int64) {
 	if stamp <= 0 {
 		return
 	}
-	lowest, highest := stamp-received.UnixNano(), stamp-sent.UnixNano()
+	lowest := stamp - c.local().UnixNano()
+	highest := lowest + int64(took)
 	ahead := c.ahead.Load()
 	corrected := min(max(ahead, lowest), highest)
 	if corrected != ahead {

@@ -24,8 +24,8 @@
 // # Ids
 //
 // Every operation has an id, its idempotency key, and the time at which the id was made (issued_at), which must be the
-// same in every retry. Ids made by NewID carry that time, and so do UUIDv7s: for those the client reads issued_at out
-// of the id. An id of another form needs WithIssuedAt, with a time that is stored beside the id; without it the call
+// same in every retry. UUIDv7s, such as NewID makes, carry that time: for those the client reads issued_at out of
+// the id. An id of another form needs WithIssuedAt, with a time that is stored beside the id; without it the call
 // ends with ErrInvalid rather than stamping a time that the next retry would not repeat.
 //
 // # Amounts

@@ -260,7 +260,7 @@ func (l *lane) settle(response *ballastv1.SubmitStreamResponse) {
 func (l *lane) deliver(r *request, response *ballastv1.SubmitStreamResponse) {
 	ok := response.GetResponse()
 	if ok != nil && len(ok.GetResults()) == r.count {
-		l.clock.observe(r.sent, l.clock.local(), ok.GetLogTime())
+		l.clock.observe(time.Since(r.sent), ok.GetLogTime())
 		results := ok.GetResults()
 		for _, c := range r.calls {
 			c.done <- answer{results: results[:c.count:c.count]}

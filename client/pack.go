@@ -18,13 +18,11 @@ func (l *lane) pack(now time.Time) (r *request, size int) {
 		c.state = callSent
 		size += len(c.operations)
 		if r == nil {
-			r = &request{sent: now, expires: c.expires}
+			r = &request{sent: now, expires: c.expires, latest: c.expires}
 		}
 		r.calls = append(r.calls, c)
 		r.count += c.count
-		if c.expires.Before(r.expires) {
-			r.expires = c.expires
-		}
+		r.expires, r.latest = earlier(r.expires, c.expires), later(r.latest, c.expires)
 		if c.alone {
 			break
 		}
@@ -39,11 +37,21 @@ func (r *request) hasRoomFor(c *call, now time.Time, size int) bool {
 	if c.alone || size+len(c.operations) > packBytes || r.count+c.count > packOperations {
 		return false
 	}
-	shorter, longer := r.expires.Sub(now), c.expires.Sub(now)
-	if longer < shorter {
-		shorter, longer = longer, shorter
+	return later(r.latest, c.expires).Sub(now) <= 2*earlier(r.expires, c.expires).Sub(now)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
-	return longer <= 2*shorter
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // drop removes the first n calls of the queue and keeps its memory for the next ones.

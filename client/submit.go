@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -34,7 +35,7 @@ func (c *Client) Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ba
 	if track == nil {
 		return results, nil
 	}
-	return nil, track.asError(ops)
+	return nil, track.asError(ops, c.closing.Err() != nil)
 }
 
 // submit tries until there are results or there is no time or use for another try. track is nil where there are results.
@@ -141,8 +142,11 @@ func (o *outcome) note(f *failure) {
 }
 
 // asError is what the caller learns in the end.
-func (o *outcome) asError(ops []*ballastv1.Operation) error {
+func (o *outcome) asError(ops []*ballastv1.Operation, closed bool) error {
 	cause := o.last.asError()
+	if closed {
+		cause = fmt.Errorf("%w: %w", ErrClosed, cause)
+	}
 	if !o.maybe {
 		return &NotDoneError{Cause: cause}
 	}

@@ -176,6 +176,9 @@ func validateCreateLedger(k *ballastv1.CreateLedger) error {
 }
 
 func validateSetLimits(k *ballastv1.SetLimits) error {
+	if k.Floor == nil && k.Ceiling == nil && !k.GetNoCeiling() {
+		return invalidf("set_limits", "no limit given, expected a floor, a ceiling or no_ceiling")
+	}
 	if k.GetNoCeiling() && k.Ceiling != nil {
 		return invalidf("set_limits.no_ceiling", "together with a ceiling, expected one of them")
 	}
@@ -187,7 +190,7 @@ func checkAccount(field, id string) error {
 	if len(id) > 0 && id[0] == '@' {
 		return invalidf(field, "%q begins with '@', which is reserved for system accounts", id)
 	}
-	return checkText(field, id, maxAccountBytes, func(r rune) bool { return !unicode.IsPrint(r) })
+	return checkText(field, id, maxAccountBytes, unicode.IsControl)
 }
 
 func checkLedger(field, name string) error {

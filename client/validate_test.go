@@ -1,0 +1,166 @@
+package client
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// What the client lets pass, the servers do too, and the reverse: otherwise one caller's bad field fails a request that
+// others share, or a good operation cannot be sent.
+func TestValidatesLikeTheServers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		op := drawOperation(t)
+		ours := validate(op)
+		theirs := ledger.Validate(toLedger(op))
+		if (ours == nil) != (theirs == nil) {
+			t.Fatalf("client: %v; servers: %v; operation: %v", ours, theirs, op)
+		}
+		if ours != nil && !errors.Is(ours, ErrInvalid) {
+			t.Fatalf("%v is not ErrInvalid", ours)
+		}
+	})
+}
+
+func TestBoundsAreTheServers(t *testing.T) {
+	if maxGroup != ledger.MaxGroup || maxOperations != ledger.MaxBatch {
+		t.Errorf("groups %d, operations %d; want %d, %d", maxGroup, maxOperations, ledger.MaxGroup, ledger.MaxBatch)
+	}
+}
+
+func drawText(t *rapid.T, label string, limit int) string {
+	return rapid.OneOf(
+		rapid.SampledFrom([]string{"", "alice", "@usd/credits", "a\x00b", "\x7f", "a\u0085", "é", "\xff", "a b", "UPPER", "usd-1_x.y", "a\u00adb", "日本"}),
+		rapid.Map(rapid.IntRange(limit-1, limit+1), func(n int) string { return strings.Repeat("x", n) }),
+	).Draw(t, label)
+}
+
+func drawUnits(t *rapid.T, label string) int64 {
+	return rapid.SampledFrom([]int64{-1 << 63, -100, -1, 0, 1, 100, 1<<63 - 1}).Draw(t, label)
+}
+
+func drawOptionalUnits(t *rapid.T, label string) *int64 {
+	if rapid.Bool().Draw(t, label+" present") {
+		return proto.Int64(drawUnits(t, label))
+	}
+	return nil
+}
+
+// drawOperation draws one that is right but for at most a few fields near their bounds.
+func drawOperation(t *rapid.T) *ballastv1.Operation {
+	op := &ballastv1.Operation{Id: "id", IssuedAt: 1}
+	if rapid.IntRange(0, 3).Draw(t, "envelope") == 0 {
+		op.Id, op.Reference = drawText(t, "id", 64), drawText(t, "reference", 64)
+		op.IssuedAt = drawUnits(t, "issued_at")
+	}
+	account := func(label string) string {
+		if rapid.Bool().Draw(t, label+" plain") {
+			return label
+		}
+		return drawText(t, label, 64)
+	}
+	ledgerName := func() string {
+		if rapid.Bool().Draw(t, "ledger plain") {
+			return "usd"
+		}
+		return drawText(t, "ledger", 32)
+	}
+	amount := func() int64 { return drawUnits(t, "amount") }
+	switch rapid.IntRange(0, 8).Draw(t, "kind") {
+	case 0:
+		op.Kind = NewCredit(account("a"), amount()).Kind
+	case 1:
+		op.Kind = NewDebit(account("a"), amount()).Kind
+	case 2:
+		op.Kind = NewTransfer(account("a"), account("b"), amount()).Kind
+	case 3:
+		op.Kind = NewCreateLedger(ledgerName(), drawText(t, "asset", 16), rapid.Uint32Range(0, 20).Draw(t, "scale")).Kind
+	case 4:
+		op.Kind = NewCreateAccount(account("a"), ledgerName(), Limits{Floor: drawOptionalUnits(t, "floor"), Ceiling: drawOptionalUnits(t, "ceiling")}).Kind
+	case 5:
+		op.Kind = NewSetLimits(account("a"), Limits{
+			Floor: drawOptionalUnits(t, "floor"), Ceiling: drawOptionalUnits(t, "ceiling"), NoCeiling: rapid.Bool().Draw(t, "no ceiling"),
+		}).Kind
+	case 6:
+		op.Kind = &ballastv1.Operation_SetFrozen{SetFrozen: &ballastv1.SetFrozen{
+			Account: account("a"), Frozen: rapid.Bool().Draw(t, "frozen"), CreditsToo: rapid.Bool().Draw(t, "credits too"),
+		}}
+	case 7:
+		op.Kind = NewCloseAccount(account("a")).Kind
+	}
+	return op
+}
+
+// toLedger flattens an operation as the servers do.
+func toLedger(op *ballastv1.Operation) *ledger.Operation {
+	flat := &ledger.Operation{
+		ID: []byte(op.GetId()), Attempt: max(op.GetAttempt(), 1), IssuedAt: op.GetIssuedAt(), EventTime: op.GetEventTime(),
+		Code: op.GetCode(), Reference: []byte(op.GetReference()), Linked: op.GetLinked(),
+	}
+	switch k := op.GetKind().(type) {
+	case *ballastv1.Operation_Credit:
+		flat.Kind, flat.Credit, flat.Amount = ledger.KindCredit, []byte(k.Credit.GetAccount()), k.Credit.GetAmount()
+	case *ballastv1.Operation_Debit:
+		flat.Kind, flat.Debit, flat.Amount = ledger.KindDebit, []byte(k.Debit.GetAccount()), k.Debit.GetAmount()
+	case *ballastv1.Operation_Transfer:
+		flat.Kind, flat.Amount = ledger.KindTransfer, k.Transfer.GetAmount()
+		flat.Debit, flat.Credit = []byte(k.Transfer.GetDebitAccount()), []byte(k.Transfer.GetCreditAccount())
+	case *ballastv1.Operation_CreateLedger:
+		flat.Kind, flat.Ledger, flat.Asset = ledger.KindCreateLedger, []byte(k.CreateLedger.GetName()), []byte(k.CreateLedger.GetAsset())
+		flat.Scale = uint8(k.CreateLedger.GetScale())
+	case *ballastv1.Operation_CreateAccount:
+		flat.Kind, flat.Credit, flat.Ledger = ledger.KindCreateAccount, []byte(k.CreateAccount.GetAccount()), []byte(k.CreateAccount.GetLedger())
+		flat.HasFloor, flat.Floor = true, k.CreateAccount.GetFloor()
+		flat.HasCeiling, flat.Ceiling = k.CreateAccount.Ceiling != nil, k.CreateAccount.GetCeiling()
+	case *ballastv1.Operation_SetLimits:
+		flat.Kind, flat.Credit = ledger.KindSetLimits, []byte(k.SetLimits.GetAccount())
+		flat.HasFloor, flat.Floor = k.SetLimits.Floor != nil, k.SetLimits.GetFloor()
+		flat.HasCeiling, flat.Ceiling = k.SetLimits.Ceiling != nil, k.SetLimits.GetCeiling()
+		flat.NoCeiling = k.SetLimits.GetNoCeiling()
+	case *ballastv1.Operation_SetFrozen:
+		flat.Kind, flat.Credit = ledger.KindSetFrozen, []byte(k.SetFrozen.GetAccount())
+		flat.Frozen, flat.FrozenCredits = k.SetFrozen.GetFrozen(), k.SetFrozen.GetCreditsToo()
+	case *ballastv1.Operation_CloseAccount:
+		flat.Kind, flat.Credit = ledger.KindCloseAccount, []byte(k.CloseAccount.GetAccount())
+	}
+	return flat
+}
+
+func TestPrepareKeepsCallsApart(t *testing.T) {
+	c, err := New([]string{"127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	open := Group(NewCredit("a", 1), NewCredit("b", 1))
+	open[1].Linked = true
+	twice := []*ballastv1.Operation{NewCredit("a", 1, WithID(NewID())), NewCredit("b", 1)}
+	twice[1].Id = twice[0].Id
+	var long []*ballastv1.Operation
+	for range maxGroup + 1 {
+		long = append(long, NewCredit("a", 1))
+	}
+	for name, bad := range map[string][]*ballastv1.Operation{
+		"none":                 nil,
+		"nil":                  {nil},
+		"group left open":      open,
+		"one linked":           {{Id: NewID(), Linked: true, Kind: NewCredit("a", 1).Kind}},
+		"id twice":             twice,
+		"group too long":       Group(long...),
+		"id that has no time":  {NewCredit("a", 1, WithID("order-17"))},
+		"second one is broken": {NewCredit("a", 1), NewCredit("a", 0)},
+	} {
+		if err := c.prepare(bad); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: got %v, want invalid", name, err)
+		}
+	}
+	if err := c.prepare(append(Group(NewCredit("a", 1), NewCredit("b", 1)), NewDebit("c", 1))); err != nil {
+		t.Error(err)
+	}
+}
