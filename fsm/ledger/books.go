@@ -1,0 +1,59 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// ErrBooks is wrapped by the errors of CheckBooks: the state is wrong, whatever the cause. Stop and compare with other
+// members.
+var ErrBooks = errors.New("the books are wrong")
+
+// CheckBooks reads all accounts: every ledger's balances sum to zero and no account is in a state that it cannot get
+// into. For tests and for scrubbing; it takes about 20 ns an account.
+func (s *State) CheckBooks() error {
+	type sum struct{ lo, hi uint64 } // 128 bits, two's complement
+	sums := make([]sum, s.ledgers.Len())
+	for slot := range s.accounts.Len() {
+		rec := s.accounts.Get(slot)
+		a := decodeAccount(rec)
+		if uint64(a.ledger) >= uint64(len(sums)) {
+			return fmt.Errorf("%w: account %q is of ledger %d, there are %d", ErrBooks, accountID(rec), a.ledger, len(sums))
+		}
+		if problem := a.problem(); problem != "" {
+			return fmt.Errorf("%w: account %q: %s", ErrBooks, accountID(rec), problem)
+		}
+		t := &sums[a.ledger]
+		var carry uint64
+		t.lo, carry = bits.Add64(t.lo, uint64(a.posted), 0)
+		t.hi, _ = bits.Add64(t.hi, uint64(a.posted>>63), carry)
+	}
+	for slot, t := range sums {
+		if t != (sum{}) {
+			name := decodeLedger(s.ledgers.Get(uint64(slot))).name
+			return fmt.Errorf("%w: ledger %q sums to %d (high half %d), want 0", ErrBooks, name, int64(t.lo), int64(t.hi))
+		}
+	}
+	return nil
+}
+
+// problem names a rule that the account breaks. An account never gets below its floor or above its ceiling: limits are
+// only set where the balance is within them.
+func (a *account) problem() string {
+	switch {
+	case a.held < 0:
+		return fmt.Sprintf("held is %d, below 0", a.held)
+	case a.floor > 0:
+		return fmt.Sprintf("floor is %d, above 0", a.floor)
+	case a.flags&flagSystem == 0 && less(a.posted, a.held) < a.floor:
+		return fmt.Sprintf("posted %d less held %d is below the floor %d", a.posted, a.held, a.floor)
+	case a.flags&flagCeiling != 0 && a.posted > a.ceiling:
+		return fmt.Sprintf("posted %d is above the ceiling %d", a.posted, a.ceiling)
+	case a.flags&flagClosed != 0 && (a.posted != 0 || a.held != 0):
+		return fmt.Sprintf("it is closed with posted %d and held %d", a.posted, a.held)
+	case a.version == 0:
+		return "version is 0"
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package ledger
+
+import (
+	"crypto/sha256"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
+
+// key names an operation id in 16 bytes. how tells the three forms apart, so that no id of one form can be taken for
+// one of another.
+type key struct {
+	b   [16]byte
+	how uint8
+}
+
+// Forms of a key: a length up to 16 is that of an id kept verbatim, zero padded.
+const (
+	keyUUID   = 17 // the id is the usual text of this UUID
+	keyDigest = 18 // SHA-256 of a longer id, cut to 128 bits
+)
+
+func keyOf(id []byte) (k key) {
+	if len(id) <= 16 {
+		k.how = uint8(len(id))
+		copy(k.b[:], id)
+		return k
+	}
+	if u, ok := parseUUID(id); ok {
+		return key{u, keyUUID}
+	}
+	sum := sha256.Sum256(id)
+	k.how = keyDigest
+	copy(k.b[:], sum[:])
+	return k
+}
+
+// Seeds of the hashes that are part of the state: never change them.
+const (
+	seedPayload = 0x7061796c6f6164 // "payload"
+	seedGroup   = 0x67726f7570     // "group"
+	seedCell    = 0x63656c6c       // "cell"
+)
+
+// appendPayload encodes all of an operation but id, attempt and link, so that two operations have the same bytes
+// exactly if they ask for the same. The encoding is hashed into the state: never change it for an existing kind.
+func appendPayload(dst []byte, op *Operation) []byte {
+	flags := byte(0)
+	for i, on := range [...]bool{op.HasFloor, op.HasCeiling, op.NoCeiling, op.Frozen, op.FrozenCredits} {
+		if on {
+			flags |= 1 << i
+		}
+	}
+	dst = append(dst, byte(op.Kind), flags, op.Scale,
+		byte(len(op.Reference)), byte(len(op.Debit)), byte(len(op.Credit)), byte(len(op.Ledger)), byte(len(op.Asset)))
+	dst = le.AppendUint64(dst, uint64(op.IssuedAt))
+	dst = le.AppendUint64(dst, uint64(op.EventTime))
+	dst = le.AppendUint64(dst, uint64(op.Code))
+	dst = le.AppendUint64(dst, uint64(op.Amount))
+	dst = le.AppendUint64(dst, uint64(op.Floor))
+	dst = le.AppendUint64(dst, uint64(op.Ceiling))
+	dst = append(dst, op.Reference...)
+	dst = append(dst, op.Debit...)
+	dst = append(dst, op.Credit...)
+	dst = append(dst, op.Ledger...)
+	return append(dst, op.Asset...)
+}
+
+// primary is the account, or else the ledger, that an operation's refusals are counted against.
+func primary(op *Operation) []byte {
+	switch {
+	case len(op.Debit) > 0:
+		return op.Debit
+	case len(op.Credit) > 0:
+		return op.Credit
+	}
+	return op.Ledger
+}
+
+// cellOf is the cell whose horizon covers the operation's refusals; all members of a group share the first one's.
+func cellOf(op *Operation) uint16 {
+	lo, _ := page.Hash(seedCell, primary(op))
+	return uint16(lo % cellCount)
+}
+
+// identify computes the members' keys and payload hashes. A group's digest is part of its members' payloads: a member
+// presented alone, or in another group, is another payload.
+func (s *State) identify(ops []Operation) {
+	w := &s.work
+	var g [2]uint64
+	for i := range ops {
+		m := &w.members[i]
+		m.key = keyOf(ops[i].ID)
+		m.hash, m.refusedHash = s.byKey.Hash(m.key.b[:]), s.byRefusedKey.Hash(m.key.b[:])
+		w.buf = appendPayload(w.buf[:0], &ops[i])
+		if len(ops) == 1 {
+			m.payload, _ = page.Hash(seedPayload, w.buf)
+			return
+		}
+		m.payload, g[0], g[1] = chainMember(w.buf, &m.key, g)
+	}
+	for i := range ops {
+		m := &w.members[i]
+		var b [32]byte
+		le.PutUint64(b[:], m.payload)
+		le.PutUint64(b[8:], g[0])
+		le.PutUint64(b[16:], g[1])
+		le.PutUint64(b[24:], uint64(i))
+		m.payload, _ = page.Hash(seedGroup, b[:])
+	}
+}
+
+// chainMember adds a member, its id included, to a group's digest.
+func chainMember(payload []byte, k *key, g [2]uint64) (own, lo, hi uint64) {
+	own, high := page.Hash(seedPayload, payload)
+	var b [56]byte
+	le.PutUint64(b[:], g[0])
+	le.PutUint64(b[8:], g[1])
+	le.PutUint64(b[16:], own)
+	le.PutUint64(b[24:], high)
+	copy(b[32:], k.b[:])
+	b[48] = k.how
+	lo, hi = page.Hash(seedGroup, b[:])
+	return own, lo, hi
+}

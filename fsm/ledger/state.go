@@ -1,0 +1,264 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
+
+// State is the books at one log index.
+type State struct {
+	space    *page.Space
+	metas    *page.Table
+	sets     *page.Table
+	ledgers  *page.Table
+	accounts *page.Table
+	queues   *page.Table
+	cells    *page.Table
+	done     *page.Queue
+	refused  [bucketCount]*page.Queue
+
+	// Decoded copies of records; written back by flush.
+	meta     meta
+	settings Settings
+	ahead    [bucketCount]uint64 // records flagged ahead in each bucket
+	touched  [bucketCount + 1]bool
+	doneMax  uint64 // records that the done queue may hold
+	bucket   uint64 // records that each bucket may hold
+
+	// Derived from the records, and so the same after Rebuild.
+	byID         *page.Index // accounts
+	byKey        *page.Index // ids of operations that took effect
+	byRefusedKey *page.Index // ids of refused ones: live records only
+	ledgerSlots  map[string]uint32
+	listing      listing
+
+	index uint64 // of the call in progress
+	work  work
+}
+
+// ErrState is wrapped by the errors of Rebuild: the pages are not those of a ledger state that this version reads.
+var ErrState = errors.New("not a ledger state")
+
+// New makes an empty state.
+func New() *State {
+	s := &State{space: page.NewSpace()}
+	s.metas = s.space.Table(tableMeta, metaBytes)
+	s.sets = s.space.Table(tableSettings, settingsBytes)
+	s.ledgers = s.space.Table(tableLedgers, ledgerBytes)
+	s.accounts = s.space.Table(tableAccounts, accountBytes)
+	s.queues = s.space.Table(tableQueues, queueBytes)
+	s.cells = s.space.Table(tableCells, cellBytes)
+	s.done = s.space.Queue(tableDone, operationBytes)
+	for b := range s.refused {
+		s.refused[b] = s.space.Queue(uint8(tableRefused+b), operationBytes)
+	}
+	s.forgetDerived()
+	s.setSettings(DefaultSettings())
+	return s
+}
+
+func (s *State) forgetDerived() {
+	s.byID, s.byKey, s.byRefusedKey = page.NewIndex(), page.NewIndex(), page.NewIndex()
+	s.ledgerSlots = map[string]uint32{}
+	s.listing = listing{}
+}
+
+func (s *State) setSettings(v Settings) {
+	s.settings = v
+	s.doneMax, s.bucket = v.limits()
+}
+
+// Space is the pages of the state, for the digest, views and loading.
+func (s *State) Space() *page.Space { return s.space }
+
+// begin starts a call: the records that every state has are made by the first one, and log time moves.
+func (s *State) begin(index uint64, now int64) {
+	s.index = index
+	if s.metas.Len() == 0 {
+		s.found()
+	}
+	s.meta.logTime = max(s.meta.logTime, now)
+	s.meta.horizon = max(s.meta.horizon, s.meta.logTime-int64(s.settings.IDWindow))
+}
+
+// found makes the records of an empty state: meta, settings, queues and cells. The settings that a store is founded
+// with are part of it: a later version with other defaults must not change them here.
+func (s *State) found() {
+	for _, t := range []struct {
+		table *page.Table
+		n     int
+	}{{s.metas, 1}, {s.sets, 1}, {s.queues, bucketCount + 1}, {s.cells, cellCount}} {
+		for range t.n {
+			slot, _ := t.table.Append(s.index)
+			t.table.End(slot, s.index)
+		}
+	}
+	s.settings.encode(s.sets.Begin(0))
+	s.sets.End(0, s.index)
+}
+
+// flush ends a call: it writes back what is kept decoded, where it changed.
+func (s *State) flush() {
+	var want [metaBytes]byte
+	s.meta.encode(want[:])
+	if string(s.metas.Get(0)[8:]) != string(want[8:]) {
+		copy(s.metas.Begin(0)[8:], want[8:])
+		s.metas.End(0, s.index)
+	}
+	for i, touched := range s.touched {
+		if !touched {
+			continue
+		}
+		s.touched[i] = false
+		q, ahead := s.done, uint64(0)
+		if i > 0 {
+			q, ahead = s.refused[i-1], s.ahead[i-1]
+		}
+		rec := s.queues.Begin(uint64(i))
+		le.PutUint64(rec[8:], q.Head())
+		le.PutUint64(rec[16:], q.Tail())
+		le.PutUint64(rec[24:], ahead)
+		s.queues.End(uint64(i), s.index)
+	}
+}
+
+// Advance moves log time to max(its previous value, now): what a log entry without operations does.
+func (s *State) Advance(index uint64, now int64) {
+	s.begin(index, now)
+	s.flush()
+}
+
+// SetSettings puts new settings in force. Where they are out of bounds only log time moves, and the error names the
+// field. The horizon does not move back when the window or the budget grows; it moves forward with the next operations
+// when they shrink.
+func (s *State) SetSettings(index uint64, now int64, v Settings) error {
+	err := v.Validate()
+	s.begin(index, now)
+	if err == nil && v != s.settings {
+		s.setSettings(v)
+		s.settings.encode(s.sets.Begin(0))
+		s.sets.End(0, index)
+		s.meta.horizon = max(s.meta.horizon, s.meta.logTime-int64(v.IDWindow))
+	}
+	s.flush()
+	return err
+}
+
+// Rebuild derives everything that is not in pages, after pages were loaded. The error wraps ErrState.
+func (s *State) Rebuild() error {
+	s.forgetDerived()
+	if s.metas.Len() == 0 {
+		return s.rebuildEmpty()
+	}
+	for _, t := range []struct {
+		name  string
+		table *page.Table
+		want  uint64
+	}{{"meta", s.metas, 1}, {"settings", s.sets, 1}, {"queues", s.queues, bucketCount + 1}, {"cells", s.cells, cellCount}} {
+		if t.table.Len() != t.want {
+			return fmt.Errorf("%w: table of %s has %d records, want %d", ErrState, t.name, t.table.Len(), t.want)
+		}
+	}
+	if v := le.Uint32(s.metas.Get(0)[8:]); v != stateFormat {
+		return fmt.Errorf("%w: records are of format %d, this version reads %d: run the version that wrote them", ErrState, v, stateFormat)
+	}
+	s.meta = decodeMeta(s.metas.Get(0))
+	v := decodeSettings(s.sets.Get(0))
+	if err := v.Validate(); err != nil {
+		return fmt.Errorf("%w: settings: %w", ErrState, err)
+	}
+	s.setSettings(v)
+	for _, step := range []func() error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildKeys} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stateError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrState, fmt.Sprintf(format, args...))
+}
+
+func (s *State) rebuildEmpty() error {
+	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.done.Len() != 0 {
+		return fmt.Errorf("%w: there are records but no meta record", ErrState)
+	}
+	s.meta, s.ahead = meta{}, [bucketCount]uint64{}
+	s.setSettings(DefaultSettings())
+	return nil
+}
+
+func (s *State) rebuildQueues() error {
+	for i := range uint64(bucketCount + 1) {
+		rec, q := s.queues.Get(i), s.done
+		if i > 0 {
+			q = s.refused[i-1]
+			s.ahead[i-1] = le.Uint64(rec[24:])
+		}
+		head, tail := le.Uint64(rec[8:]), le.Uint64(rec[16:])
+		if head == tail {
+			if err := q.Reset(tail); err != nil {
+				return fmt.Errorf("%w: queue %d: %w", ErrState, i, err)
+			}
+		}
+		if q.Head() != head || q.Tail() != tail {
+			return fmt.Errorf("%w: queue %d holds positions %d to %d, its record says %d to %d", ErrState, i, q.Head(), q.Tail(), head, tail)
+		}
+	}
+	return nil
+}
+
+func (s *State) rebuildLedgers() error {
+	for slot := range s.ledgers.Len() {
+		rec := s.ledgers.Get(slot)
+		if rec[17] == 0 || rec[17] > MaxLedgerLen || rec[18] > MaxAssetLen || rec[16] > MaxScale {
+			return fmt.Errorf("%w: ledger %d has lengths or a scale out of bounds", ErrState, slot)
+		}
+		l := decodeLedger(rec)
+		if uint64(max(l.credits, l.debits)) >= s.accounts.Len() {
+			return fmt.Errorf("%w: ledger %q has system accounts %d and %d, there are %d accounts", ErrState, l.name, l.credits, l.debits, s.accounts.Len())
+		}
+		s.ledgerSlots[string(l.name)] = uint32(slot)
+	}
+	return nil
+}
+
+func (s *State) rebuildAccounts() error {
+	for slot := range s.accounts.Len() {
+		rec := s.accounts.Get(slot)
+		if rec[63] == 0 || rec[63] > MaxAccountLen {
+			return fmt.Errorf("%w: account %d has an id of %d bytes", ErrState, slot, rec[63])
+		}
+		if l := le.Uint32(rec[56:]); uint64(l) >= s.ledgers.Len() {
+			return fmt.Errorf("%w: account %q is of ledger %d, there are %d", ErrState, accountID(rec), l, s.ledgers.Len())
+		}
+		s.byID.Insert(s.byID.Hash(accountID(rec)), slot)
+	}
+	return nil
+}
+
+// LogTime is the newest time in the log, Unix nanoseconds; 0 in an empty state.
+func (s *State) LogTime() int64 { return s.meta.logTime }
+
+// Horizon is the time, Unix nanoseconds, before which ids of operations that took effect may have been forgotten: an
+// operation issued earlier that is not known is refused as TOO_OLD. It never falls.
+func (s *State) Horizon() int64 { return s.meta.horizon }
+
+// SureHorizon is the newest horizon that any operation may meet, that of crowded refusals included, at least Horizon:
+// an id issued at or after it that Operation does not know was never answered.
+func (s *State) SureHorizon() int64 { return max(s.meta.horizon, s.meta.cellMax) }
+
+// Sequence is the newest entry's sequence number, 0: there is none.
+func (s *State) Sequence() uint64 { return s.meta.sequence }
+
+// JournalHash is the hash of the chain of all entries.
+func (s *State) JournalHash() page.Digest { return s.meta.journal }
+
+// JournalBytes is the length of all entries.
+func (s *State) JournalBytes() uint64 { return s.meta.bytes }
+
+// Settings are the settings in force.
+func (s *State) Settings() Settings { return s.settings }

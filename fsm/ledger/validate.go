@@ -1,0 +1,227 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
+// FieldError says which field of an operation is out of its documented bounds. Such an operation is answered INVALID.
+type FieldError struct {
+	Field   string // as in ballast.v1, for example "id" or "amount"
+	Problem string // what was expected and what was found
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// Validate checks one operation by itself, whatever the state: every copy of it is valid or none is. Admission and
+// State.Apply use the same check. The error is a *FieldError. What concerns a whole group (its size, ids that occur
+// twice in it) is checked by ValidateGroup.
+func Validate(op *Operation) error {
+	if e := validate(op); e != nil {
+		return e
+	}
+	return nil
+}
+
+// ValidateGroup checks what concerns an atomic group as a whole and returns the position of the first member at fault.
+// Each member still has to pass Validate.
+func ValidateGroup(ops []Operation) (member int, err error) {
+	if len(ops) > MaxGroup {
+		return MaxGroup, &FieldError{"linked", fmt.Sprintf("at most %d operations in a group, found %d", MaxGroup, len(ops))}
+	}
+	if last := len(ops) - 1; ops[last].Linked {
+		return last, &FieldError{"linked", "the last operation of a request cannot be linked to a next one"}
+	}
+	seen := make(map[string]bool, len(ops))
+	for i := range ops {
+		if seen[string(ops[i].ID)] {
+			return i, errTwice
+		}
+		seen[string(ops[i].ID)] = true
+	}
+	return 0, nil
+}
+
+// What can be wrong is fixed text, so that a refusal allocates nothing.
+var (
+	errID        = &FieldError{"id", "want 1 to 64 bytes of UTF-8 without control characters"}
+	errTwice     = &FieldError{"id", "occurs twice in one atomic group"}
+	errAttempt   = &FieldError{"attempt", "counts from 1, found 0"}
+	errIssuedAt  = &FieldError{"issued_at", "want Unix nanoseconds above 0: set it once when the id is made"}
+	errReference = &FieldError{"reference", "want at most 64 bytes of UTF-8 without control characters"}
+	errKind      = &FieldError{"kind", "not a kind of operation that this version knows"}
+	errAccount   = &FieldError{"account", "want 1 to 64 bytes of UTF-8 without control characters, not beginning with '@'"}
+	errDebit     = &FieldError{"debit_account", "want 1 to 64 bytes of UTF-8 without control characters, not beginning with '@'"}
+	errCredit    = &FieldError{"credit_account", "want 1 to 64 bytes of UTF-8 without control characters, not beginning with '@'"}
+	errSame      = &FieldError{"credit_account", "must differ from debit_account"}
+	errAmount    = &FieldError{"amount", "want 1 to 2^63-1 minor units"}
+	errLedger    = &FieldError{"ledger", "want 1 to 32 of a-z, 0-9, '-', '_', '.'"}
+	errAsset     = &FieldError{"asset", "want 1 to 16 characters of printable ASCII"}
+	errScale     = &FieldError{"scale", "want 0 to 18 decimal places"}
+	errFloor     = &FieldError{"floor", "want at most 0 minor units"}
+	errCeiling   = &FieldError{"ceiling", "want at least 0 minor units, and not together with no_ceiling"}
+	errNoLimit   = &FieldError{"floor", "no limit to set: want floor, ceiling or no_ceiling"}
+	errCredits   = &FieldError{"credits_too", "only together with frozen"}
+	errForeign   = &FieldError{"kind", "a field is set that this kind of operation does not have"}
+)
+
+func validate(op *Operation) *FieldError {
+	switch {
+	case len(op.ID) == 0 || len(op.ID) > MaxIDLen || !isText(op.ID):
+		return errID
+	case op.Attempt == 0:
+		return errAttempt
+	case op.IssuedAt <= 0:
+		return errIssuedAt
+	case len(op.Reference) > MaxReferenceLen || !isText(op.Reference):
+		return errReference
+	}
+	switch op.Kind {
+	case KindCredit, KindDebit, KindTransfer:
+		return validateMovement(op)
+	case KindCreateLedger:
+		return validateCreateLedger(op)
+	case KindCreateAccount, KindSetLimits:
+		return validateLimits(op)
+	case KindSetFrozen, KindCloseAccount:
+		return validateFlags(op)
+	}
+	return errKind
+}
+
+func validateMovement(op *Operation) *FieldError {
+	debit, credit := op.Kind != KindCredit, op.Kind != KindDebit
+	both := debit && credit
+	switch {
+	case debit && !isAccount(op.Debit):
+		return pick(both, errDebit, errAccount)
+	case credit && !isAccount(op.Credit):
+		return pick(both, errCredit, errAccount)
+	case both && bytes.Equal(op.Debit, op.Credit):
+		return errSame
+	case op.Amount <= 0:
+		return errAmount
+	case !debit && len(op.Debit) > 0, !credit && len(op.Credit) > 0, hasLedger(op), hasLimits(op), hasFlags(op):
+		return errForeign
+	}
+	return nil
+}
+
+func validateCreateLedger(op *Operation) *FieldError {
+	switch {
+	case !isLedger(op.Ledger):
+		return errLedger
+	case !isAsset(op.Asset):
+		return errAsset
+	case op.Scale > MaxScale:
+		return errScale
+	case len(op.Debit) > 0, len(op.Credit) > 0, op.Amount != 0, hasLimits(op), hasFlags(op):
+		return errForeign
+	}
+	return nil
+}
+
+func validateLimits(op *Operation) *FieldError {
+	create := op.Kind == KindCreateAccount
+	switch {
+	case !isAccount(op.Credit):
+		return errAccount
+	case create && !isLedger(op.Ledger):
+		return errLedger
+	case op.Floor > 0:
+		return errFloor
+	case op.Ceiling < 0, op.HasCeiling && op.NoCeiling:
+		return errCeiling
+	case !create && !op.HasFloor && !op.HasCeiling && !op.NoCeiling:
+		return errNoLimit
+	case !op.HasFloor && op.Floor != 0, !op.HasCeiling && op.Ceiling != 0, len(op.Debit) > 0, op.Amount != 0,
+		create && op.NoCeiling, !create && len(op.Ledger) > 0, len(op.Asset) > 0, op.Scale != 0, hasFlags(op):
+		return errForeign
+	}
+	return nil
+}
+
+func validateFlags(op *Operation) *FieldError {
+	switch {
+	case !isAccount(op.Credit):
+		return errAccount
+	case op.Kind == KindSetFrozen && op.FrozenCredits && !op.Frozen:
+		return errCredits
+	case op.Kind == KindCloseAccount && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op):
+		return errForeign
+	}
+	return nil
+}
+
+func pick(first bool, a, b *FieldError) *FieldError {
+	if first {
+		return a
+	}
+	return b
+}
+
+func hasLedger(op *Operation) bool { return len(op.Ledger) > 0 || len(op.Asset) > 0 || op.Scale != 0 }
+
+func hasLimits(op *Operation) bool {
+	return op.HasFloor || op.HasCeiling || op.NoCeiling || op.Floor != 0 || op.Ceiling != 0
+}
+
+func hasFlags(op *Operation) bool { return op.Frozen || op.FrozenCredits }
+
+// ValidAccountID reports whether id may name an account in an operation: 1 to 64 bytes of UTF-8 without control
+// characters, not beginning with '@'.
+func ValidAccountID(id []byte) bool { return isAccount(id) }
+
+// ValidLedgerName reports whether name may name a ledger: 1 to 32 of a-z, 0-9, '-', '_', '.'.
+func ValidLedgerName(name []byte) bool { return isLedger(name) }
+
+func isAccount(b []byte) bool {
+	return len(b) > 0 && len(b) <= MaxAccountLen && b[0] != systemPrefix && isText(b)
+}
+
+func isLedger(b []byte) bool {
+	if len(b) == 0 || len(b) > MaxLedgerLen {
+		return false
+	}
+	for _, c := range b {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAsset(b []byte) bool {
+	if len(b) == 0 || len(b) > MaxAssetLen {
+		return false
+	}
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// isText reports whether b is UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F). It uses no table
+// of the Unicode version that this binary was built with: all versions must agree for ever.
+func isText(b []byte) bool {
+	for i, c := range b {
+		if c < ' ' || c > '~' {
+			return isTextBeyondASCII(b[i:])
+		}
+	}
+	return true
+}
+
+func isTextBeyondASCII(b []byte) bool {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r < ' ' || r >= 0x7f && r <= 0x9f || r == utf8.RuneError && n == 1 {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
