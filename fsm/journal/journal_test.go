@@ -1,0 +1,485 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/ballastdb/ballast/internal/vfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// check compares a journal with what it should hold: every entry, by cursor and as a stream.
+func check(t testing.TB, j *Journal, h *history) {
+	t.Helper()
+	if j.End() != h.end() {
+		t.Fatalf("the journal ends at %+v, want %+v", j.End(), h.end())
+	}
+	c := j.Cursor()
+	defer c.Close()
+	for seq := uint64(1); seq <= h.end().Sequence; seq++ {
+		got, err := c.Entry(seq)
+		if err != nil || !bytes.Equal(got, h.entry(seq)) {
+			t.Fatalf("entry %d is %x, %v; want %x", seq, got, err, h.entry(seq))
+		}
+	}
+	for _, seq := range []uint64{0, h.end().Sequence + 1} {
+		if _, err := c.Entry(seq); !errors.Is(err, ErrNotFound) {
+			t.Fatalf("entry %d: %v, want ErrNotFound", seq, err)
+		}
+	}
+	r, end := j.Reader()
+	defer r.Close()
+	if all, err := io.ReadAll(r); err != nil || !bytes.Equal(all, h.bytes) || end != h.end() {
+		t.Fatalf("%d bytes to %+v, %v; want %d to %+v", len(all), end, err, len(h.bytes), h.end())
+	}
+}
+
+// TestAgainstModel does everything that may be done to a journal, in any order, and compares it with a slice.
+func TestAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fsys, h := vfs.NewMem(), &history{}
+		reopen := func() *Journal {
+			j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return j
+		}
+		j := reopen()
+		defer func() { _ = j.Close() }()
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				from := h.end().Sequence
+				for range rapid.IntRange(0, 60).Draw(t, "entries") {
+					h.add(rapid.SliceOfN(rapid.Byte(), 0, testMax-testHead).Draw(t, "payload"))
+				}
+				b, n := h.from(from)
+				if err := j.Append(b, n, h.end().Hash); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"sync": func(t *rapid.T) {
+				if err := j.Sync(); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"truncate": func(t *rapid.T) {
+				h.cut(rapid.Uint64Range(0, h.end().Sequence).Draw(t, "sequence"))
+				if ok, err := j.Holds(h.end()); err != nil || !ok {
+					t.Fatalf("it does not hold %+v: %v", h.end(), err)
+				}
+				if err := j.Truncate(h.end().Sequence, h.end().Bytes); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"replace": func(t *rapid.T) {
+				h = &history{}
+				h.add([]byte{byte(rapid.IntRange(0, 255).Draw(t, "other"))})
+				h.grow(rapid.IntRange(0, 60).Draw(t, "entries"))
+				s, err := j.Stage()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.CopyBuffer(s, onlyReader{bytes.NewReader(h.bytes)}, make([]byte, rapid.IntRange(1, 300).Draw(t, "chunk"))); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Commit(h.end()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"reopen": func(t *rapid.T) {
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+				j = reopen()
+			},
+			"": func(t *rapid.T) {
+				if got := j.End(); got != h.end() {
+					t.Fatalf("the journal ends at %+v, want %+v", got, h.end())
+				}
+				r, _ := j.Reader()
+				defer r.Close()
+				if all, err := io.ReadAll(r); err != nil || !bytes.Equal(all, h.bytes) {
+					t.Fatalf("%d bytes, %v; want %d", len(all), err, len(h.bytes))
+				}
+				if last := h.end().Sequence; last > 0 {
+					seq := rapid.Uint64Range(1, last).Draw(t, "sequence")
+					c := j.Cursor()
+					defer c.Close()
+					if got, err := c.Entry(seq); err != nil || !bytes.Equal(got, h.entry(seq)) {
+						t.Fatalf("entry %d is %x, %v; want %x", seq, got, err, h.entry(seq))
+					}
+				}
+			},
+		})
+	})
+}
+
+// onlyReader hides WriteTo, so that io.CopyBuffer uses the buffer.
+type onlyReader struct{ io.Reader }
+
+// TestCrashLosesNothingThatWasSynced cuts the power at every call of a story in turn and opens what a disk could hold.
+func TestCrashLosesNothingThatWasSynced(t *testing.T) {
+	old, other := new(history).grow(150), &history{}
+	other.add([]byte("another history"))
+	other.grow(120)
+	story := func(fsys *vfs.Mem) (synced *history) {
+		synced = &history{}
+		j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
+		if err != nil {
+			return synced
+		}
+		defer j.Close()
+		part := &history{bytes: old.bytes[:old.at(70).Bytes], ends: old.ends[:70]}
+		b, n := part.from(0)
+		if j.Append(b, n, part.end().Hash) != nil || j.Sync() != nil {
+			return synced
+		}
+		synced = part
+		b, n = old.from(70)
+		if j.Append(b, n, old.end().Hash) != nil {
+			return synced
+		}
+		s, err := j.Stage()
+		if err != nil {
+			return synced
+		}
+		if _, err := s.Write(other.bytes); err != nil {
+			return synced
+		}
+		if s.Commit(other.end()) == nil {
+			synced = other
+		}
+		return synced
+	}
+	for call := 0; ; call++ {
+		fsys, calls := vfs.NewMem(), 0
+		fsys.Inject(func(vfs.Op) vfs.Fault {
+			if calls++; calls-1 == call {
+				return vfs.PowerCut
+			}
+			return vfs.None
+		})
+		synced := story(fsys)
+		for seed := range uint64(6) {
+			after := fsys.Crash(seed)
+			j, err := Open(Config{Dir: "/journal", FS: after, Format: testFormat{}, SegmentBytes: testSegment})
+			if err != nil {
+				t.Fatalf("power cut at call %d, seed %d: %v", call, seed, err)
+			}
+			h := old
+			if one := new(Cursor); j.End().Sequence > 0 {
+				one = j.Cursor()
+				b, err := one.Entry(1)
+				must(t, err)
+				if bytes.Equal(b, other.entry(1)) {
+					h = other
+				}
+				must(t, one.Close())
+			}
+			end := j.End().Sequence
+			if end > h.end().Sequence || h.at(end) != j.End() {
+				t.Fatalf("power cut at call %d, seed %d: it ends at %+v, which is in no history", call, seed, j.End())
+			}
+			if h != other && synced == other || end < synced.end().Sequence && h == old && synced != other || h == other && end < other.end().Sequence {
+				t.Fatalf("power cut at call %d, seed %d: it ends at entry %d, %d were synced", call, seed, end, synced.end().Sequence)
+			}
+			catchUp(t, j, h)
+			check(t, j, h)
+			must(t, j.Close())
+		}
+		if calls <= call {
+			return
+		}
+	}
+}
+
+// TestReplayMakesTheSameFiles tears the journal at any length, cuts it to a snapshot and replays: the same bytes must be
+// at the same places, however the appends were split.
+func TestReplayMakesTheSameFiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	h := new(history).grow(200)
+	want := open(t, vfs.NewMem(), "/journal")
+	catchUp(t, want, h)
+	for range 20 {
+		fsys := vfs.NewMem()
+		j := open(t, fsys, "/journal")
+		snapshot := rng.Uint64N(100)
+		for at := uint64(0); at < 200; {
+			n := min(200, at+1+rng.Uint64N(40))
+			must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(n).Bytes], int(n-at), h.at(n).Hash))
+			if at = n; at >= snapshot && rng.IntN(3) == 0 {
+				must(t, j.Sync())
+			}
+		}
+		must(t, j.Close())
+		j = open(t, fsys.Crash(rng.Uint64()), "/journal")
+		snapshot = min(snapshot, j.End().Sequence)
+		must(t, j.Truncate(snapshot, h.at(snapshot).Bytes))
+		for j.End().Sequence < 200 {
+			at := j.End().Sequence
+			n := min(200, at+1+rng.Uint64N(90))
+			must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(n).Bytes], int(n-at), h.at(n).Hash))
+		}
+		check(t, j, h)
+		if !maps.Equal(files(t, j), files(t, want)) {
+			t.Fatal("the replayed journal has other files than the one written in one go")
+		}
+	}
+}
+
+// TestReadsBesideAppends is for the race detector, and for reads of entries that have just been appended.
+func TestReadsBesideAppends(t *testing.T) {
+	h := new(history).grow(2000)
+	j := open(t, vfs.OS{}, filepath.Join(t.TempDir(), "journal"))
+	var readers sync.WaitGroup
+	for i := range uint64(3) {
+		readers.Go(func() {
+			rng := rand.New(rand.NewPCG(i, i))
+			c := j.Cursor()
+			defer c.Close()
+			for last := uint64(0); last < h.end().Sequence; {
+				if last = j.End().Sequence; last == 0 {
+					continue
+				}
+				seq := 1 + rng.Uint64N(last)
+				if rng.IntN(4) == 0 {
+					seq = last
+				}
+				if b, err := c.Entry(seq); err != nil || !bytes.Equal(b, h.entry(seq)) {
+					t.Errorf("entry %d of %d is %x, %v; want %x", seq, last, b, err, h.entry(seq))
+					return
+				}
+				r, end := j.Reader()
+				if all, err := io.ReadAll(r); err != nil || !bytes.Equal(all, h.bytes[:end.Bytes]) {
+					t.Errorf("%d bytes, %v; want %d", len(all), err, end.Bytes)
+				}
+				must(t, r.Close())
+			}
+		})
+	}
+	for at := uint64(0); at < h.end().Sequence; at += 10 {
+		must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(at+10).Bytes], 10, h.at(at+10).Hash))
+		if at%500 == 0 {
+			must(t, j.Sync())
+		}
+	}
+	readers.Wait()
+}
+
+func TestReaderNoticesACut(t *testing.T) {
+	h := new(history).grow(200)
+	j := open(t, vfs.NewMem(), "/journal")
+	catchUp(t, j, h)
+	r, _ := j.Reader()
+	defer r.Close()
+	c := j.Cursor()
+	defer c.Close()
+	_, err := io.ReadFull(r, make([]byte, 100))
+	must(t, err)
+	must(t, j.Truncate(150, h.at(150).Bytes))
+	if _, err := io.ReadAll(r); !errors.Is(err, ErrReplaced) {
+		t.Errorf("a reader of a journal that was cut: %v, want ErrReplaced", err)
+	}
+	if b, err := c.Entry(150); err != nil || !bytes.Equal(b, h.entry(150)) {
+		t.Errorf("a cursor of a journal that was cut: %x, %v", b, err)
+	}
+}
+
+// TestDamageIsNamed flips every bit of an entry in turn; the cursor must say which entry does not fit.
+func TestDamageIsNamed(t *testing.T) {
+	const damaged = 70
+	h := new(history).grow(200)
+	fsys := vfs.NewMem()
+	j := open(t, fsys, "/journal")
+	catchUp(t, j, h)
+	s := j.segments[0]
+	for _, next := range j.segments {
+		if next.first <= damaged {
+			s = next
+		}
+	}
+	file := fsys.Bytes(j.path(s.first))
+	at := headerLen + h.at(damaged-1).Bytes - s.start
+	for i := range len(h.entry(damaged)) * 8 {
+		file[int(at)+i/8] ^= 1 << (i % 8)
+		c := j.Cursor()
+		if _, err := c.Entry(damaged); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("entry %d ", damaged)) {
+			t.Fatalf("bit %d of entry %d flipped: %v, want ErrCorrupt and its number", i, damaged, err)
+		}
+		must(t, c.Close())
+		file[int(at)+i/8] ^= 1 << (i % 8)
+	}
+	file[at+testHead] ^= 1
+	j = open(t, fsys.Clone(), "/journal")
+	if got := j.End(); got != h.at(damaged-1) {
+		t.Errorf("opened with entry %d damaged it ends at %+v, want %+v", damaged, got, h.at(damaged-1))
+	}
+	catchUp(t, j, h)
+	check(t, j, h)
+}
+
+// TestAnotherStatesEntriesAreRefused: what the state says it appended and what the journal got must agree.
+func TestAnotherStatesEntriesAreRefused(t *testing.T) {
+	h := new(history).grow(10)
+	for name, bad := range map[string]func(j *Journal) error{
+		"count": func(j *Journal) error { return j.Append(h.bytes, 9, h.end().Hash) },
+		"hash":  func(j *Journal) error { return j.Append(h.bytes, 10, Hash{1, 2}) },
+		"torn":  func(j *Journal) error { return j.Append(h.bytes[:len(h.bytes)-1], 10, h.end().Hash) },
+		"order": func(j *Journal) error { b, n := h.from(5); return j.Append(b, n, h.end().Hash) },
+	} {
+		j := open(t, vfs.NewMem(), "/journal")
+		if err := bad(j); err == nil {
+			t.Errorf("%s: appended", name)
+		}
+		if err := j.Append(nil, 0, Hash{}); err == nil {
+			t.Errorf("%s: the journal goes on after it", name)
+		}
+	}
+	j := open(t, vfs.NewMem(), "/journal")
+	catchUp(t, j, h)
+	if err := j.Truncate(5, h.at(5).Bytes+1); err == nil || j.End() != h.end() {
+		t.Errorf("cut where no entry ends: %v, ends at %+v", err, j.End())
+	}
+	wrong := h.at(5)
+	wrong.Hash[1]++
+	if ok, err := j.Holds(wrong); ok || err != nil {
+		t.Errorf("it holds a position with another hash: %v, %v", ok, err)
+	}
+	s, err := j.Stage()
+	must(t, err)
+	_, err = s.Write(h.bytes[:h.at(7).Bytes])
+	must(t, err)
+	if err := s.Commit(h.end()); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("commit of a staged journal that is short: %v, want ErrCorrupt", err)
+	}
+	must(t, s.Abort())
+	check(t, j, h)
+}
+
+// TestFailedWriteIsFinal: after any failed call that changes something the journal writes nothing more.
+func TestFailedWriteIsFinal(t *testing.T) {
+	h := new(history).grow(100)
+	for _, kind := range []vfs.Kind{vfs.OpWrite, vfs.OpSync, vfs.OpSyncDir, vfs.OpCreate, vfs.OpTruncate, vfs.OpRemove} {
+		fsys := vfs.NewMem()
+		j := open(t, fsys, "/journal")
+		half := h.at(50)
+		must(t, j.Append(h.bytes[:half.Bytes], 50, half.Hash))
+		fsys.Inject(func(op vfs.Op) vfs.Fault {
+			if op.Kind == kind {
+				return vfs.Fail
+			}
+			return vfs.None
+		})
+		b, n := h.from(50)
+		errs := []error{j.Append(b, n, h.end().Hash)}
+		errs = append(errs, j.Sync(), j.Truncate(3, h.at(3).Bytes))
+		if errors.Join(errs...) == nil {
+			t.Errorf("no call noticed that %s fails", kind)
+		}
+		fsys.Inject(nil)
+		if j.Append(nil, 0, j.End().Hash) == nil || j.Sync() == nil || j.Truncate(0, 0) == nil && j.End() != (Position{}) {
+			t.Errorf("after %s failed the journal goes on writing", kind)
+		}
+	}
+}
+
+func TestForeignFilesAreLeftAlone(t *testing.T) {
+	for _, name := range []string{"/journal/notes.txt", "/journal/00000001/notes.txt"} {
+		fsys := vfs.NewMem()
+		must(t, open(t, fsys, "/journal").Close())
+		f, err := fsys.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		must(t, err)
+		must(t, f.Close())
+		if _, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}}); err == nil || !strings.Contains(err.Error(), "notes.txt") {
+			t.Errorf("%s: %v, want an error that names it", name, err)
+		}
+	}
+	fsys := vfs.NewMem()
+	j := open(t, fsys, "/journal")
+	catchUp(t, j, new(history).grow(1))
+	must(t, fsys.Remove("/journal/CURRENT"))
+	if _, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}}); err == nil {
+		t.Error("a journal without CURRENT was taken for an empty one")
+	}
+}
+
+// TestGolden holds the bytes that journals in the field already have: a change here is a new format version.
+func TestGolden(t *testing.T) {
+	for name, got := range map[string][]byte{
+		"header.bin": encodeHeader(0x0102030405060708, 0x1112131415161718, Hash{0x2122232425262728, 0x3132333435363738}),
+		"CURRENT":    encodeCurrent(2),
+	} {
+		path := filepath.Join("testdata", name)
+		if *update {
+			must(t, os.MkdirAll("testdata", 0o755))
+			must(t, os.WriteFile(path, got, 0o644))
+		}
+		want, err := os.ReadFile(path)
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is\n%x, want\n%x", name, got, want)
+		}
+	}
+	if set, err := decodeCurrent(encodeCurrent(2)); set != 2 || err != nil {
+		t.Errorf("CURRENT names set %d, %v; want 2", set, err)
+	}
+	newer := encodeHeader(1, 0, Hash{})
+	newer[offVersion] = 2
+	sum := headerChecksum(newer)
+	newer[offCRC], newer[offCRC+1], newer[offCRC+2], newer[offCRC+3] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+	if err := checkHeader(newer, Position{}); !errors.Is(err, ErrNewerVersion) {
+		t.Errorf("a header of version 2: %v, want ErrNewerVersion", err)
+	}
+}
+
+// FuzzOpen opens any bytes as a segment: what it accepts must be readable, and the rest must be cut off.
+func FuzzOpen(f *testing.F) {
+	h := new(history).grow(5)
+	whole := append(encodeHeader(1, 0, Hash{}), h.bytes...)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-3])
+	f.Add(whole[:headerLen-1])
+	f.Fuzz(func(t *testing.T, segment []byte) {
+		fsys := vfs.NewMem()
+		must(t, open(t, fsys, "/journal").Close())
+		file, err := fsys.OpenFile("/journal/00000001/"+segmentName(1), os.O_CREATE|os.O_RDWR, 0o600)
+		must(t, err)
+		_, err = file.WriteAt(segment, 0)
+		must(t, err)
+		j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}})
+		if err != nil {
+			return
+		}
+		defer j.Close()
+		c := j.Cursor()
+		defer c.Close()
+		for seq := uint64(1); seq <= j.End().Sequence; seq++ {
+			if _, err := c.Entry(seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, end := j.Reader()
+		defer r.Close()
+		all, err := io.ReadAll(r)
+		if err != nil || uint64(len(all)) != end.Bytes || !bytes.HasPrefix(segment[min(headerLen, len(segment)):], all) {
+			t.Fatalf("%d bytes, %v; the journal ends at %+v", len(all), err, end)
+		}
+	})
+}
