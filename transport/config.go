@@ -1,0 +1,161 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc"
+
+	"github.com/ballastdb/ballast/internal/guard"
+)
+
+const (
+	// DefaultMaxMessageBytes bounds one gRPC message, both ways. It is what gRPC itself falls back to.
+	DefaultMaxMessageBytes = 4 << 20
+	// defaultMaxAppendBytes is what one append carries; larger ones are split.
+	defaultMaxAppendBytes = 1 << 20
+	// messageOverhead is left free in a message for all that is not entries.
+	messageOverhead = 64 << 10
+	// chunkBytes of a snapshot go in one message.
+	chunkBytes = 256 << 10
+	// minMaxMessageBytes leaves room for a chunk.
+	minMaxMessageBytes = 2*chunkBytes + messageOverhead
+	// pipelineDepth is how many of raft's appends a pipeline keeps in flight.
+	pipelineDepth = 2
+)
+
+// Config of a Transport.
+type Config struct {
+	Identity
+	// LocalID is raft's id of this member, made by ServerID with Identity.Incarnation.
+	LocalID raft.ServerID
+	// LocalAddress is where the other members reach this one.
+	LocalAddress raft.ServerAddress
+	// Logger is required.
+	Logger hclog.Logger
+	// CurrentTerm answers ConfirmTerm; it must not wait for raft's main loop. Required.
+	CurrentTerm func() uint64
+	// SpoolDir holds snapshots while they arrive, unnamed: nothing is left after a crash. It must be on a disk with room
+	// for one. Required.
+	SpoolDir string
+	// DialOptions are added last, so they override: transport credentials above all (default: none, plain TCP).
+	DialOptions []grpc.DialOption
+	// Dial opens a connection to a member's address; default: TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Timeouts that are zero get their defaults.
+	Timeouts Timeouts
+	// MaxMessageBytes bounds one message; default DefaultMaxMessageBytes. The same on all members. An entry must fit into it
+	// with 64 KiB to spare.
+	MaxMessageBytes int
+	// MaxAppendBytes is the target for the entries of one message; a single larger entry still goes alone. Default 1 MiB.
+	MaxAppendBytes int
+}
+
+// Timeouts bound every wait of the transport. None of them is needed for safety.
+type Timeouts struct {
+	// Heartbeat bounds one heartbeat. It must be above the usual stall of the receiver's disk, because heartbeats queue
+	// behind raft's writes. Default 1 s.
+	Heartbeat time.Duration
+	// Vote bounds a vote, a pre-vote and a transfer of leadership. Default 1 s.
+	Vote time.Duration
+	// Confirm bounds ConfirmTerm, besides its context. Default 1 s.
+	Confirm time.Duration
+	// Append bounds an append without entries, including the wait for a peer that cannot be reached; AppendRate is
+	// what is added for entries. Default 5 s.
+	Append time.Duration
+	// AppendRate in bytes a second is the slowest that an append may be sent and written. Default 1 MiB/s.
+	AppendRate int
+	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
+	InstallIdle time.Duration
+	// InstallAnswer bounds the wait for raft's answer after the last byte of a snapshot; InstallRate is what is added for
+	// its size. Default 30 s.
+	InstallAnswer time.Duration
+	// InstallRate in bytes a second is the slowest that a received snapshot may be copied and restored. Default 16 MiB/s.
+	InstallRate int
+	// Probe is how long a peer, after a call that was not answered in time, may take to show that it is there at all,
+	// before the connection is opened anew. Default 500 ms.
+	Probe time.Duration
+}
+
+// unguardedHeartbeat is the interval of heartbeats at 1 s timeouts, a limit that looks natural and is below a usual stall.
+const unguardedHeartbeat = 100 * time.Millisecond
+
+func (t Timeouts) withDefaults() Timeouts {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&t.Heartbeat, time.Second)
+	set(&t.Vote, time.Second)
+	set(&t.Confirm, time.Second)
+	set(&t.Append, 5*time.Second)
+	set(&t.InstallIdle, 10*time.Second)
+	set(&t.InstallAnswer, 30*time.Second)
+	set(&t.Probe, 500*time.Millisecond)
+	if t.AppendRate == 0 {
+		t.AppendRate = 1 << 20
+	}
+	if t.InstallRate == 0 {
+		t.InstallRate = 16 << 20
+	}
+	if !guard.On("heartbeat-loop") {
+		t.Heartbeat = unguardedHeartbeat
+	}
+	return t
+}
+
+// forAppend is the deadline of an append that carries so many bytes.
+func (t Timeouts) forAppend(bytes int) time.Duration {
+	return t.Append + time.Duration(float64(bytes)/float64(t.AppendRate)*float64(time.Second))
+}
+
+// forInstallAnswer is the deadline of raft's answer to a snapshot of so many bytes.
+func (t Timeouts) forInstallAnswer(bytes int64) time.Duration {
+	return t.InstallAnswer + time.Duration(float64(bytes)/float64(t.InstallRate)*float64(time.Second))
+}
+
+// complete fills in the defaults and refuses what cannot work.
+func (c Config) complete() (Config, error) {
+	c.Timeouts = c.Timeouts.withDefaults()
+	if c.MaxMessageBytes == 0 {
+		c.MaxMessageBytes = DefaultMaxMessageBytes
+	}
+	if c.MaxAppendBytes == 0 {
+		c.MaxAppendBytes = defaultMaxAppendBytes
+	}
+	if c.Dial == nil {
+		var dialer net.Dialer
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", address)
+		}
+	}
+	if c.Logger == nil || c.CurrentTerm == nil || c.SpoolDir == "" || c.LocalAddress == "" {
+		return c, errors.New("transport: Logger, CurrentTerm, SpoolDir and LocalAddress are required")
+	}
+	_, incarnation, err := ParseServerID(c.LocalID)
+	if err != nil {
+		return c, fmt.Errorf("transport: LocalID: %w", err)
+	}
+	if incarnation != c.Incarnation {
+		return c, fmt.Errorf("transport: LocalID: expected incarnation %s, found %s", idText(c.Incarnation[:]), idText(incarnation[:]))
+	}
+	if c.MaxMessageBytes < minMaxMessageBytes || c.MaxAppendBytes < 1 || c.MaxAppendBytes > c.MaxMessageBytes-messageOverhead {
+		return c, fmt.Errorf("transport: expected MaxMessageBytes of at least %d and MaxAppendBytes %d below it, found %d and %d",
+			minMaxMessageBytes, messageOverhead, c.MaxMessageBytes, c.MaxAppendBytes)
+	}
+	return c, nil
+}
+
+// ServerOptions are what the gRPC server that Transport.Register is called on must be made with.
+func ServerOptions(maxMessageBytes int) []grpc.ServerOption {
+	if maxMessageBytes == 0 {
+		maxMessageBytes = DefaultMaxMessageBytes
+	}
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes)}
+}

@@ -1,0 +1,59 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+var (
+	// errPipelineRejected ends a pipeline after an answer that is not success.
+	errPipelineRejected = errors.New("append pipeline ended: the peer rejected an append")
+	// errPipelineStalled ends a pipeline whose oldest append was not answered in time.
+	errPipelineStalled = errors.New("append pipeline ended: no answer in time")
+	// errConsumerBehind ends a pipeline whose answers are not taken.
+	errConsumerBehind = errors.New("append pipeline ended: too many answers were not taken")
+	// errUnreachable says that a stream could not be opened in time.
+	errUnreachable = errors.New("peer not reached in time")
+	// errInstallIdle ends a snapshot's transfer that makes no progress.
+	errInstallIdle = errors.New("snapshot transfer ended: no progress in time")
+	// errInstallAnswer ends the wait for raft's answer to a snapshot.
+	errInstallAnswer = errors.New("snapshot transfer ended: sent, but not answered in time")
+	// errInstallSuperseded ends a transfer in favour of one of a newer term.
+	errInstallSuperseded = errors.New("snapshot transfer ended: a leader of a newer term sends one")
+)
+
+// unexpectedCommand is what the raft library looks for in an error to learn that a peer knows no pre-vote.
+const unexpectedCommand = "unexpected command"
+
+// refuse makes the status of a message that is not for this member.
+func refuse(why error) error { return status.Error(codes.FailedPrecondition, why.Error()) }
+
+// invalid makes the status of a message that no correct member sends.
+func invalid(why error) error { return status.Error(codes.InvalidArgument, why.Error()) }
+
+// stopping is the answer of a member that shuts down.
+func stopping() error { return status.Error(codes.Unavailable, "this member is shutting down") }
+
+// raftError passes an error of raft's on with its text.
+func raftError(err error) error {
+	if err.Error() == unexpectedCommand {
+		return status.Error(codes.Unimplemented, unexpectedCommand)
+	}
+	return status.Error(codes.Unknown, err.Error())
+}
+
+// callError says which call to whom failed. Once calls are stopped, whatever came of it, that is the reason.
+func (p *peer) callError(ctx context.Context, what string, err error) error {
+	switch {
+	case p.transport.calls.Err() != nil:
+		err = raft.ErrTransportShutdown
+	case ctx != nil && ctx.Err() != nil:
+		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	return fmt.Errorf("%s to %s at %s: %w", what, p.id, p.address, err)
+}

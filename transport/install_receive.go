@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
+)
+
+// InstallSnapshot implements raftv1.RaftServiceServer. The snapshot is received here, outside raft's main loop, which goes
+// on to answer votes and heartbeats; raft gets it when it is all there, checked, in a file.
+func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServer) error {
+	t := s.transport
+	if !t.enter() {
+		return stopping()
+	}
+	defer t.running.Done()
+	ctx, end := context.WithCancelCause(stream.Context())
+	defer end(nil)
+	defer context.AfterFunc(t.calls, func() { end(stopping()) })()
+	parts := &snapshotParts{ctx: ctx, messages: receive(t, stream), idle: t.config.Timeouts.InstallIdle}
+
+	header, err := parts.header()
+	if err != nil {
+		return installError(err)
+	}
+	if err := s.admit(header.GetEnvelope(), header.GetHeader()); err != nil {
+		return err
+	}
+	if header.GetSize() < 0 {
+		return invalid(fmt.Errorf("snapshot: expected a size of 0 or more, found %d", header.GetSize()))
+	}
+	release, err := t.installs.take(ctx, header.GetTerm(), end, t.config.Timeouts.InstallIdle)
+	if err != nil {
+		return installError(err)
+	}
+	defer release()
+
+	file, err := t.spool(parts, header.GetSize())
+	if err != nil {
+		t.config.Logger.Warn("snapshot not received", "from", string(header.GetHeader().GetId()), "index", header.GetLastLogIndex(), "error", err)
+		return installError(err)
+	}
+	defer file.Close()
+	answer, err := t.install(ctx, installFromWire(header), file)
+	if err != nil {
+		return installError(err)
+	}
+	return stream.SendAndClose(installAnswerToWire(answer))
+}
+
+// install hands a received snapshot to raft. Once raft has taken it, it is waited for whatever becomes of the caller:
+// raft reads the file until it answers. Raft always answers, and its shutdown ends before Close.
+func (t *Transport) install(ctx context.Context, r *raft.InstallSnapshotRequest, file io.Reader) (*raft.InstallSnapshotResponse, error) {
+	answers := make(chan raft.RPCResponse, 1)
+	if err := t.hand(ctx, raft.RPC{Command: r, Reader: file, RespChan: answers}); err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-answers:
+		if a.Error != nil {
+			return nil, raftError(a.Error)
+		}
+		answer, ok := a.Response.(*raft.InstallSnapshotResponse)
+		if !ok {
+			return nil, raftError(fmt.Errorf("expected raft to answer with %T, found %T", answer, a.Response))
+		}
+		return answer, nil
+	case <-t.open.Done():
+		return nil, stopping()
+	}
+}
+
+// spool receives a snapshot into a file without a name in SpoolDir and returns it, complete and checked, at its begin.
+// It is not fsynced: raft copies it into its own store.
+func (t *Transport) spool(parts *snapshotParts, size int64) (*os.File, error) {
+	file, err := os.CreateTemp(t.config.SpoolDir, "snapshot-*.incoming")
+	if err != nil {
+		return nil, fmt.Errorf("spool a snapshot: %w", err)
+	}
+	err = os.Remove(file.Name())
+	if err == nil {
+		err = parts.copy(file, size)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("spool a snapshot: %w", err), file.Close())
+	}
+	return file, nil
+}
+
+// installError is the status of an install that ended before raft saw it.
+func installError(err error) error {
+	if _, isStatus := status.FromError(err); isStatus {
+		return err
+	}
+	switch {
+	case errors.Is(err, errInstallSuperseded), errors.Is(err, errInstallBusy):
+		return status.Error(codes.Aborted, err.Error())
+	case errors.Is(err, errInstallIdle):
+		return status.Error(codes.DeadlineExceeded, err.Error())
+	case errors.Is(err, errSnapshotDamaged):
+		return status.Error(codes.DataLoss, err.Error())
+	}
+	return status.Error(codes.Internal, err.Error())
+}
+
+// snapshotParts reads the messages of one transfer in their order.
+type snapshotParts struct {
+	ctx      context.Context
+	messages <-chan received[raftv1.InstallSnapshotRequest]
+	idle     time.Duration
+}
+
+// next waits for a message, at most for the idle time.
+func (p *snapshotParts) next() (*raftv1.InstallSnapshotRequest, error) {
+	timer := time.NewTimer(p.idle)
+	defer timer.Stop()
+	select {
+	case m := <-p.messages:
+		if errors.Is(m.err, io.EOF) {
+			return nil, fmt.Errorf("%w: expected more, found the end of the stream", errSnapshotDamaged)
+		}
+		return m.message, m.err
+	case <-p.ctx.Done():
+		return nil, context.Cause(p.ctx)
+	case <-timer.C:
+		return nil, errInstallIdle
+	}
+}
+
+func (p *snapshotParts) header() (*raftv1.InstallSnapshotHeader, error) {
+	m, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	if m.GetStart() == nil {
+		return nil, invalid(fmt.Errorf("snapshot: expected a header first, found %T", m.GetPart()))
+	}
+	return m.GetStart(), nil
+}
