@@ -1,5 +1,5 @@
-// Package network stands between the members of a cluster, and between clients and members, and does what networks do:
-// cuts one way or both ways, delays, and delivers a request twice.
+// Package network is the network between clients and members: it stands before each member as a proxy, and delays
+// requests, holds requests or answers while the way is cut, and delivers requests a second time, late.
 package network
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// gate lets bytes of one direction pass, or holds them.
+// gate lets what comes by pass, or holds it.
 type gate struct {
 	mu     sync.Mutex
 	opened chan struct{} // closed while the gate is open
@@ -37,7 +37,7 @@ func (g *gate) open() {
 	}
 }
 
-// wait returns once the gate is open, or ctx ends.
+// wait returns once the gate is open, or with an error when ctx ends.
 func (g *gate) wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
