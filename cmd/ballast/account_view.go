@@ -1,0 +1,77 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/ballastdb/ballast/internal/render"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// accountView is an account in JSON: amounts as decimals of the ledger, and the same in minor units, all as strings.
+type accountView struct {
+	ID             string   `json:"id"`
+	Ledger         string   `json:"ledger"`
+	Posted         string   `json:"posted"`
+	Held           string   `json:"held"`
+	Floor          string   `json:"floor"`
+	Ceiling        string   `json:"ceiling,omitempty"`
+	Available      string   `json:"available"`
+	PostedUnits    string   `json:"posted_units"`
+	HeldUnits      string   `json:"held_units"`
+	FloorUnits     string   `json:"floor_units"`
+	CeilingUnits   string   `json:"ceiling_units,omitempty"`
+	AvailableUnits string   `json:"available_units"`
+	Version        uint64   `json:"version"`
+	Flags          []string `json:"flags"`
+}
+
+// accountList is many accounts in JSON.
+type accountList struct {
+	Accounts []*accountView `json:"accounts"`
+	// Read is there for stale reads: how old the answer is.
+	Read *readView `json:"read,omitempty"`
+}
+
+func viewAccount(account *ballastv1.Account) *accountView {
+	d := of(account)
+	units := func(n int64) string { return strconv.FormatInt(n, 10) }
+	v := &accountView{
+		ID: account.GetId(), Ledger: account.GetLedger(), Version: account.GetVersion(), Flags: []string{},
+		Posted: d.format(account.GetPosted()), PostedUnits: units(account.GetPosted()),
+		Held: d.format(account.GetHeld()), HeldUnits: units(account.GetHeld()),
+		Floor: d.format(account.GetFloor()), FloorUnits: units(account.GetFloor()),
+		Available: d.format(account.GetAvailable()), AvailableUnits: units(account.GetAvailable()),
+	}
+	if account.Ceiling != nil {
+		v.Ceiling, v.CeilingUnits = d.format(account.GetCeiling()), units(account.GetCeiling())
+	}
+	for _, flag := range []struct {
+		set  bool
+		name string
+	}{
+		{account.GetFrozen(), "frozen"}, {account.GetFrozenCredits(), "frozen_credits"},
+		{account.GetClosed(), "closed"}, {account.GetSystem(), "system"},
+	} {
+		if flag.set {
+			v.Flags = append(v.Flags, flag.name)
+		}
+	}
+	return v
+}
+
+func accountGrid(accounts []*accountView) *render.Grid {
+	g := &render.Grid{Columns: []render.Column{
+		{Name: "id"}, {Name: "ledger"}, {Name: "posted", Right: true}, {Name: "held", Right: true}, {Name: "floor", Right: true},
+		{Name: "ceiling", Right: true}, {Name: "available", Right: true},
+		{Name: "posted_units", Wide: true}, {Name: "held_units", Wide: true}, {Name: "floor_units", Wide: true},
+		{Name: "ceiling_units", Wide: true}, {Name: "available_units", Wide: true},
+		{Name: "version", Right: true}, {Name: "flags"},
+	}}
+	for _, v := range accounts {
+		g.Add(v.ID, v.Ledger, v.Posted, v.Held, v.Floor, v.Ceiling, v.Available,
+			v.PostedUnits, v.HeldUnits, v.FloorUnits, v.CeilingUnits, v.AvailableUnits,
+			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","))
+	}
+	return g
+}

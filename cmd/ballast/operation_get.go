@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/render"
+	"github.com/ballastdb/ballast/internal/timetext"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// knownView is what is remembered of an operation, in JSON. Balances are in minor units: an answer does not name its
+// ledger.
+type knownView struct {
+	Operation         string    `json:"operation"`
+	Known             bool      `json:"known"`
+	Result            string    `json:"result,omitempty"`
+	Attempt           uint32    `json:"attempt,omitempty"`
+	Sequence          uint64    `json:"sequence,omitempty"`
+	DebitPostedUnits  string    `json:"debit_posted_units,omitempty"`
+	CreditPostedUnits string    `json:"credit_posted_units,omitempty"`
+	AvailableUnits    string    `json:"available_units,omitempty"`
+	AskedUnits        string    `json:"asked_units,omitempty"`
+	Account           string    `json:"account,omitempty"`
+	Horizon           string    `json:"horizon"`
+	Read              *readView `json:"read,omitempty"`
+}
+
+func newOperationGetCommand(a *app) *cobra.Command {
+	var read reading
+	cmd := &cobra.Command{
+		Use:   "get ID",
+		Short: "Tell what became of an operation id",
+		Long: "Tell what became of an operation id: its newest attempt's answer. Exits 1 where the id is not\n" +
+			"remembered: then it never took effect, unless it was issued before the horizon that is shown.",
+		Example: "  ballast operation get 0K4vJ2mQ8sT1bXa~",
+		Args:    args("ID"),
+	}
+	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, args []string) error {
+		answer, err := c.Operation(ctx, args[0], read.options()...)
+		if err != nil {
+			return err
+		}
+		view := viewKnown(args[0], answer)
+		if read.stale {
+			view.Read = read.view()
+		}
+		if view.Known || a.format == render.JSON {
+			if err := a.write(view.grid(), view); err != nil {
+				return err
+			}
+		}
+		read.tell(a)
+		if !view.Known {
+			return notKnown(args[0], answer)
+		}
+		return nil
+	})
+	read.addFlags(cmd.Flags())
+	return cmd
+}
+
+func notKnown(id string, answer *ballastv1.GetOperationResponse) error {
+	issued, carried := client.IssuedAt(id)
+	horizon := timetext.Format(answer.GetHorizon())
+	switch {
+	case answer.GetState().GetStale():
+		return fmt.Errorf("this member does not know operation %q; it may be behind: ask without --stale", id)
+	case answer.GetHorizon() <= 0 || carried && issued >= answer.GetHorizon():
+		return fmt.Errorf("operation %q is not known: it has had no effect so far; to settle it, run it again with the same id", id)
+	case carried:
+		return fmt.Errorf("operation %q is not remembered: it was issued before the horizon, %s; look into the statement", id, horizon)
+	}
+	return fmt.Errorf("operation %q is not remembered: if it was issued after %s it has had no effect so far, else look into the statement", id, horizon)
+}
+
+func viewKnown(id string, answer *ballastv1.GetOperationResponse) *knownView {
+	v := &knownView{Operation: id, Known: answer.GetKnown(), Horizon: timetext.Format(answer.GetHorizon())}
+	if !v.Known {
+		return v
+	}
+	result := answer.GetResult()
+	units := func(n int64) string { return strconv.FormatInt(n, 10) }
+	v.Result, v.Attempt, v.Sequence, v.Account = resultName(result.GetCode()), result.GetAttempt(), result.GetSequence(), result.GetAccount()
+	switch {
+	case result.GetCode() == ballastv1.ResultCode_RESULT_CODE_APPLIED:
+		v.DebitPostedUnits, v.CreditPostedUnits = units(result.GetDebitPosted()), units(result.GetCreditPosted())
+		v.AvailableUnits = units(result.GetAvailable())
+	case comparesAmounts(result.GetCode()):
+		v.AskedUnits, v.AvailableUnits = units(result.GetAsked()), units(result.GetAvailable())
+	}
+	return v
+}
+
+func (v *knownView) grid() *render.Grid {
+	g := &render.Grid{Columns: []render.Column{
+		{Name: "operation"}, {Name: "result"}, {Name: "attempt", Right: true}, {Name: "sequence", Right: true}, {Name: "account"},
+		{Name: "debit_posted_units", Right: true}, {Name: "credit_posted_units", Right: true},
+		{Name: "asked_units", Right: true}, {Name: "available_units", Right: true},
+	}}
+	g.Add(v.Operation, v.Result, strconv.FormatUint(uint64(v.Attempt), 10), strconv.FormatUint(v.Sequence, 10), v.Account,
+		v.DebitPostedUnits, v.CreditPostedUnits, v.AskedUnits, v.AvailableUnits)
+	return g
+}

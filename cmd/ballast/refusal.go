@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// refusalText says why an operation was refused: which account, what was asked, what was available.
+func refusalText(op *ballastv1.Operation, result *ballastv1.Result, d denomination) string {
+	account := result.GetAccount()
+	if account == "" {
+		account = subject(op)
+	}
+	asked, available := d.format(result.GetAsked()), d.format(result.GetAvailable())
+	switch code := result.GetCode(); code {
+	case ballastv1.ResultCode_RESULT_CODE_INSUFFICIENT_FUNDS:
+		if limits := op.GetSetLimits(); limits != nil {
+			return fmt.Sprintf("account %q: insufficient funds: its balance less what is held is %s, below the floor asked for, %s",
+				account, available, d.format(limits.GetFloor()))
+		}
+		return fmt.Sprintf("account %q: insufficient funds: asked %s, available %s (ledger %s)", account, asked, available, d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED:
+		if limits := op.GetSetLimits(); limits != nil {
+			return fmt.Sprintf("account %q: its balance is above the ceiling asked for, %s", account, d.format(limits.GetCeiling()))
+		}
+		return fmt.Sprintf("account %q: ceiling exceeded: asked %s, room below the ceiling %s (ledger %s)", account, asked, available, d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ACCOUNT:
+		return fmt.Sprintf("there is no account %q", account)
+	case ballastv1.ResultCode_RESULT_CODE_UNKNOWN_LEDGER:
+		return fmt.Sprintf("there is no ledger %q", d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS:
+		return fmt.Sprintf("there is a ledger %q already", d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS:
+		return fmt.Sprintf("there is an account %q already", account)
+	case ballastv1.ResultCode_RESULT_CODE_LEDGER_MISMATCH:
+		return fmt.Sprintf("accounts %q and %q belong to different ledgers", op.GetTransfer().GetDebitAccount(), op.GetTransfer().GetCreditAccount())
+	case ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED:
+		return fmt.Sprintf("account %q is closed", account)
+	case ballastv1.ResultCode_RESULT_CODE_ACCOUNT_FROZEN:
+		return fmt.Sprintf("account %q is frozen", account)
+	case ballastv1.ResultCode_RESULT_CODE_OVERFLOW:
+		return fmt.Sprintf("account %q: its balance would leave the range of 64 bits", account)
+	case ballastv1.ResultCode_RESULT_CODE_NOT_EMPTY:
+		return fmt.Sprintf("account %q still has money posted or held", account)
+	default:
+		return aboutID(op, code)
+	}
+}
+
+// aboutID says why an operation was refused for a reason that lies not in the accounts.
+func aboutID(op *ballastv1.Operation, code ballastv1.ResultCode) string {
+	switch code {
+	case ballastv1.ResultCode_RESULT_CODE_CONFLICT:
+		return fmt.Sprintf("operation id %q is known with other content (amount, account, issued-at or another field differs)", op.GetId())
+	case ballastv1.ResultCode_RESULT_CODE_SUPERSEDED:
+		return fmt.Sprintf("operation id %q is known with an attempt above %d", op.GetId(), op.GetAttempt())
+	case ballastv1.ResultCode_RESULT_CODE_TOO_OLD:
+		return fmt.Sprintf("operation id %q was issued before the window in which ids are remembered: whether it took effect can only be seen in the statement", op.GetId())
+	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
+		return "the operation is stamped more than a minute ahead of the cluster's time: look at this machine's clock"
+	case ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED:
+		return "the store has reached its bound of ledgers or accounts"
+	case ballastv1.ResultCode_RESULT_CODE_INVALID:
+		return "a field is out of its documented bounds"
+	default:
+		return resultName(code)
+	}
+}
+
+// wayOn says what a person can do after a refusal.
+func wayOn(op *ballastv1.Operation, result *ballastv1.Result) string {
+	switch result.GetCode() {
+	case ballastv1.ResultCode_RESULT_CODE_CONFLICT:
+		return "; a retry repeats every field of the first try, --issued-at too"
+	case ballastv1.ResultCode_RESULT_CODE_SUPERSEDED, ballastv1.ResultCode_RESULT_CODE_TOO_OLD:
+		return ""
+	default:
+		again := retryFlags(&ballastv1.Operation{Id: op.GetId(), IssuedAt: op.GetIssuedAt()})
+		return fmt.Sprintf("; to try again on purpose: %s --attempt %d", again, op.GetAttempt()+1)
+	}
+}
+
+// subject is the account that an operation is about; of a transfer, the debited one.
+func subject(op *ballastv1.Operation) string {
+	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_Credit:
+		return kind.Credit.GetAccount()
+	case *ballastv1.Operation_Debit:
+		return kind.Debit.GetAccount()
+	case *ballastv1.Operation_Transfer:
+		return kind.Transfer.GetDebitAccount()
+	case *ballastv1.Operation_CreateAccount:
+		return kind.CreateAccount.GetAccount()
+	case *ballastv1.Operation_SetLimits:
+		return kind.SetLimits.GetAccount()
+	case *ballastv1.Operation_SetFrozen:
+		return kind.SetFrozen.GetAccount()
+	case *ballastv1.Operation_CloseAccount:
+		return kind.CloseAccount.GetAccount()
+	}
+	return ""
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// stdio is what a run reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	a := &app{stdio: io}
+	defer a.close()
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	err := root.ExecuteContext(ctx)
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(io.err, "error:", err)
+	}
+	return exitCode(err)
+}
+
+const rootHelp = `Ballast keeps account balances correct on three or more machines.
+
+Exit codes: 0 done; 1 refused or failed; 2 usage; 3 unavailable, nothing done;
+4 outcome unknown: retry with the same id.`
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ballast",
+		Short:         "Keep balances on a replicated ledger",
+		Long:          rootHelp,
+		Example:       "  ballast dev                                # a cluster on this machine\n  ballast account get alice --stale -o json",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          chooseVerb,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.checkFlags()
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(flagError)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.output, "output", "o", "table", "output `format`: table, json or csv")
+	flags.StringVar(&a.endpoints, "endpoints", endpointsFromEnvironment(), "client addresses of members, comma-separated; also BALLAST_ENDPOINTS")
+	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the cluster")
+	root.AddCommand(
+		newDevCommand(a),
+		group("cluster", "Form a cluster", newClusterBootstrapCommand(a), newClusterJoinCommand(a)),
+		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
+		newStatusCommand(a),
+		group("ledger", "Make and list ledgers", newLedgerCreateCommand(a), newLedgerListCommand(a)),
+		group("account", "Make, read and change accounts", newAccountCreateCommand(a), newAccountGetCommand(a), newAccountListCommand(a),
+			newAccountSetCommand(a), newAccountFreezeCommand(a), newAccountThawCommand(a), newAccountCloseCommand(a)),
+		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a),
+		newStatementCommand(a),
+		group("operation", "Look up operations", newOperationGetCommand(a)),
+		newImportCommand(a),
+		newBenchCommand(a),
+		newVersionCommand(a),
+	)
+	return root
+}
+
+// group is a noun that verbs hang below.
+func group(name, short string, verbs ...*cobra.Command) *cobra.Command {
+	noun := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, RunE: chooseVerb}
+	noun.AddCommand(verbs...)
+	return noun
+}
+
+// chooseVerb answers a noun without a verb, or with one that it does not have.
+func chooseVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		cmd.SetOut(cmd.ErrOrStderr())
+		if err := cmd.Help(); err != nil {
+			return err
+		}
+		return usageError{}
+	}
+	text := fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
+	for _, name := range cmd.SuggestionsFor(args[0]) {
+		text += fmt.Sprintf("; did you mean %q?", name)
+	}
+	return usagef("%s (see: %s --help)", text, cmd.CommandPath())
+}

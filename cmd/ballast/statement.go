@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/render"
+	"github.com/ballastdb/ballast/internal/timetext"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// entryView is an entry as an account's statement shows it, in JSON.
+type entryView struct {
+	Sequence uint64 `json:"sequence"`
+	LogTime  string `json:"log_time"`
+	Kind     string `json:"kind"`
+	// Amount is signed: what the entry added to the account.
+	Amount      string `json:"amount"`
+	AmountUnits string `json:"amount_units"`
+	// Posted is the account's balance right after.
+	Posted       string `json:"posted"`
+	PostedUnits  string `json:"posted_units"`
+	Counterparty string `json:"counterparty"`
+	Operation    string `json:"operation"`
+	EventTime    string `json:"event_time"`
+	Code         uint32 `json:"code"`
+	Reference    string `json:"reference"`
+}
+
+type statementView struct {
+	Account string      `json:"account"`
+	Ledger  string      `json:"ledger"`
+	Entries []entryView `json:"entries"`
+	// NextBefore gives the next older entries as --before; 0: there are none.
+	NextBefore uint64    `json:"next_before"`
+	Read       *readView `json:"read,omitempty"`
+}
+
+func newStatementCommand(a *app) *cobra.Command {
+	var read reading
+	var limit int
+	var before uint64
+	cmd := &cobra.Command{
+		Use:     "statement ACCOUNT",
+		Short:   "List an account's entries, newest first",
+		Example: "  ballast statement alice --limit 20\n  ballast statement alice --limit 0 -o csv > alice.csv",
+		Args:    args("ACCOUNT"),
+	}
+	cmd.RunE = a.connected(func(ctx context.Context, c *client.Client, args []string) error {
+		if limit < 0 {
+			return usagef("--limit %d: it must be 0 (all) or more", limit)
+		}
+		d, err := ofAccount(ctx, c, args[0])
+		if err != nil {
+			return err
+		}
+		options := read.options()
+		if limit > 0 && limit < 1000 {
+			options = append(options, client.WithPageSize(uint32(limit)))
+		}
+		view := &statementView{Account: args[0], Ledger: d.ledger, Entries: []entryView{}}
+		for entry, err := range c.Statement(ctx, args[0], before, options...) {
+			if err != nil {
+				return accountError(err, args[0])
+			}
+			if limit > 0 && len(view.Entries) == limit {
+				break
+			}
+			view.Entries = append(view.Entries, viewEntry(entry, args[0], d))
+		}
+		if n := len(view.Entries); n > 0 && n == limit {
+			view.NextBefore = view.Entries[n-1].Sequence
+		}
+		if read.stale {
+			view.Read = read.view()
+		}
+		if err := a.write(view.grid(), view); err != nil {
+			return err
+		}
+		if view.NextBefore > 0 && a.format == render.Table {
+			a.note("older entries, if any: --before %d", view.NextBefore)
+		}
+		read.tell(a)
+		return nil
+	})
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many entries; 0: all")
+	cmd.Flags().Uint64Var(&before, "before", 0, "only entries with a `sequence` number below this")
+	read.addFlags(cmd.Flags())
+	return cmd
+}
+
+func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView {
+	amount, posted, counterparty := entry.GetAmount(), entry.GetCreditPosted(), entry.GetDebitAccount()
+	if entry.GetDebitAccount() == account {
+		amount, posted, counterparty = -amount, entry.GetDebitPosted(), entry.GetCreditAccount()
+	}
+	return entryView{
+		Sequence: entry.GetSequence(), LogTime: timetext.Format(entry.GetLogTime()),
+		Kind:   strings.ToLower(strings.TrimPrefix(entry.GetKind().String(), "ENTRY_KIND_")),
+		Amount: d.format(amount), AmountUnits: strconv.FormatInt(amount, 10),
+		Posted: d.format(posted), PostedUnits: strconv.FormatInt(posted, 10),
+		Counterparty: counterparty, Operation: entry.GetOperationId(),
+		EventTime: timetext.Format(entry.GetEventTime()), Code: entry.GetCode(), Reference: entry.GetReference(),
+	}
+}
+
+func (v *statementView) grid() *render.Grid {
+	g := &render.Grid{Columns: []render.Column{
+		{Name: "sequence", Right: true}, {Name: "log_time"}, {Name: "kind"}, {Name: "amount", Right: true},
+		{Name: "posted", Right: true}, {Name: "amount_units", Wide: true}, {Name: "posted_units", Wide: true},
+		{Name: "counterparty"}, {Name: "event_time"}, {Name: "code", Right: true}, {Name: "reference"}, {Name: "operation"},
+	}}
+	for _, e := range v.Entries {
+		g.Add(strconv.FormatUint(e.Sequence, 10), e.LogTime, e.Kind, e.Amount, e.Posted, e.AmountUnits, e.PostedUnits,
+			e.Counterparty, e.EventTime, strconv.FormatUint(uint64(e.Code), 10), e.Reference, e.Operation)
+	}
+	return g
+}
