@@ -1,0 +1,35 @@
+package node
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/logstore"
+)
+
+// Init makes the data directory of a new member, its raft log included, so that Run never creates one. Errors are those
+// of datadir.Init.
+func Init(dir string, clusterID uuid.UUID, name string, logger hclog.Logger) (datadir.Identity, error) {
+	incarnation, err := uuid.NewRandom()
+	if err != nil {
+		return datadir.Identity{}, err
+	}
+	identity := datadir.Identity{
+		ClusterID:   clusterID,
+		Name:        name,
+		Incarnation: incarnation,
+		CreatedAt:   time.Now().UTC().Truncate(time.Second),
+	}
+	createLog := func(layout datadir.Layout) error {
+		// A write error is returned below as well, and nothing runs yet that would have to stop.
+		log, err := logstore.Open(logstore.Options{Path: layout.Log(), Logger: logger, Fatal: func(error) {}})
+		if err != nil {
+			return err
+		}
+		return log.Close()
+	}
+	return identity, datadir.Init(dir, identity, createLog)
+}

@@ -1,0 +1,42 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// reconcile sees, before raft runs, that the log goes on where the newest snapshot ends. A crash right after a snapshot was
+// installed leaves an old log below it, which may hold entries that never were committed: it is deleted. A log that
+// begins beyond the snapshot has lost entries, and the member must not start.
+func reconcile(log raft.LogStore, snapshots raft.SnapshotStore, logger hclog.Logger) error {
+	list, err := snapshots.List()
+	if err != nil {
+		return fmt.Errorf("list the snapshots: %w", err)
+	}
+	covered := uint64(0)
+	if len(list) > 0 {
+		covered = list[0].Index
+	}
+	first, err := log.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	last, err := log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	switch {
+	case last == 0:
+		return nil
+	case first > covered+1:
+		return fmt.Errorf("the raft log begins at %d and the newest snapshot ends at %d: entries between them are lost, "+
+			"expected a log from %d at the latest; this member cannot be trusted any more: remove it from the cluster, "+
+			"make a new data directory (ballastd init) and join it as a new member", first, covered, covered+1)
+	case last < covered:
+		logger.Warn("the raft log ends below the newest snapshot, and is deleted", "last", last, "snapshot", covered)
+		return log.DeleteRange(first, last)
+	}
+	return nil
+}
