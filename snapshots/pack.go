@@ -1,0 +1,135 @@
+package snapshots
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/vfs"
+)
+
+const (
+	packMagic  = "BLSTPACK"
+	packHeader = 24
+)
+
+// packWriter writes a pack under a temporary name.
+type packWriter struct {
+	fs     vfs.FS
+	path   string // final name
+	file   vfs.File
+	buf    *bufio.Writer
+	offset uint64
+}
+
+func createPack(fsys vfs.FS, path string, number uint64) (*packWriter, error) {
+	f, err := fsys.OpenFile(path+vfs.TempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &packWriter{fs: fsys, path: path, file: f, buf: bufio.NewWriterSize(f, 1<<20), offset: packHeader}
+	if _, err := w.buf.Write(packHead(number)); err != nil {
+		return nil, errors.Join(err, w.abort())
+	}
+	return w, nil
+}
+
+func packHead(number uint64) []byte {
+	b := append(make([]byte, 0, packHeader), packMagic...)
+	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	return binary.LittleEndian.AppendUint64(b, number)
+}
+
+// add writes a page's bytes without its trailing zeros and answers where they lie.
+func (w *packWriter) add(data []byte) (offset uint64, length uint32, err error) {
+	n := len(data)
+	for n > 0 && data[n-1] == 0 {
+		n--
+	}
+	offset, length = w.offset, uint32(n)
+	padded := (n + 7) &^ 7 // zeros, from the page itself
+	if _, err := w.buf.Write(data[:padded]); err != nil {
+		return 0, 0, err
+	}
+	w.offset += uint64(padded)
+	return offset, length, nil
+}
+
+// finish makes the pack durable under its name.
+func (w *packWriter) finish() error {
+	err := w.buf.Flush()
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err = errors.Join(err, w.file.Close()); err != nil {
+		return errors.Join(err, w.fs.Remove(w.path+vfs.TempSuffix))
+	}
+	if err := w.fs.Rename(w.path+vfs.TempSuffix, w.path); err != nil {
+		return errors.Join(err, w.fs.Remove(w.path+vfs.TempSuffix))
+	}
+	// A crash from here on leaves a whole pack that no manifest names: opening removes it.
+	return w.fs.SyncDir(filepath.Dir(w.path))
+}
+
+func (w *packWriter) abort() error {
+	return errors.Join(w.file.Close(), w.fs.Remove(w.path+vfs.TempSuffix))
+}
+
+// pack is an open pack.
+type pack struct {
+	file   vfs.File
+	path   string
+	number uint64
+}
+
+// openPack opens a pack and checks its header and length.
+func openPack(fsys vfs.FS, path string, ref packRef) (*pack, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, &DamagedError{File: path, Reason: err}
+	}
+	if err := checkPack(f, ref); err != nil {
+		return nil, &DamagedError{File: path, Reason: errors.Join(err, f.Close())}
+	}
+	return &pack{file: f, path: path, number: ref.number}, nil
+}
+
+func checkPack(f vfs.File, ref packRef) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	if uint64(size) != ref.length {
+		return errShort
+	}
+	head := make([]byte, packHeader)
+	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch {
+	case string(head[:8]) != packMagic:
+		return errMagic
+	case binary.LittleEndian.Uint32(head[8:]) != formatVersion:
+		return errVersion
+	case string(head) != string(packHead(ref.number)):
+		return errMeaning
+	}
+	return nil
+}
+
+// read fills buf, page.Size bytes, with a page and checks it.
+func (p *pack) read(id page.ID, ref pageRef, buf []byte) error {
+	if n, err := p.file.ReadAt(buf[:ref.length], int64(ref.offset)); err != nil && (!errors.Is(err, io.EOF) || n < int(ref.length)) {
+		return &DamagedError{File: p.path, Reason: err}
+	}
+	clear(buf[ref.length:])
+	if page.Checksum(id, buf) != ref.checksum {
+		return &DamagedError{File: p.path, Page: &id, Reason: errHash}
+	}
+	return nil
+}

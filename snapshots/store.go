@@ -1,0 +1,273 @@
+// Package snapshots keeps the newest snapshot of a state on disk, written incrementally as packs of pages and a
+// manifest. README.md has the format, what survives which crash, and the trade-offs.
+package snapshots
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/vfs"
+)
+
+// ErrReopen is what a store answers after an error that leaves open which manifest a power cut would find: open the
+// directory again.
+var ErrReopen = errors.New("snapshots: an earlier commit failed half-way; open the directory again to learn what is there")
+
+// ErrBusy is what Begin answers while another snapshot is being written.
+var ErrBusy = errors.New("snapshots: another snapshot is being written")
+
+// DamagedError names a file that is not what it was written as. Nothing of it was served. The snapshot cannot be used,
+// and an older one must not be: stage a newer one from another member, or restore the file.
+type DamagedError struct {
+	File   string
+	Page   *page.ID // the page in it, where it is one
+	Reason error
+}
+
+// Error implements error.
+func (e *DamagedError) Error() string {
+	what := e.File
+	if e.Page != nil {
+		what = fmt.Sprintf("page %d of table %d in %s", e.Page.Number, e.Page.Table, e.File)
+	}
+	return fmt.Sprintf("snapshots: %s is damaged: %v; it is not used, and nothing older is: take a newer snapshot from another member", what, e.Reason)
+}
+
+// Unwrap gives the reason.
+func (e *DamagedError) Unwrap() error { return e.Reason }
+
+// Store is a directory of packs and one manifest. It is safe for concurrent use.
+type Store struct {
+	fs  vfs.FS
+	dir string
+
+	mu       sync.Mutex
+	newest   *Manifest         // nil: no snapshot yet
+	name     string            // of its file
+	packs    map[uint64]*pack  // open, by number
+	readers  map[uint64]int    // pack number -> open snapshots that need it
+	doomed   map[uint64]string // packs to remove when their last reader closes
+	next     uint64            // number of the next pack
+	writing  bool
+	poisoned bool
+}
+
+// Open opens a directory that exists. It removes what an interrupted snapshot left, and reads and checks the newest
+// manifest; a damaged one is an error (DamagedError), never a reason to serve an older one.
+func Open(fsys vfs.FS, dir string) (*Store, error) {
+	s := &Store{fs: fsys, dir: dir, packs: map[uint64]*pack{}, readers: map[uint64]int{}, doomed: map[uint64]string{}, next: 1}
+	names, err := fsys.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, manifestSuffix) && name > s.name {
+			s.name = name // fixed-width hex: the greatest name is the newest
+		}
+		var n uint64
+		if _, err := fmt.Sscanf(name, "%16x"+packSuffix, &n); err == nil && n >= s.next {
+			s.next = n + 1
+		}
+	}
+	if s.name != "" {
+		if err := s.load(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	if err := s.sweep(names); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+const (
+	manifestSuffix = ".manifest"
+	packSuffix     = ".pack"
+)
+
+func packName(number uint64) string { return fmt.Sprintf("%016x%s", number, packSuffix) }
+
+func manifestName(m *Manifest) string {
+	return fmt.Sprintf("%016x-%016x%s", m.Index, m.Term, manifestSuffix)
+}
+
+// load reads the manifest s.name and opens its packs.
+func (s *Store) load() error {
+	path := filepath.Join(s.dir, s.name)
+	b, err := vfs.ReadFile(s.fs, path, maxManifestSize)
+	if err != nil {
+		return &DamagedError{File: path, Reason: err}
+	}
+	m, err := decode(b)
+	if err != nil {
+		return &DamagedError{File: path, Reason: err}
+	}
+	if manifestName(m) != s.name {
+		return &DamagedError{File: path, Reason: fmt.Errorf("it is that of index %d, term %d", m.Index, m.Term)}
+	}
+	for _, ref := range m.packs {
+		p, err := openPack(s.fs, filepath.Join(s.dir, packName(ref.number)), ref)
+		if err != nil {
+			return err
+		}
+		s.packs[ref.number] = p
+	}
+	s.newest = m
+	return nil
+}
+
+// sweep removes the files that the newest manifest does not need.
+func (s *Store) sweep(names []string) error {
+	keep := map[string]bool{s.name: true}
+	for number := range s.packs {
+		keep[packName(number)] = true
+	}
+	for _, name := range names {
+		ours := strings.HasSuffix(name, manifestSuffix) || strings.HasSuffix(name, packSuffix) || strings.HasSuffix(name, vfs.TempSuffix)
+		if !ours || keep[name] {
+			continue
+		}
+		if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
+			return err
+		}
+	}
+	// Not synced: what a power cut brings back is swept again.
+	return nil
+}
+
+// Newest opens the newest snapshot for reading; nil where there is none yet. Its packs stay until it is closed.
+func (s *Store) Newest() (*Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poisoned {
+		return nil, ErrReopen
+	}
+	if s.newest == nil {
+		return nil, nil //nolint:nilnil // documented: no snapshot is no error
+	}
+	sn := &Snapshot{Manifest: s.newest, store: s, openPacks: make([]*pack, len(s.newest.packs))}
+	for i, ref := range s.newest.packs {
+		sn.openPacks[i] = s.packs[ref.number]
+		s.readers[ref.number]++
+	}
+	return sn, nil
+}
+
+// release gives up a reader's packs and removes those that nobody needs any more.
+func (s *Store) release(packs []*pack) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, p := range packs {
+		s.readers[p.number]--
+		if s.readers[p.number] > 0 {
+			continue
+		}
+		delete(s.readers, p.number)
+		if path, ok := s.doomed[p.number]; ok {
+			delete(s.doomed, p.number)
+			errs = append(errs, s.drop(p.number, path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drop closes and removes a pack.
+func (s *Store) drop(number uint64, path string) error {
+	err := s.packs[number].file.Close()
+	delete(s.packs, number)
+	return errors.Join(err, s.fs.Remove(path))
+}
+
+// commit makes m the newest manifest. The pack that it needs, if any, is durable already.
+func (s *Store) commit(m *Manifest, fresh *packRef) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fresh != nil {
+		p, err := openPack(s.fs, filepath.Join(s.dir, packName(fresh.number)), *fresh)
+		if err != nil {
+			return err
+		}
+		s.packs[fresh.number] = p
+	}
+	path := filepath.Join(s.dir, manifestName(m))
+	if err := s.writeManifest(path, m.encode()); err != nil {
+		if fresh != nil && !s.poisoned {
+			err = errors.Join(err, s.drop(fresh.number, filepath.Join(s.dir, packName(fresh.number))))
+		}
+		return err
+	}
+	// From here a power cut finds the new snapshot.
+	old, oldName := s.newest, s.name
+	s.newest, s.name = m, manifestName(m)
+	if old == nil {
+		return nil
+	}
+	return s.discard(old, oldName)
+}
+
+// writeManifest makes the manifest durable. An error at or behind the rename poisons the store.
+func (s *Store) writeManifest(path string, b []byte) error {
+	tmp := path + vfs.TempSuffix
+	f, err := s.fs.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, s.fs.Remove(tmp))
+	}
+	err = s.fs.Rename(tmp, path)
+	if err == nil {
+		err = s.fs.SyncDir(s.dir)
+	}
+	s.poisoned = err != nil
+	return err
+}
+
+// discard removes the manifest before and the packs that only it needed.
+func (s *Store) discard(old *Manifest, oldName string) error {
+	var errs []error
+	if oldName != s.name {
+		errs = append(errs, s.fs.Remove(filepath.Join(s.dir, oldName)))
+	}
+	needed := map[uint64]bool{}
+	for _, ref := range s.newest.packs {
+		needed[ref.number] = true
+	}
+	for _, ref := range old.packs {
+		path := filepath.Join(s.dir, packName(ref.number))
+		switch {
+		case needed[ref.number]:
+		case s.readers[ref.number] > 0:
+			s.doomed[ref.number] = path
+		default:
+			errs = append(errs, s.drop(ref.number, path))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("snapshots: the snapshot is taken, but what it replaces could not be removed: %w", err)
+	}
+	return nil
+}
+
+// Close closes all files. Open snapshots cannot be read afterwards.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for number, p := range s.packs {
+		errs = append(errs, p.file.Close())
+		delete(s.packs, number)
+	}
+	s.poisoned = true
+	return errors.Join(errs...)
+}

@@ -1,0 +1,192 @@
+package snapshots
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
+
+// Writer takes one snapshot. Give it every page of the state with Page, in order, then Commit; or Abort.
+type Writer struct {
+	store    *Store
+	base     *Snapshot // what unchanged pages are taken from; nil: nothing
+	manifest *Manifest
+	number   uint64
+	pack     *packWriter // nil until a page is written
+	place    uint32      // of the new pack in manifest.packs
+	done     bool
+}
+
+// Begin starts a snapshot of the state at index and term. One at a time: ErrBusy. A snapshot that is not newer than the
+// newest is refused, but the same again is not: it replaces it.
+func (s *Store) Begin(index, term uint64) (*Writer, error) {
+	base, err := s.Newest()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{Index: index, Term: term}
+	if base != nil && m.before(base.Manifest) {
+		err := fmt.Errorf("snapshots: index %d, term %d is older than the newest snapshot's index %d, term %d", index, term, base.Index, base.Term)
+		return nil, errors.Join(err, base.Close())
+	}
+	w := &Writer{store: s, base: base, manifest: m}
+	if base != nil {
+		m.packs = append(m.packs, base.packs...)
+	}
+	w.place = uint32(len(m.packs))
+	s.mu.Lock()
+	busy := s.writing
+	if !busy {
+		w.number = s.next
+		s.writing, s.next = true, s.next+1
+	}
+	s.mu.Unlock()
+	if busy && base != nil {
+		return nil, errors.Join(ErrBusy, base.Close())
+	}
+	if busy {
+		return nil, ErrBusy
+	}
+	return w, nil
+}
+
+// Changed reports whether a page with this index must be given with its data: the newest snapshot does not hold it.
+func (w *Writer) Changed(id page.ID, index uint64) bool {
+	if w.base == nil {
+		return true
+	}
+	i, ok := w.base.find(id)
+	return !ok || w.base.pages[i].index != index
+}
+
+// Page adds a page, in order of table and number. Data nil means unchanged: what the newest snapshot holds.
+func (w *Writer) Page(p page.Page) error {
+	if p.Data == nil {
+		if w.Changed(p.ID, p.Index) {
+			return fmt.Errorf("snapshots: page %d of table %d at index %d comes without data, and the newest snapshot does not hold it", p.Number, p.Table, p.Index)
+		}
+		i, _ := w.base.find(p.ID)
+		return w.manifest.add(p.ID, w.base.pages[i])
+	}
+	ref, err := w.write(p)
+	if err != nil {
+		return err
+	}
+	return w.manifest.add(p.ID, ref)
+}
+
+// write puts a page into the new pack.
+func (w *Writer) write(p page.Page) (pageRef, error) {
+	if len(p.Data) != page.Size {
+		return pageRef{}, fmt.Errorf("snapshots: page %d of table %d has %d bytes, want %d", p.Number, p.Table, len(p.Data), page.Size)
+	}
+	if w.pack == nil {
+		pack, err := createPack(w.store.fs, filepath.Join(w.store.dir, packName(w.number)), w.number)
+		if err != nil {
+			return pageRef{}, err
+		}
+		w.pack = pack
+	}
+	offset, length, err := w.pack.add(p.Data)
+	return pageRef{index: p.Index, checksum: page.Checksum(p.ID, p.Data), offset: offset, length: length, pack: w.place}, err
+}
+
+// Commit makes the snapshot durable and the newest. After an error the snapshot before is still the newest and this one
+// may be taken again, unless the store answers ErrReopen from then on.
+func (w *Writer) Commit(digest page.Digest, meta []byte) error {
+	if len(meta) > maxMeta {
+		return errors.Join(fmt.Errorf("snapshots: %d bytes of meta, at most %d", len(meta), maxMeta), w.Abort())
+	}
+	w.manifest.Digest, w.manifest.Meta = digest, append([]byte(nil), meta...)
+	if err := w.rewriteSparse(); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	var fresh *packRef
+	if w.pack != nil {
+		fresh = &packRef{number: w.number, length: w.pack.offset}
+		w.manifest.packs = append(w.manifest.packs, *fresh)
+		pack := w.pack
+		w.pack = nil
+		if err := pack.finish(); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+	}
+	w.manifest.prune()
+	return errors.Join(w.store.commit(w.manifest, fresh), w.end())
+}
+
+// rewriteSparse copies the live pages of the sparsest packs into the new one until the packs hold at most twice what
+// lives.
+func (w *Writer) rewriteSparse() error {
+	m := w.manifest
+	for {
+		live := make([]uint64, len(m.packs)+1)
+		total := uint64(0)
+		for _, p := range m.pages {
+			live[p.pack] += uint64(p.length)
+			total += uint64(p.length)
+		}
+		held, worst := live[w.place], -1
+		for i, p := range m.packs {
+			if live[i] == 0 {
+				continue // goes away by itself
+			}
+			held += p.length
+			if worst < 0 || live[i]*m.packs[worst].length < live[worst]*p.length {
+				worst = i
+			}
+		}
+		if worst < 0 || held <= 2*total || live[worst] == m.packs[worst].length-packHeader {
+			return nil
+		}
+		if err := w.rewrite(uint32(worst)); err != nil {
+			return err
+		}
+	}
+}
+
+// rewrite copies the live pages of one pack.
+func (w *Writer) rewrite(pack uint32) error {
+	buf := make([]byte, page.Size)
+	for i, ref := range w.manifest.pages {
+		if ref.pack != pack {
+			continue
+		}
+		id := w.manifest.id(i)
+		if err := w.base.openPacks[pack].read(id, ref, buf); err != nil {
+			return err
+		}
+		ref, err := w.write(page.Page{ID: id, Index: ref.index, Data: buf})
+		if err != nil {
+			return err
+		}
+		w.manifest.pages[i] = ref
+	}
+	return nil
+}
+
+// Abort gives the snapshot up. Harmless after Commit and when called twice.
+func (w *Writer) Abort() error {
+	var err error
+	if w.pack != nil {
+		err = w.pack.abort()
+		w.pack = nil
+	}
+	return errors.Join(err, w.end())
+}
+
+func (w *Writer) end() error {
+	if w.done {
+		return nil
+	}
+	w.done = true
+	w.store.mu.Lock()
+	w.store.writing = false
+	w.store.mu.Unlock()
+	if w.base == nil {
+		return nil
+	}
+	return w.base.Close()
+}
