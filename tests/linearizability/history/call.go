@@ -47,6 +47,8 @@ type Read struct {
 	Unknown  []string
 	// Index of the log that it showed.
 	Index uint64
+	// Ahead is how far log time was ahead of the clock of the host, which no fault touches.
+	Ahead time.Duration
 }
 
 // key names the attempt that a change is a try of.

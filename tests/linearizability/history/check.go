@@ -32,6 +32,7 @@ func Check(calls []*Call, initial []*ballastv1.Account, truth *Truth, limit time
 	v.add(truth.settle(attempts))
 	v.add(truth.books())
 	v.add(readsGoForward(calls))
+	v.add(logTimeIsSane(calls))
 	v.Attempts = len(attempts)
 
 	list := inOrder(attempts)
@@ -50,12 +51,12 @@ func Check(calls []*Call, initial []*ballastv1.Account, truth *Truth, limit time
 				own = append(own, a)
 			}
 		}
-		result, info := c.check(reads, own, limit)
-		switch result {
+		model, operations := c.model(), c.operations(reads, own)
+		switch porcupine.CheckOperationsTimeout(model, operations, limit) {
 		case porcupine.Illegal:
 			v.add([]Violation{{NotLinearizable, fmt.Sprintf("accounts %v: no order explains %d changes and %d reads", c.accounts, len(own), len(reads))}})
-			if v.Info == nil {
-				model := c.model()
+			if v.Info == nil { // searched again, for the picture
+				_, info := porcupine.CheckOperationsVerbose(model, operations, limit)
 				v.Info, v.Model = &info, &model
 			}
 		case porcupine.Unknown:
@@ -86,6 +87,19 @@ func (c *cell) concerns(a *attempt) bool {
 		}
 	}
 	return false
+}
+
+// mostAhead is how far log time may be ahead of the true time: the tolerance among members' clocks, with room.
+const mostAhead = 10 * time.Second
+
+// logTimeIsSane: no member's clock that is set wrong takes log time along.
+func logTimeIsSane(calls []*Call) []Violation {
+	for _, c := range calls {
+		if c.Read != nil && c.Read.Ahead > mostAhead {
+			return []Violation{{ClockLeapt, fmt.Sprintf("at %v log time is %v ahead of true time", time.Duration(c.End), c.Read.Ahead)}}
+		}
+	}
+	return nil
 }
 
 // readsGoForward: a linearizable read sees at least the index that any read saw that had ended before it began.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anishathalye/porcupine"
 	"google.golang.org/protobuf/proto"
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -259,6 +260,9 @@ func TestSpoiltHistoriesAreFound(t *testing.T) {
 		"money vanishes": {Unbalanced, func(_ *testing.T, r *reference) {
 			r.accounts["@l/credits"].Posted++
 		}},
+		"log time follows a wrong clock": {ClockLeapt, func(t *testing.T, r *reference) {
+			r.find(t, func(c *Call) bool { return c.Read != nil }).Read.Ahead = time.Hour
+		}},
 		"a refusal had no reason": {NotLinearizable, func(t *testing.T, r *reference) {
 			c := r.find(t, func(c *Call) bool { return answered(noFunds)(c) && len(c.Operations) == 1 })
 			k := c.key()
@@ -302,9 +306,9 @@ func TestGroupTakesEffectAsAWholeOrNotAtAll(t *testing.T) {
 	}{{refused, 5, true}, {refused, 2, false}, {wrong, 5, false}} {
 		cell := newCell(initial)
 		reads := []*Call{{Start: 20, End: 30, Read: &Read{Accounts: []*ballastv1.Account{{Id: "a", Posted: c.after, Available: c.after}}}}}
-		result, _ := cell.check(reads, []*attempt{{attemptKey: attemptKey{"x", 1}, operations: group, start: 0, end: 10, results: c.results}}, time.Minute)
-		if (result == "Ok") != c.good {
-			t.Errorf("answers %s, balance after %d: %s", describe(c.results), c.after, result)
+		operations := cell.operations(reads, []*attempt{{attemptKey: attemptKey{"x", 1}, operations: group, start: 0, end: 10, results: c.results}})
+		if good := porcupine.CheckOperations(cell.model(), operations); good != c.good {
+			t.Errorf("answers %s, balance after %d: accepted %v", describe(c.results), c.after, good)
 		}
 	}
 }

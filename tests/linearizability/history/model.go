@@ -5,7 +5,6 @@ import (
 	"hash/maphash"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 
@@ -210,8 +209,8 @@ func moveOf(op *ballastv1.Operation) move {
 	return move{}
 }
 
-// check runs porcupine on the cell's history.
-func (c *cell) check(reads []*Call, attempts []*attempt, timeout time.Duration) (porcupine.CheckResult, porcupine.LinearizationInfo) {
+// operations are the cell's history as porcupine takes it.
+func (c *cell) operations(reads []*Call, attempts []*attempt) []porcupine.Operation {
 	slots := idSlots(attempts)
 	c.start.ids = strings.Repeat("\x00", len(slots))
 	var operations []porcupine.Operation
@@ -227,7 +226,7 @@ func (c *cell) check(reads []*Call, attempts []*attempt, timeout time.Duration) 
 			Input: input{attempt: a, idSlot: slot}, Call: a.start, Return: min(a.end, math.MaxInt64-1),
 		})
 	}
-	return porcupine.CheckOperationsVerbose(c.model(), operations, timeout)
+	return operations
 }
 
 // idSlots gives each id of which several attempts are in the history a place in cellState.ids.

@@ -27,6 +27,8 @@ const (
 	Stranger Kind = "entry that nobody asked for"
 	// Unbalanced: the books of a ledger do not sum to zero, or an account's entries not to its balance.
 	Unbalanced Kind = "books do not balance"
+	// ClockLeapt: log time followed one member's wrong clock.
+	ClockLeapt Kind = "log time leapt"
 	// DigestsDiffer: two members have different digests at one index.
 	DigestsDiffer Kind = "digests differ"
 )

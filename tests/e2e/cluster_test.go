@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/testcluster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+type operation = ballastv1.Operation
+
+func TestLeaderKilledWritesGoOn(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(20)
+	leader := b.leader()
+	must(t, leader.Kill())
+	b.credit(20)
+	if now := b.leader(); now == leader {
+		t.Fatalf("%s leads and was killed", leader.Name)
+	}
+	must(t, leader.Start())
+	b.checkEqual()
+	b.check()
+}
+
+func TestMajorityLostNothingHangsAndStaleReadsSayTheirAge(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(8)
+	b.checkEqual()
+	others := b.followers()
+	survivor := b.leader()
+	for _, m := range others {
+		must(t, m.Kill())
+	}
+
+	for range 3 { // While the leader still believes in itself, and after.
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		_, err := b.client.Credit(ctx, "account-0", 1)
+		if !unavailable(err) || ctx.Err() == nil && err == nil {
+			t.Fatalf("a write without a majority ended with %v", err)
+		}
+		if deadline, _ := ctx.Deadline(); time.Since(deadline) > time.Second {
+			t.Fatalf("a write outlived its deadline by %v", time.Since(deadline))
+		}
+		if _, err := b.client.Account(ctx, "account-0"); err == nil {
+			t.Fatal("a linearizable read was served without a majority")
+		}
+		cancel()
+	}
+	stale, err := b.client.Accounts(b.ctx(), []string{"account-1"}, client.Stale())
+	must(t, err)
+	if len(stale.Accounts) != 1 || stale.Accounts[0].Posted != b.expected["account-1"] {
+		t.Fatalf("stale read %v, want %d", stale, b.expected["account-1"])
+	}
+	if state := stale.State; !state.Stale || state.Index == 0 || state.Age == 0 {
+		t.Fatalf("a stale read must say index and age, got %v", state)
+	}
+
+	must(t, others[0].Start())
+	b.leader()
+	// Credits whose outcome was unknown may have taken effect: only what follows is certain.
+	delete(b.expected, "account-0")
+	b.expected["account-3"] += 5
+	_, err = b.client.Credit(b.ctx(), "account-3", 5)
+	must(t, err)
+	b.check()
+	must(t, others[1].Start())
+	b.checkEqual()
+	_ = survivor
+}
+
+func TestAllStoppedAndStartedAgain(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(12)
+	must(t, b.cluster.StopAll(b.ctx()))
+	must(t, b.cluster.StartAll())
+	b.leader()
+	b.check()
+	b.credit(4)
+	for _, m := range b.cluster.Members {
+		must(t, m.Kill())
+	}
+	must(t, b.cluster.StartAll())
+	b.leader()
+	b.check()
+	b.checkEqual()
+}
+
+func TestLeaderStoppedInOrderHandsOver(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(4)
+	b.checkEqual()
+	leader := b.leader()
+	before, err := leader.Status(b.ctx())
+	must(t, err)
+	must(t, leader.Stop(b.ctx()))
+	now := b.leader()
+	after, err := now.Status(b.ctx())
+	must(t, err)
+	if after.Term != before.Term+1 {
+		t.Fatalf("handing over took the term from %d to %d; an election by timeout may take more, a hand-over takes one", before.Term, after.Term)
+	}
+	b.credit(4)
+	must(t, leader.Start())
+	b.checkEqual()
+	b.check()
+}
+
+// A member that was away while the log was cut gets a snapshot.
+func TestLaggingMemberGetsASnapshot(t *testing.T) {
+	b := openBank(t, testcluster.Options{Config: map[string]string{
+		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
+	}})
+	lagging := b.followers()[0]
+	must(t, lagging.Kill())
+	away, err := b.leader().Status(b.ctx())
+	must(t, err)
+	b.bulk(40, 50)
+	leader := b.leader()
+	must(t, testcluster.Until(b.ctx(), "the leader has cut its log", func(context.Context) error {
+		return firstIndexAbove(leader, away.LastLogIndex)
+	}))
+	must(t, lagging.Start())
+	b.credit(4)
+	b.checkEqual()
+	b.check()
+
+	// What was installed must hold over a restart too.
+	must(t, lagging.Kill())
+	must(t, lagging.Start())
+	b.checkEqual()
+}
+
+// A member that cannot reach the others must not raise the term: it asks before it seeks votes.
+func TestIsolatedMemberDoesNotDisturb(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	alone := b.followers()[0]
+	before, err := b.leader().Status(b.ctx())
+	must(t, err)
+	must(t, b.cluster.Isolate(alone))
+	must(t, testcluster.Until(b.ctx(), "the member seeks votes", func(ctx context.Context) error {
+		return lostLeader(ctx, alone)
+	}))
+	b.credit(8)
+	must(t, b.cluster.Heal())
+	b.checkEqual()
+	after, err := b.leader().Status(b.ctx())
+	must(t, err)
+	if after.Term != before.Term {
+		t.Fatalf("the term went from %d to %d", before.Term, after.Term)
+	}
+	b.check()
+}

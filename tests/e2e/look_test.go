@@ -1,0 +1,53 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/ballastdb/ballast/internal/testcluster"
+)
+
+// firstIndexAbove tells, by the names of the member's snapshots (term-index-time), whether its log up to index is gone.
+func firstIndexAbove(m *testcluster.Member, index uint64) error {
+	entries, err := os.ReadDir(filepath.Join(m.DataDir(), "snapshots"))
+	if err != nil {
+		return err
+	}
+	newest := uint64(0)
+	for _, e := range entries {
+		parts := strings.Split(e.Name(), "-")
+		if len(parts) != 3 || strings.HasSuffix(e.Name(), ".tmp") {
+			continue
+		}
+		n, err := strconv.ParseUint(parts[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		newest = max(newest, n)
+	}
+	const trailing = 4 // As configured by the test.
+	if newest <= index+trailing {
+		return fmt.Errorf("the newest snapshot of %s is at %d, waiting for one beyond %d", m.Name, newest, index+trailing)
+	}
+	return nil
+}
+
+// lostLeader is nil once the member knows no leader.
+func lostLeader(ctx context.Context, m *testcluster.Member) error {
+	s, err := m.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Leader != "" {
+		return fmt.Errorf("%s still follows %s", m.Name, s.Leader)
+	}
+	if s.LastContact == nil {
+		return errors.New("it never heard from a leader")
+	}
+	return nil
+}
