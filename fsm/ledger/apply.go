@@ -155,7 +155,7 @@ func (s *State) rememberRefusals(results []Result, exact bool) {
 			n++
 		}
 	}
-	s.trimRefused(int(w.cell()/cellsPerBucket), dropsPerRefused*n)
+	s.trim(&s.refused[bucketOf(w.cell())], dropsPerRefused*n)
 }
 
 // commit writes back what the unit changed, appends its entries and records its answers.
@@ -173,7 +173,7 @@ func (s *State) commit(results []Result, out *Output) {
 	for i := range w.members {
 		s.rememberDone(&w.members[i], w.ops[i].Kind, &results[i], keep)
 	}
-	s.trimDone(dropsPerDone * len(w.members))
+	s.trim(&s.done, dropsPerDone*len(w.members))
 }
 
 func (s *State) commitLedgers() {

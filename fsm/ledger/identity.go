@@ -3,8 +3,6 @@ package ledger
 import (
 	"math"
 	"time"
-
-	"github.com/ballastdb/ballast/fsm/page"
 )
 
 // This file is the rule of DESIGN 3.2: at most one effect per operation id, and every answer is final.
@@ -35,12 +33,6 @@ const (
 	rejected                // result has the code; see member.keepable
 )
 
-// Bits of a locator. A position is cut to what tells live records apart, see page.Unwrap.
-const (
-	donePosBits   = 33
-	bucketPosBits = 27
-)
-
 // member is one operation of the unit (a group, or one operation alone) that is being applied.
 type member struct {
 	key         key
@@ -56,19 +48,8 @@ type member struct {
 	hasPrior, hasPriorExact bool
 }
 
-func donePos(pos uint64) uint64 { return pos & (1<<donePosBits - 1) }
-
-func refusedPos(bucket int, pos uint64) uint64 {
-	return uint64(bucket)<<bucketPosBits | pos&(1<<bucketPosBits-1)
-}
-
-func (s *State) doneAt(locator uint64) record {
-	return s.done.Get(page.Unwrap(s.done.Head(), locator, donePosBits))
-}
-
 func (s *State) refusedAt(locator uint64) record {
-	q := s.refused[locator>>bucketPosBits]
-	return q.Get(page.Unwrap(q.Head(), locator&(1<<bucketPosBits-1), bucketPosBits))
+	return s.refused[locator>>bucketPosBits].at(locator)
 }
 
 func (s *State) cellHorizon(cell uint16) int64 { return i64(s.cells.Get(uint64(cell))[8:]) }
@@ -81,8 +62,13 @@ func (s *State) refusedHorizon(cell uint16) int64 {
 	return max(s.meta.horizon, s.cellHorizon(cell))
 }
 
-func (s *State) doneForgotten(r record) bool    { return r.keep() < s.meta.horizon }
-func (s *State) refusedForgotten(r record) bool { return r.keep() < s.refusedHorizon(r.cell()) }
+// forgotten reports whether the record counts no more.
+func (s *State) forgotten(r record) bool {
+	if r.applied() {
+		return r.keep() < s.meta.horizon
+	}
+	return r.keep() < s.refusedHorizon(r.cell())
+}
 
 // probe collects the records of an id that are not forgotten.
 type probe struct {
@@ -95,8 +81,8 @@ type probe struct {
 }
 
 func (p *probe) sameDone(locator uint64) bool {
-	r := p.s.doneAt(locator)
-	if !r.matches(p.key) || p.s.doneForgotten(r) {
+	r := p.s.done.at(locator)
+	if !r.matches(p.key) || p.s.forgotten(r) {
 		return false
 	}
 	p.done = r
@@ -107,7 +93,7 @@ func (p *probe) sameDone(locator uint64) bool {
 func (p *probe) sameRefused(locator uint64) bool {
 	r := p.s.refusedAt(locator)
 	switch {
-	case !r.matches(p.key) || p.s.refusedForgotten(r):
+	case !r.matches(p.key) || p.s.forgotten(r):
 		return false
 	case !r.exact():
 		p.normal, p.normalAt = r, locator

@@ -34,6 +34,9 @@ const (
 	bucketCount    = 64
 	cellCount      = 4096
 	cellsPerBucket = cellCount / bucketCount
+	// Bits of a position in a locator of the id indexes: more than a queue has live records, see Settings.limits.
+	donePosBits   = 33
+	bucketPosBits = 27
 	// stateFormat is the version of all records.
 	stateFormat = 1
 	// systemPrefix begins the ids of system accounts and no others.

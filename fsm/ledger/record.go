@@ -25,7 +25,7 @@ const (
 const (
 	// recordExact: the record speaks for one payload of its id only, see identity.go.
 	recordExact = 0x80
-	// recordAhead: it was recorded with a keep more than maxAhead ahead of log time.
+	// recordAhead: it was recorded with a keep ahead of log time.
 	recordAhead = 0x40
 )
 
@@ -44,6 +44,18 @@ func (r record) attempt() uint32 { return le.Uint32(r[offAttempt:]) }
 func (r record) exact() bool     { return r[offKind]&recordExact != 0 }
 func (r record) ahead() bool     { return r[offKind]&recordAhead != 0 }
 func (r record) code() Code      { return Code(le.Uint16(r[offCode:])) }
+func (r record) applied() bool   { return r.code() == CodeApplied }
+
+// newer orders records of one id, whatever their payload: by attempt, then by the index of their last change.
+func (r record) newer(than record) bool {
+	if a, b := r.attempt(), than.attempt(); a != b {
+		return a > b
+	}
+	if a, b := le.Uint64(r), le.Uint64(than); a != b {
+		return a > b
+	}
+	return r.payload() > than.payload()
+}
 
 // result is the answer that was recorded, given again.
 func (r record) result() Result {

@@ -1,6 +1,34 @@
 package ledger
 
-import "github.com/ballastdb/ballast/internal/planted"
+import (
+	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/planted"
+)
+
+// idQueue is a queue of operation id records: that of operations that took effect, or one bucket of refused ones.
+type idQueue struct {
+	*page.Queue
+	index  *page.Index // of live records, by key
+	prefix uint64      // of its locators
+	bits   uint        // of a position in its locators: enough to tell live records apart, see page.Unwrap
+	max    uint64      // records, by the budget
+	ahead  uint64      // records flagged recordAhead
+	dirty  bool        // its own record has to be written
+}
+
+func (q *idQueue) locator(pos uint64) uint64 { return q.prefix | pos&(1<<q.bits-1) }
+
+func (q *idQueue) at(locator uint64) record {
+	return q.Get(page.Unwrap(q.Head(), locator&(1<<q.bits-1), q.bits))
+}
+
+// indexed reports whether the index has this very locator: whether the record is the newest of its kind for its id.
+func (q *idQueue) indexed(hash, at uint64) bool {
+	_, ok := q.index.Find(hash, func(locator uint64) bool { return locator == at })
+	return ok
+}
+
+func bucketOf(cell uint16) int { return int(cell / cellsPerBucket) }
 
 // Records dropped at most for each record added: enough for a queue over its budget to shrink, and a bound on the work
 // that one operation causes.
@@ -14,82 +42,50 @@ func (s *State) rememberDone(m *member, kind Kind, res *Result, keep int64) {
 	if m.hasPrior {
 		s.byRefusedKey.Delete(m.refusedHash, m.prior)
 	}
-	pos, rec := s.done.Append(s.index)
-	record(rec).put(m, kind, res, keep, 0, 0)
-	s.done.End(pos, s.index)
-	s.byKey.Insert(m.hash, donePos(pos))
-	s.touched[0] = true
+	at := s.append(&s.done, m, kind, res, keep, 0, 0)
+	s.byKey.Insert(m.hash, at)
 }
 
-// rememberRefused records a refusal in the bucket of the cell, in place of what it was known by before.
+// rememberRefused records a refusal in the bucket of the unit's cell, in place of what it was known by before.
 func (s *State) rememberRefused(m *member, kind Kind, res *Result, keep int64, exact bool) {
 	if planted.In(planted.ForgetRefusals) {
 		return
 	}
-	cell, flags := s.work.cell(), byte(0)
-	bucket := int(cell / cellsPerBucket)
+	cell, flags, prior, has := s.work.cell(), byte(0), m.prior, m.hasPrior
 	if exact {
-		flags |= recordExact
+		flags, prior, has = recordExact, m.priorExact, m.hasPriorExact
 		s.meta.exactCount++
 	}
-	if keep-s.meta.logTime > maxAhead {
-		flags |= recordAhead
-		s.ahead[bucket]++
-	}
-	q := s.refused[bucket]
-	pos, rec := q.Append(s.index)
-	record(rec).put(m, kind, res, keep, cell, flags)
-	q.End(pos, s.index)
-	s.touched[bucket+1] = true
-
-	prior, has := m.prior, m.hasPrior
-	if exact {
-		prior, has = m.priorExact, m.hasPriorExact
-	}
-	if at := refusedPos(bucket, pos); !has || !s.byRefusedKey.Replace(m.refusedHash, prior, at) {
+	at := s.append(&s.refused[bucketOf(cell)], m, kind, res, keep, cell, flags)
+	if !has || !s.byRefusedKey.Replace(m.refusedHash, prior, at) {
 		s.byRefusedKey.Insert(m.refusedHash, at)
 	}
 }
 
-// trimDone drops what is forgotten from the head of the done queue and, over the budget, moves the horizon so far that
-// more is.
-func (s *State) trimDone(steps int) {
-	for range steps {
-		if s.done.Len() == 0 {
-			return
-		}
-		pos := s.done.Head()
-		r := record(s.done.Get(pos))
-		if !s.doneForgotten(r) {
-			if s.done.Len() <= s.doneMax {
-				return
-			}
-			s.meta.horizon = max(s.meta.horizon, after(r.keep()))
-		}
-		s.byKey.Delete(s.byKey.Hash(r.key()), donePos(pos))
-		s.done.DropHead(s.index)
-		s.touched[0] = true
+func (s *State) append(q *idQueue, m *member, kind Kind, res *Result, keep int64, cell uint16, flags byte) (locator uint64) {
+	if keep > s.meta.logTime {
+		flags |= recordAhead
+		q.ahead++
 	}
+	pos, rec := q.Append(s.index)
+	record(rec).put(m, kind, res, keep, cell, flags)
+	q.End(pos, s.index)
+	q.dirty = true
+	return q.locator(pos)
 }
 
-// trimRefused does the same for a bucket; the horizon that moves is that of the dropped record's cell alone, so that
-// a flood of refusals shortens the memory of the accounts that were refused, and of no others.
-func (s *State) trimRefused(bucket, steps int) {
-	q := s.refused[bucket]
-	for range steps {
-		if q.Len() == 0 {
-			return
-		}
+// trim drops what is forgotten from the head of a queue and, over its budget, moves the horizon so far that more is.
+// steps bounds the work.
+func (s *State) trim(q *idQueue, steps int) {
+	for ; steps > 0 && q.Len() > 0; steps-- {
 		pos := q.Head()
-		r := record(q.Get(pos))
-		hash, at := s.byRefusedKey.Hash(r.key()), refusedPos(bucket, pos)
-		over := q.Len() > s.bucket
+		r, at := record(q.Get(pos)), q.locator(pos)
+		hash, over := q.index.Hash(r.key()), q.Len() > q.max
 		switch {
-		case s.refusedForgotten(r):
-			s.byRefusedKey.Delete(hash, at)
-		case !s.indexed(hash, at): // replaced by a later attempt
-		case s.mustCarry(bucket, r):
-			s.carry(bucket, r, hash, at)
+		case s.forgotten(r):
+		case !r.applied() && !q.indexed(hash, at): // a later attempt took its place
+		case s.mustCarry(q, r, over):
+			s.carry(q, r, hash, at)
 			if !over {
 				return
 			}
@@ -97,76 +93,85 @@ func (s *State) trimRefused(bucket, steps int) {
 		case !over:
 			return
 		default:
-			s.moveCell(r.cell(), after(r.keep()))
-			s.byRefusedKey.Delete(hash, at)
+			s.moveHorizon(r)
 		}
-		s.dropRefused(bucket, r)
+		q.index.Delete(hash, at)
+		s.drop(q, r)
 	}
 }
 
-func (s *State) dropRefused(bucket int, r record) {
+func (s *State) drop(q *idQueue, r record) {
 	if r.exact() {
 		s.meta.exactCount--
 	}
 	if r.ahead() {
-		s.ahead[bucket]--
+		q.ahead--
 	}
-	s.refused[bucket].DropHead(s.index)
-	s.touched[bucket+1] = true
+	q.DropHead(s.index)
+	q.dirty = true
 }
 
-// indexed reports whether the index has this very locator, that is whether the record is its id's newest.
-func (s *State) indexed(hash, at uint64) bool {
-	_, ok := s.byRefusedKey.Find(hash, func(locator uint64) bool { return locator == at })
-	return ok
-}
-
-// mustCarry: a record whose time lies ahead must not be forgotten before that time has come, and moving a horizon there
-// would refuse everything until then. It goes round in its queue instead, unless such records fill half of the bucket:
-// then safety comes first and the cell's horizon does move ahead of log time. Admission bounds how far, see
-// MaxIssuedAhead.
-func (s *State) mustCarry(bucket int, r record) bool {
-	return r.ahead() && r.keep()-s.meta.logTime > maxAhead && s.ahead[bucket]*2 <= s.bucket
+// mustCarry: a record whose time lies ahead cannot be forgotten without refusing everything else until that time. It
+// goes round in its queue instead, unless such records fill half of it: then safety comes first, and the horizon does
+// move ahead of log time. Admission bounds how far, see MaxIssuedAhead. Where there is no lack of room, only those that
+// would keep the queue's head in place for more than a minute go round.
+func (s *State) mustCarry(q *idQueue, r record, over bool) bool {
+	if !r.ahead() || q.ahead*2 > q.max {
+		return false
+	}
+	ahead := r.keep() - s.meta.logTime
+	return ahead > maxAhead || over && ahead > 0
 }
 
 // carry moves the head record to the tail.
-func (s *State) carry(bucket int, r record, hash, at uint64) {
-	q := s.refused[bucket]
+func (s *State) carry(q *idQueue, r record, hash, at uint64) {
 	pos, rec := q.Append(s.index)
 	copy(rec[8:], r[8:])
 	q.End(pos, s.index)
-	s.byRefusedKey.Replace(hash, at, refusedPos(bucket, pos))
+	q.index.Replace(hash, at, q.locator(pos))
 	q.DropHead(s.index)
-	s.touched[bucket+1] = true
+	q.dirty = true
 }
 
-func (s *State) moveCell(cell uint16, horizon int64) {
-	rec := s.cells.Begin(uint64(cell))
-	putI64(rec[8:], max(i64(rec[8:]), horizon))
-	s.cells.End(uint64(cell), s.index)
-	s.meta.cellMax = max(s.meta.cellMax, horizon)
+// moveHorizon makes a record forgotten. For a refusal that is the horizon of its cell alone, so that a flood of refusals
+// shortens the memory of the accounts that were refused, and of no others.
+func (s *State) moveHorizon(r record) {
+	to := after(r.keep())
+	if r.applied() {
+		s.meta.horizon = max(s.meta.horizon, to)
+		return
+	}
+	cell := uint64(r.cell())
+	rec := s.cells.Begin(cell)
+	putI64(rec[8:], max(i64(rec[8:]), to))
+	s.cells.End(cell, s.index)
+	s.meta.cellMax = max(s.meta.cellMax, to)
 }
 
 // rebuildKeys indexes the records that are not forgotten: of each id the newest normal record, and of each payload the
-// newest exact one. Of one id they are in one queue in order, or the last took effect.
+// newest exact one. Those of one id and payload are in one queue in order; only the last can have taken effect.
 func (s *State) rebuildKeys() error {
-	for b, q := range s.refused {
+	for b := range s.refused {
+		q := &s.refused[b]
 		for pos := q.Head(); pos < q.Tail(); pos++ {
 			r := record(q.Get(pos))
-			if r.cell() >= cellCount || int(r.cell()/cellsPerBucket) != b {
-				return stateError("refused id at position %d of bucket %d is of cell %d", pos, b, r.cell())
+			if r.applied() || r.cell() >= cellCount || bucketOf(r.cell()) != b {
+				return stateError("the id at position %d of bucket %d has code %d and cell %d", pos, b, r.code(), r.cell())
 			}
-			if !s.refusedForgotten(r) {
-				s.rebuildRefused(r, refusedPos(b, pos))
+			if !s.forgotten(r) {
+				s.rebuildRefused(r, q.locator(pos))
 			}
 		}
 	}
 	for pos := s.done.Head(); pos < s.done.Tail(); pos++ {
 		r := record(s.done.Get(pos))
-		if s.doneForgotten(r) {
+		if !r.applied() {
+			return stateError("the id at position %d of those that took effect has code %d", pos, r.code())
+		}
+		if s.forgotten(r) {
 			continue
 		}
-		s.byKey.Insert(s.byKey.Hash(r.key()), donePos(pos))
+		s.byKey.Insert(s.byKey.Hash(r.key()), s.done.locator(pos))
 		if p, hash := s.probeRecord(r); p.normal != nil {
 			s.byRefusedKey.Delete(hash, p.normalAt)
 		}
@@ -203,14 +208,14 @@ func (s *State) Operation(id []byte) (Result, bool) {
 	if p.done != nil {
 		return p.done.result(), true
 	}
-	// Without a normal record the exact one of the highest attempt tells at least that the id was refused.
+	// Without a normal record the newest exact one tells at least that the id was refused.
 	var normal, exact record
 	s.byRefusedKey.Find(s.byRefusedKey.Hash(k.b[:]), func(locator uint64) bool {
 		switch r := s.refusedAt(locator); {
-		case !r.matches(&k) || s.refusedForgotten(r):
+		case !r.matches(&k) || s.forgotten(r):
 		case !r.exact():
 			normal = r
-		case exact == nil || r.attempt() > exact.attempt():
+		case exact == nil || r.newer(exact):
 			exact = r
 		}
 		return normal != nil

@@ -52,10 +52,12 @@ func (s Settings) Validate() error {
 // minBucketRecords is what a bucket of refused ids may always hold, however small the budget.
 const minBucketRecords = 32
 
-// limits are what the settings allow each queue, in records.
+// limits are what the settings allow each queue, in records. What a locator can tell apart bounds them too.
 func (s Settings) limits() (done, bucket uint64) {
 	refused := s.IDBudgetBytes / 100 * uint64(s.RefusedSharePercent)
-	return (s.IDBudgetBytes - refused) / operationBytes, max(refused/bucketCount/operationBytes, minBucketRecords)
+	done = (s.IDBudgetBytes - refused) / operationBytes
+	bucket = max(refused/bucketCount/operationBytes, minBucketRecords)
+	return min(done, 1<<(donePosBits-1)), min(bucket, 1<<(bucketPosBits-1))
 }
 
 // Settings record, settingsBytes long; docs/formats/state.md.

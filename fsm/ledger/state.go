@@ -16,16 +16,12 @@ type State struct {
 	accounts *page.Table
 	queues   *page.Table
 	cells    *page.Table
-	done     *page.Queue
-	refused  [bucketCount]*page.Queue
+	done     idQueue
+	refused  [bucketCount]idQueue
 
 	// Decoded copies of records; written back by flush.
 	meta     meta
 	settings Settings
-	ahead    [bucketCount]uint64 // records flagged ahead in each bucket
-	touched  [bucketCount + 1]bool
-	doneMax  uint64 // records that the done queue may hold
-	bucket   uint64 // records that each bucket may hold
 
 	// Derived from the records, and so the same after Rebuild.
 	byID         *page.Index // accounts
@@ -50,9 +46,12 @@ func New() *State {
 	s.accounts = s.space.Table(tableAccounts, accountBytes)
 	s.queues = s.space.Table(tableQueues, queueBytes)
 	s.cells = s.space.Table(tableCells, cellBytes)
-	s.done = s.space.Queue(tableDone, operationBytes)
+	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
 	for b := range s.refused {
-		s.refused[b] = s.space.Queue(uint8(tableRefused+b), operationBytes)
+		s.refused[b] = idQueue{
+			Queue: s.space.Queue(uint8(tableRefused+b), operationBytes),
+			bits:  bucketPosBits, prefix: uint64(b) << bucketPosBits,
+		}
 	}
 	s.forgetDerived()
 	s.setSettings(DefaultSettings())
@@ -63,11 +62,27 @@ func (s *State) forgetDerived() {
 	s.byID, s.byKey, s.byRefusedKey = page.NewIndex(), page.NewIndex(), page.NewIndex()
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
+	s.done.index = s.byKey
+	for b := range s.refused {
+		s.refused[b].index = s.byRefusedKey
+	}
+}
+
+// queue is the i-th queue of ids in the order of their records: done, then the buckets.
+func (s *State) queue(i int) *idQueue {
+	if i == 0 {
+		return &s.done
+	}
+	return &s.refused[i-1]
 }
 
 func (s *State) setSettings(v Settings) {
 	s.settings = v
-	s.doneMax, s.bucket = v.limits()
+	done, bucket := v.limits()
+	s.done.max = done
+	for b := range s.refused {
+		s.refused[b].max = bucket
+	}
 }
 
 // Space is the pages of the state, for the digest, views and loading.
@@ -107,19 +122,16 @@ func (s *State) flush() {
 		copy(s.metas.Begin(0)[8:], want[8:])
 		s.metas.End(0, s.index)
 	}
-	for i, touched := range s.touched {
-		if !touched {
+	for i := range bucketCount + 1 {
+		q := s.queue(i)
+		if !q.dirty {
 			continue
 		}
-		s.touched[i] = false
-		q, ahead := s.done, uint64(0)
-		if i > 0 {
-			q, ahead = s.refused[i-1], s.ahead[i-1]
-		}
+		q.dirty = false
 		rec := s.queues.Begin(uint64(i))
 		le.PutUint64(rec[8:], q.Head())
 		le.PutUint64(rec[16:], q.Tail())
-		le.PutUint64(rec[24:], ahead)
+		le.PutUint64(rec[24:], q.ahead)
 		s.queues.End(uint64(i), s.index)
 	}
 }
@@ -158,16 +170,16 @@ func (s *State) Rebuild() error {
 		want  uint64
 	}{{"meta", s.metas, 1}, {"settings", s.sets, 1}, {"queues", s.queues, bucketCount + 1}, {"cells", s.cells, cellCount}} {
 		if t.table.Len() != t.want {
-			return fmt.Errorf("%w: table of %s has %d records, want %d", ErrState, t.name, t.table.Len(), t.want)
+			return stateError("table of %s has %d records, want %d", t.name, t.table.Len(), t.want)
 		}
 	}
 	if v := le.Uint32(s.metas.Get(0)[8:]); v != stateFormat {
-		return fmt.Errorf("%w: records are of format %d, this version reads %d: run the version that wrote them", ErrState, v, stateFormat)
+		return stateError("records are of format %d, this version reads %d: run the version that wrote them", v, stateFormat)
 	}
 	s.meta = decodeMeta(s.metas.Get(0))
 	v := decodeSettings(s.sets.Get(0))
 	if err := v.Validate(); err != nil {
-		return fmt.Errorf("%w: settings: %w", ErrState, err)
+		return stateError("settings: %v", err)
 	}
 	s.setSettings(v)
 	for _, step := range []func() error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildKeys} {
@@ -184,28 +196,28 @@ func stateError(format string, args ...any) error {
 
 func (s *State) rebuildEmpty() error {
 	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.done.Len() != 0 {
-		return fmt.Errorf("%w: there are records but no meta record", ErrState)
+		return stateError("there are records but no meta record")
 	}
-	s.meta, s.ahead = meta{}, [bucketCount]uint64{}
+	s.meta = meta{}
+	for i := range bucketCount + 1 {
+		s.queue(i).ahead = 0
+	}
 	s.setSettings(DefaultSettings())
 	return nil
 }
 
 func (s *State) rebuildQueues() error {
-	for i := range uint64(bucketCount + 1) {
-		rec, q := s.queues.Get(i), s.done
-		if i > 0 {
-			q = s.refused[i-1]
-			s.ahead[i-1] = le.Uint64(rec[24:])
-		}
+	for i := range bucketCount + 1 {
+		rec, q := s.queues.Get(uint64(i)), s.queue(i)
 		head, tail := le.Uint64(rec[8:]), le.Uint64(rec[16:])
-		if head == tail {
+		q.ahead = le.Uint64(rec[24:])
+		if head == tail { // an empty queue leaves no page to tell its position
 			if err := q.Reset(tail); err != nil {
-				return fmt.Errorf("%w: queue %d: %w", ErrState, i, err)
+				return stateError("queue %d: %v", i, err)
 			}
 		}
 		if q.Head() != head || q.Tail() != tail {
-			return fmt.Errorf("%w: queue %d holds positions %d to %d, its record says %d to %d", ErrState, i, q.Head(), q.Tail(), head, tail)
+			return stateError("queue %d holds positions %d to %d, its record says %d to %d", i, q.Head(), q.Tail(), head, tail)
 		}
 	}
 	return nil
@@ -215,11 +227,11 @@ func (s *State) rebuildLedgers() error {
 	for slot := range s.ledgers.Len() {
 		rec := s.ledgers.Get(slot)
 		if rec[17] == 0 || rec[17] > MaxLedgerLen || rec[18] > MaxAssetLen || rec[16] > MaxScale {
-			return fmt.Errorf("%w: ledger %d has lengths or a scale out of bounds", ErrState, slot)
+			return stateError("ledger %d has lengths or a scale out of bounds", slot)
 		}
 		l := decodeLedger(rec)
 		if uint64(max(l.credits, l.debits)) >= s.accounts.Len() {
-			return fmt.Errorf("%w: ledger %q has system accounts %d and %d, there are %d accounts", ErrState, l.name, l.credits, l.debits, s.accounts.Len())
+			return stateError("ledger %q has system accounts %d and %d, there are %d accounts", l.name, l.credits, l.debits, s.accounts.Len())
 		}
 		s.ledgerSlots[string(l.name)] = uint32(slot)
 	}
@@ -230,10 +242,10 @@ func (s *State) rebuildAccounts() error {
 	for slot := range s.accounts.Len() {
 		rec := s.accounts.Get(slot)
 		if rec[63] == 0 || rec[63] > MaxAccountLen {
-			return fmt.Errorf("%w: account %d has an id of %d bytes", ErrState, slot, rec[63])
+			return stateError("account %d has an id of %d bytes", slot, rec[63])
 		}
 		if l := le.Uint32(rec[56:]); uint64(l) >= s.ledgers.Len() {
-			return fmt.Errorf("%w: account %q is of ledger %d, there are %d", ErrState, accountID(rec), l, s.ledgers.Len())
+			return stateError("account %q is of ledger %d, there are %d", accountID(rec), l, s.ledgers.Len())
 		}
 		s.byID.Insert(s.byID.Hash(accountID(rec)), slot)
 	}
