@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/logstore"
+	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 )
 
 // counter is a state machine: it remembers the commands' numbers in their order.
@@ -74,6 +76,7 @@ type node struct {
 	dir     string
 	config  Config
 	address string
+	timeout time.Duration          // of heartbeats, elections and the leader's lease
 	stall   atomic.Pointer[func()] // before each write of the log
 
 	*member
@@ -104,7 +107,7 @@ func (n *node) start() {
 	n.config = testConfig(n.t, n.name, l.Addr())
 	n.member = start(n.t, l, n.config)
 	n.fsm = &counter{}
-	n.raft, err = raft.NewRaft(raftConfig(n.config.LocalID), n.fsm, n.store, n.store, snapshots, n.member)
+	n.raft, err = raft.NewRaft(raftConfig(n.config.LocalID, n.timeout), n.fsm, n.store, n.store, snapshots, n.member)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -124,11 +127,11 @@ func (n *node) setStall(stall func()) {
 	n.stall.Store(&stall)
 }
 
-func raftConfig(id raft.ServerID) *raft.Config {
+func raftConfig(id raft.ServerID, timeout time.Duration) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = id
 	c.Logger = hclog.NewNullLogger()
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = timeout, timeout, timeout
 	c.CommitTimeout = 10 * time.Millisecond
 	c.MaxAppendEntries = 64
 	c.TrailingLogs = 4
@@ -155,11 +158,11 @@ func (n *node) stop() {
 }
 
 // startCluster starts three bootstrapped nodes.
-func startCluster(t *testing.T) []*node {
+func startCluster(t *testing.T, timeout time.Duration) []*node {
 	var nodes []*node
 	var servers []raft.Server
 	for _, name := range []string{"a", "b", "c"} {
-		n := &node{t: t, name: name, dir: t.TempDir(), address: "127.0.0.1:0"}
+		n := &node{t: t, name: name, dir: t.TempDir(), address: "127.0.0.1:0", timeout: timeout}
 		n.start()
 		t.Cleanup(n.stop)
 		nodes = append(nodes, n)
@@ -248,7 +251,7 @@ func others(nodes []*node, one *node) []*node {
 // larger than a message, the death of the leader, its return, a follower that comes back after the log it needs is
 // gone, and a transfer of leadership.
 func TestThreeMembers(t *testing.T) {
-	nodes := startCluster(t)
+	nodes := startCluster(t, 500*time.Millisecond)
 	propose(t, nodes, 1, 200, 64<<10) // 12.5 MiB
 	expectCount(t, nodes, 200)
 
@@ -280,25 +283,60 @@ func TestThreeMembers(t *testing.T) {
 	expectCount(t, nodes, 260)
 }
 
-// TestStallBelowTheLimit: writes of the log that each take 200 ms, at timeouts of 500 ms, cost no election although
+// TestStallBelowTheLimit: writes of the log that each take a fifth of the election timeout cost no election, although
 // heartbeats wait for them in raft's main loop.
 func TestStallBelowTheLimit(t *testing.T) {
-	nodes := startCluster(t)
+	nodes := startCluster(t, 2*time.Second)
 	propose(t, nodes, 1, 10, 10)
 	expectCount(t, nodes, 10)
 	l := leader(t, nodes)
 	term := l.raft.CurrentTerm()
 	for _, n := range nodes {
-		n.setStall(func() { time.Sleep(200 * time.Millisecond) })
+		n.setStall(func() { time.Sleep(400 * time.Millisecond) })
 	}
-	for i := range uint64(10) {
+	for i := range uint64(3) {
 		propose(t, nodes, 11+i, 11+i, 10)
 	}
 	for _, n := range nodes {
 		n.setStall(nil)
 	}
-	expectCount(t, nodes, 20)
+	expectCount(t, nodes, 13)
 	if found := l.raft.CurrentTerm(); found != term {
 		t.Errorf("stalled writes cost an election: the term went from %d to %d", term, found)
+	}
+}
+
+// refusing counts what it is asked and gives no pre-vote.
+type refusing struct {
+	raftv1.UnimplementedRaftServiceServer
+	preVotes, votes atomic.Int32
+}
+
+func (r *refusing) RequestPreVote(_ context.Context, m *raftv1.RequestPreVoteRequest) (*raftv1.RequestPreVoteResponse, error) {
+	r.preVotes.Add(1)
+	return &raftv1.RequestPreVoteResponse{Term: m.GetTerm()}, nil
+}
+
+func (r *refusing) RequestVote(_ context.Context, m *raftv1.RequestVoteRequest) (*raftv1.RequestVoteResponse, error) {
+	r.votes.Add(1)
+	return &raftv1.RequestVoteResponse{Term: m.GetTerm()}, nil
+}
+
+// TestPreVoteComesFirst: the library asks for pre-votes only where the transport offers it; a member that would not be
+// elected must not raise the term, or it unseats the leader each time that its network comes back.
+func TestPreVoteComesFirst(t *testing.T) {
+	peer := &refusing{}
+	id, address := scripted(t, "b", peer)
+	n := &node{t: t, name: "a", dir: t.TempDir(), address: "127.0.0.1:0", timeout: 100 * time.Millisecond}
+	n.start()
+	t.Cleanup(n.stop)
+	servers := []raft.Server{{ID: n.id, Address: n.member.address}, {ID: id, Address: address}}
+	if err := n.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
+		t.Fatal(err)
+	}
+	term := n.raft.CurrentTerm()
+	eventually(t, "three pre-votes", func() bool { return peer.preVotes.Load() >= 3 })
+	if votes, found := peer.votes.Load(), n.raft.CurrentTerm(); votes > 0 || found != term {
+		t.Errorf("expected no vote and term %d, found %d votes and term %d", term, votes, found)
 	}
 }

@@ -31,7 +31,7 @@ type member struct {
 }
 
 // listen opens a port on loopback.
-func listen(t *testing.T, address string) net.Listener {
+func listen(t testing.TB, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -54,7 +54,7 @@ func testConfig(t testing.TB, name string, address net.Addr) Config {
 }
 
 // start makes a member and serves it on l until the test ends.
-func start(t *testing.T, l net.Listener, config Config) *member {
+func start(t testing.TB, l net.Listener, config Config) *member {
 	t.Helper()
 	transport, err := New(config)
 	if err != nil {
@@ -81,7 +81,7 @@ func (m *member) stop() {
 }
 
 // startMember is start on a new port, with the test's configuration changed by set.
-func startMember(t *testing.T, name string, set func(*Config)) *member {
+func startMember(t testing.TB, name string, set func(*Config)) *member {
 	t.Helper()
 	l := listen(t, "127.0.0.1:0")
 	config := testConfig(t, name, l.Addr())
@@ -92,7 +92,7 @@ func startMember(t *testing.T, name string, set func(*Config)) *member {
 }
 
 // answerAll is a raft that answers each message with what f returns, until the test ends.
-func (m *member) answerAll(t *testing.T, f func(raft.RPC) (any, error)) {
+func (m *member) answerAll(t testing.TB, f func(raft.RPC) (any, error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

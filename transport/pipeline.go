@@ -139,7 +139,7 @@ func (l *pipeline) Close() error {
 }
 
 func (l *pipeline) ended() error {
-	return l.peer.callError(l.ctx, "append pipeline", context.Cause(l.ctx))
+	return l.peer.callError(nil, "append pipeline", context.Cause(l.ctx))
 }
 
 // readAnswers ends with the pipeline, and the pipeline with it.
