@@ -28,7 +28,7 @@ var rules = []rule{
 		why: "pure accounting: the same on every member, whatever carries it",
 	},
 	{
-		folder: "fsm/ledger", direct: true, paths: []string{"os", "net", "sync", "context", "math/rand", "hash/maphash", "io/fs"},
+		folder: "fsm/ledger", direct: true, paths: []string{"os", "net", "context", "math/rand", "hash/maphash", "io/fs"},
 		why: "no clock, disk, goroutine or chance in what every member must compute alike",
 	},
 	{
