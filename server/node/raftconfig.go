@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// logCacheBytes of the newest log entries are kept in memory for followers that are a little behind.
+	logCacheBytes = 64 << 20
 	// maxAppendEntries bounds the entries of one append, of the log cache's pieces and of one batch to the state machine.
 	// Entries are proposals of up to 256 KiB, so this is up to 16 MiB; and raft allocates that many slots at every commit.
 	maxAppendEntries = 64

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/server/node"
+)
+
+func initCommand(io stdio) *cobra.Command {
+	var dir, cluster, name string
+	cmd := &cobra.Command{
+		Use:   "init --data-dir D --cluster-id UUID --name NAME",
+		Short: "Make the data directory of a new member",
+		Long: "Make the data directory of a new member. Its parent directory must be there. The cluster's UUID is made once\n" +
+			"(uuidgen) and given to every member; the name must be unique in the cluster. Nothing that is there is touched:\n" +
+			"the directory must be missing, empty, or one whose init was cut short.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			id, err := uuid.Parse(cluster)
+			if err != nil || id == uuid.Nil {
+				return fmt.Errorf("--cluster-id: expected a UUID that is not zero, such as uuidgen makes, found %q", cluster)
+			}
+			logger := hclog.New(&hclog.LoggerOptions{Name: "ballastd", Level: hclog.Warn, Output: io.err})
+			identity, err := node.Init(dir, id, name, logger)
+			if err != nil {
+				return failed(err)
+			}
+			_, err = fmt.Fprintf(io.out, "initialised %s: member %s of cluster %s, incarnation %s\n",
+				dir, identity.Name, identity.ClusterID, identity.Incarnation)
+			return failed(err)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data-dir", "", "the directory to make")
+	cmd.Flags().StringVar(&cluster, "cluster-id", "", "the cluster's UUID, the same for all members")
+	cmd.Flags().StringVar(&name, "name", "", "the member's name, unique in the cluster")
+	for _, flag := range []string{"data-dir", "cluster-id", "name"} {
+		if err := cmd.MarkFlagRequired(flag); err != nil {
+			panic(err) // Only where the flag is not declared above.
+		}
+	}
+	return cmd
+}

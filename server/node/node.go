@@ -1,0 +1,212 @@
+// Package node wires one member of a cluster: it is the one place that knows every part.
+//
+// What stands on what, from the ground up, is the order of build in this file; stopping goes the other way (stop.go).
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc"
+
+	"github.com/ballastdb/ballast/config"
+	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/transport"
+)
+
+// Options of a member.
+type Options struct {
+	// Config has been checked by config.Load.
+	Config config.Config
+	// Logger is everybody's.
+	Logger hclog.Logger
+	// Fatal must end the process. It is called, from any goroutine, where going on would be wrong: the raft log cannot be
+	// written, or a committed command cannot be applied.
+	Fatal func(error)
+}
+
+// node is one running member. Each part stands only on parts above it.
+type node struct {
+	Options
+	undo  stack
+	hooks hooks
+
+	// On the disk.
+	dir       *datadir.Dir
+	identity  transport.Identity
+	id        raft.ServerID
+	log       *logstore.Store
+	cache     *logCache
+	snapshots raft.SnapshotStore
+	// Agreement.
+	listeners *listeners
+	machine   *fsm.FSM
+	transport *transport.Transport
+	raft      *raft.Raft
+	// Service.
+	gate      *server.Gate
+	coalescer *server.Coalescer
+	proposer  *server.Proposer
+	duties    *server.TermLoop
+	reads     *server.ReadIndex
+	transfers *server.Transfers
+	money     *server.Money
+	operator  *server.Operator
+	health    *server.Health
+	// failed gets the error of a gRPC server that ended by itself; there is room for all of them.
+	failed chan error
+}
+
+// Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
+// or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
+func Run(ctx context.Context, options Options) error {
+	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 3)}
+	if err := n.build(); err != nil {
+		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
+		defer cancel()
+		return errors.Join(err, n.undo.unwind(stop))
+	}
+	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
+		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
+		"operator_address", n.Config.OperatorAddress)
+	select {
+	case <-ctx.Done():
+		return n.stop()
+	case err := <-n.failed:
+		return errors.Join(err, n.stop())
+	}
+}
+
+// build builds from the ground up. What it has built when it fails is in undo.
+func (n *node) build() error {
+	for _, floor := range []func() error{
+		n.openDataDir,
+		n.bindAddresses,
+		n.openLog,
+		n.openSnapshots,
+		n.openStateMachine,
+		n.openTransport,
+		n.startRaft,
+		n.startWriting,
+		n.startReading,
+		n.makeServices,
+		n.serveMembers,
+		n.serveCallers,
+	} {
+		if err := floor(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) openDataDir() (err error) {
+	if n.dir, err = datadir.Open(n.Config.DataDir); err != nil {
+		return err
+	}
+	n.undo.pushClose("release the data directory", n.dir.Close)
+	id := n.dir.Identity()
+	n.identity = transport.Identity{ClusterID: id.ClusterID, Incarnation: id.Incarnation, Epoch: id.RecoveryEpoch}
+	n.id = transport.ServerID(id.Name, id.Incarnation)
+	return nil
+}
+
+func (n *node) bindAddresses() (err error) {
+	if n.listeners, err = listen(n.Config); err != nil {
+		return err
+	}
+	n.undo.pushClose("close the addresses", n.listeners.close)
+	return nil
+}
+
+func (n *node) openLog() (err error) {
+	n.log, err = logstore.Open(logstore.Options{
+		Path: n.dir.Log(), Logger: n.Logger.Named("log"), Fatal: n.Fatal, BeforeWrite: n.hooks.beforeLogWrite,
+	})
+	if err != nil {
+		return err
+	}
+	n.undo.pushClose("close the raft log", n.log.Close)
+	n.cache = newLogCache(n.log, logCacheBytes)
+	return nil
+}
+
+func (n *node) openSnapshots() (err error) {
+	n.snapshots, err = raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
+	if err != nil {
+		return fmt.Errorf("open the snapshots: %w", err)
+	}
+	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
+}
+
+func (n *node) openStateMachine() (err error) {
+	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
+	if err != nil {
+		return err
+	}
+	n.undo.pushClose("close the state machine", n.machine.Close)
+	return nil
+}
+
+func (n *node) openTransport() (err error) {
+	n.transport, err = transport.New(transport.Config{
+		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
+		Logger:   n.Logger.Named("transport"),
+		SpoolDir: n.dir.Snapshots(),
+		Dial:     n.hooks.dial,
+		// Asked only once members are served, which is after raft was started.
+		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
+	})
+	if err != nil {
+		return err
+	}
+	n.undo.pushClose("close the transport", n.transport.Close)
+	return nil
+}
+
+func (n *node) startRaft() (err error) {
+	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
+	n.raft, err = raft.NewRaft(rc, n.machine, n.cache, n.log, n.snapshots, n.transport)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	n.undo.push("stop raft", n.stopRaft)
+	return nil
+}
+
+// serveMembers answers the other members.
+func (n *node) serveMembers() error {
+	s := grpc.NewServer(transport.ServerOptions(0)...)
+	n.transport.Register(s)
+	stop := serve(s, n.listeners.member, n.failed)
+	n.undo.push("stop answering members", func(context.Context) error {
+		n.transport.StopCalls()
+		stop(s.Stop)
+		return nil
+	})
+	return nil
+}
+
+// serveCallers answers clients and operators.
+func (n *node) serveCallers() error {
+	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal})
+	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
+	n.registerServices(client, operator)
+	stopOperator := serve(operator, n.listeners.operator, n.failed)
+	n.undo.pushClose("stop answering operators", func() error {
+		stopOperator(func() { stopCalls(operator) })
+		return nil
+	})
+	stopClient := serve(client, n.listeners.client, n.failed)
+	n.undo.pushClose("stop answering clients", func() error {
+		stopClient(func() { stopCalls(client) })
+		return nil
+	})
+	return nil
+}

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/roster"
+	"github.com/ballastdb/ballast/internal/version"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+	"github.com/ballastdb/ballast/server"
+)
+
+// startWriting starts what proposes: callers' operations, and what a leader owes by itself.
+func (n *node) startWriting() error {
+	stamper := server.NewStamper(n.hooks.clock)
+	n.coalescer = server.NewCoalescer(server.CoalescerConfig{
+		Raft: n.raft, Stamper: stamper, Logger: n.Logger.Named("coalescer"),
+		Seal: server.SealOperations(n.machine.ClusterVersion), Open: openResponse,
+	})
+	n.proposer = server.NewProposer(server.ProposerConfig{
+		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: openResponse,
+	})
+	n.duties = server.NewTermLoop(server.TermLoopConfig{
+		Raft: n.raft, Duties: n.proposer, Elected: n.raft.LeaderCh(), Self: n.self(), Announced: n.machine.Member,
+		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, Logger: n.Logger.Named("leader"),
+	})
+	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
+	return nil
+}
+
+// startReading starts the rounds that make reads linearizable.
+func (n *node) startReading() error {
+	n.reads = server.NewReadIndex(server.ReadIndexConfig{
+		Raft: n.raft, LocalID: n.id, Logs: n.cache, State: n.machine, Confirmer: n.transport,
+		Logger: n.Logger.Named("reads"), Marked: n.duties.Marked,
+	})
+	n.undo.pushClose("end the reads that wait", func() error {
+		n.reads.Close()
+		return nil
+	})
+	return nil
+}
+
+// makeServices makes what callers see.
+func (n *node) makeServices() error {
+	n.gate = &server.Gate{}
+	n.health = server.NewHealth(n.raft, n.gate, 0)
+	n.undo.pushClose("end the watch over health", run(n.health.Run))
+	peers := server.NewStatusPeers(grpc.WithTransportCredentials(insecure.NewCredentials()))
+	n.undo.pushClose("close connections to other members' operator services", func() error {
+		peers.Close()
+		return nil
+	})
+	n.transfers = server.NewTransfers(server.TransfersConfig{
+		Raft: n.raft, LocalID: n.id, Roster: n.machine, Peers: peers, Holder: n.coalescer, Logger: n.Logger.Named("transfer"),
+	})
+	n.money = server.NewMoney(server.MoneyConfig{
+		Raft: n.raft, Coalescer: n.coalescer, Reads: n.reads, Store: n.machine, Gate: n.gate,
+		Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
+	})
+	n.operator = server.NewOperator(server.OperatorConfig{
+		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: peers,
+		Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
+		Marked: n.duties.Marked, Version: version.String(), PID: os.Getpid(),
+	})
+	return nil
+}
+
+// registerServices puts the services where they are served: operators' also on the client address.
+func (n *node) registerServices(client, operator *grpc.Server) {
+	ballastv1.RegisterMoneyServiceServer(client, n.money)
+	ballastv1.RegisterOperatorServiceServer(client, n.operator)
+	ballastv1.RegisterOperatorServiceServer(operator, n.operator)
+	n.health.Register(client)
+	n.health.Register(operator)
+}
+
+// run runs a part until end is called, which waits for it.
+func run(part func(context.Context)) (end func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { part(ctx) })
+	return func() error {
+		cancel()
+		running.Wait()
+		return nil
+	}
+}
+
+// self is this member as the others should know it.
+func (n *node) self() roster.Member {
+	return roster.Member{
+		ID: string(n.id), MemberAddress: n.Config.MemberAddress, ClientAddress: n.Config.ClientAddress,
+		OperatorAddress: n.Config.OperatorAddress,
+	}
+}
+
+// openResponse takes apart what the state machine answered to a proposal.
+func openResponse(response any) (server.Applied, error) {
+	r, ok := response.(*fsm.Response)
+	if !ok {
+		return server.Applied{}, fmt.Errorf("expected a response of the state machine, found %T", response)
+	}
+	return server.Applied{Results: r.Results, LogTime: r.LogTime}, r.Err
+}
+
+// leading tells whether this member believes that it leads.
+func (n *node) leading() bool { return n.raft.State() == raft.Leader }
