@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/importer"
@@ -65,14 +66,11 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-var negativeNumber = regexp.MustCompile(`^-\.?[0-9]`)
-
 // flagError explains the commonest wrong flag: a negative amount.
 func flagError(cmd *cobra.Command, err error) error {
-	for _, arg := range cmd.Flags().Args() {
-		if negativeNumber.MatchString(arg) {
-			return usagef("%v; amounts are positive: debit lowers a balance, credit raises it", err)
-		}
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.Trim(unknown.GetSpecifiedShortnames(), "0123456789.,") == "" {
+		return usagef("-%s is no flag; amounts are positive: debit lowers a balance, credit raises it", unknown.GetSpecifiedShortnames())
 	}
 	return usagef("%v (see: %s --help)", err, cmd.CommandPath())
 }

@@ -37,7 +37,7 @@ func newOperationGetCommand(a *app) *cobra.Command {
 		Short: "Tell what became of an operation id",
 		Long: "Tell what became of an operation id: its newest attempt's answer. Exits 1 where the id is not\n" +
 			"remembered: then it never took effect, unless it was issued before the horizon that is shown.",
-		Example: "  ballast operation get 0K4vJ2mQ8sT1bXa~",
+		Example: "  ballast operation get 01a2043f-f252-73a7-b162-66d02d4bcbaf",
 		Args:    args("ID"),
 	}
 	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, args []string) error {

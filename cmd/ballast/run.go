@@ -90,6 +90,7 @@ func chooseVerb(cmd *cobra.Command, args []string) error {
 		return usageError{}
 	}
 	text := fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
+	cmd.SuggestionsMinimumDistance = 2
 	for _, name := range cmd.SuggestionsFor(args[0]) {
 		text += fmt.Sprintf("; did you mean %q?", name)
 	}
