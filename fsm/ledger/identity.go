@@ -119,13 +119,10 @@ func (s *State) judge(m *member, op *Operation) {
 		known = p.normal
 	}
 	switch {
-	case known == nil:
-		s.judgeUnknown(m, op)
-	case known.payload() != m.payload:
-		// Must be final also when the known record is forgotten, unless the operation would be too old even now.
-		m.reject(op, CodeConflict, op.IssuedAt >= s.horizonOf(op))
+	case known == nil || known.payload() != m.payload:
+		s.judgeNew(m, op, known != nil)
 	case m.compareAttempt(op, known):
-	case known.code() == CodeApplied:
+	case known.applied():
 		m.verdict, m.result = answered, known.result()
 	}
 }
@@ -143,10 +140,15 @@ func (m *member) compareAttempt(op *Operation, r record) bool {
 	return true
 }
 
-func (s *State) judgeUnknown(m *member, op *Operation) {
+// judgeNew judges an operation that nothing is known of. bound: its id is known with another payload. Too old comes
+// first because it needs no record to be final, horizons never fall; the others must be recorded: what binds the id now
+// may be forgotten, and time goes on.
+func (s *State) judgeNew(m *member, op *Operation, bound bool) {
 	switch {
 	case op.IssuedAt < s.horizonOf(op):
-		m.reject(op, CodeTooOld, false) // horizons never fall
+		m.reject(op, CodeTooOld, false)
+	case bound:
+		m.reject(op, CodeConflict, true)
 	case op.IssuedAt-s.meta.logTime > maxAhead:
 		m.reject(op, CodeTooEarly, true)
 	}

@@ -1,0 +1,344 @@
+package ledger
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// model is the ledger written for obviousness: maps, big numbers, copies of everything, and forgetting at once. It
+// knows no byte budget.
+type model struct {
+	now, window, horizon int64
+	sequence             uint64
+	books                books
+	normal               map[string]modelAnswer    // by id
+	exact                map[[2]string]modelAnswer // by id and payload
+}
+
+type books struct {
+	ledgers  map[string]bool
+	accounts map[string]modelAccount
+	entries  int
+}
+
+type modelAccount struct {
+	ledger                                string
+	posted, floor                         *big.Int
+	ceiling                               *big.Int // nil: none
+	frozen, frozenCredits, closed, system bool
+	version                               uint64
+}
+
+type modelAnswer struct {
+	payload string
+	attempt uint32
+	keep    int64
+	result  Result
+}
+
+func newModel(window int64) *model {
+	return &model{
+		window: window, normal: map[string]modelAnswer{}, exact: map[[2]string]modelAnswer{},
+		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}},
+	}
+}
+
+func (b books) clone() books {
+	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), b.entries}
+}
+
+func (m *model) apply(now int64, ops []Operation) (results []Result) {
+	m.now = max(m.now, now)
+	m.horizon = max(m.horizon, m.now-m.window)
+	maps.DeleteFunc(m.normal, func(_ string, a modelAnswer) bool { return a.keep < m.horizon })
+	maps.DeleteFunc(m.exact, func(_ [2]string, a modelAnswer) bool { return a.keep < m.horizon })
+	for len(ops) > 0 {
+		n := 1
+		for n < len(ops) && ops[n-1].Linked {
+			n++
+		}
+		results = append(results, m.unit(ops[:n])...)
+		ops = ops[n:]
+	}
+	return results
+}
+
+func payloadText(op Operation) string {
+	op.ID, op.Attempt, op.Linked = nil, 0, false
+	return fmt.Sprintf("%q", fmt.Sprintf("%+v", op))
+}
+
+func payloads(ops []Operation) (texts []string) {
+	group := ""
+	if len(ops) > 1 {
+		for _, op := range ops {
+			group += fmt.Sprintf("%q %s;", op.ID, payloadText(op))
+		}
+	}
+	for i, op := range ops {
+		texts = append(texts, fmt.Sprintf("%s of %d %s", payloadText(op), i, group))
+	}
+	return texts
+}
+
+// known is what the rule of ids says of an operation before its effect is looked at; CodeNone: to be evaluated.
+func (m *model) known(op Operation, payload string) Result {
+	again := func(a modelAnswer) Result {
+		a.result.Replayed = true
+		return a.result
+	}
+	refusal := func(c Code) Result { return Result{Code: c, Attempt: op.Attempt} }
+	if a, ok := m.exact[[2]string{string(op.ID), payload}]; ok && op.Attempt <= a.attempt {
+		if op.Attempt < a.attempt {
+			return refusal(CodeSuperseded)
+		}
+		return again(a)
+	}
+	a, ok := m.normal[string(op.ID)]
+	same := ok && a.payload == payload
+	switch {
+	case !same && op.IssuedAt < m.horizon:
+		return refusal(CodeTooOld)
+	case ok && !same:
+		return refusal(CodeConflict)
+	case !ok && op.IssuedAt > m.now+maxAhead:
+		return refusal(CodeTooEarly)
+	case !ok:
+		return Result{}
+	case op.Attempt < a.attempt:
+		return refusal(CodeSuperseded)
+	case op.Attempt == a.attempt || a.result.Code == CodeApplied:
+		return again(a)
+	}
+	return Result{}
+}
+
+func (m *model) unit(ops []Operation) []Result {
+	results := make([]Result, len(ops))
+	for i, op := range ops {
+		if Validate(&op) != nil {
+			results[i] = Result{Code: CodeInvalid, Attempt: op.Attempt}
+		}
+	}
+	if len(ops) > 1 || ops[0].Linked {
+		if i, err := ValidateGroup(ops); err != nil {
+			results[i] = Result{Code: CodeInvalid, Attempt: ops[i].Attempt}
+		}
+	}
+	if refuseOthers(ops, results) {
+		return results
+	}
+	texts := payloads(ops)
+	for i, op := range ops {
+		results[i] = m.known(op, texts[i])
+	}
+	if refuseOthers(ops, results) {
+		m.remember(ops, texts, results)
+		return results
+	}
+	trial := m.books.clone()
+	for i, op := range ops {
+		results[i] = trial.evaluate(op)
+		results[i].Attempt = op.Attempt
+		if results[i].Code != CodeApplied {
+			failed := results[i]
+			clear(results)
+			results[i] = failed
+			refuseOthers(ops, results)
+			m.remember(ops, texts, results)
+			return results
+		}
+		results[i].Sequence = uint64(trial.entries)
+	}
+	m.books = trial
+	m.remember(ops, texts, results)
+	return results
+}
+
+// refuseOthers answers those without an answer because of the first that has one; false: nobody has.
+func refuseOthers(ops []Operation, results []Result) bool {
+	failed := slices.IndexFunc(results, func(r Result) bool { return r.Code != CodeNone })
+	if failed < 0 {
+		return false
+	}
+	for i := range results {
+		if results[i].Code == CodeNone {
+			results[i] = Result{Code: CodeGroupRefused, Attempt: ops[i].Attempt, FailedMember: uint32(failed)}
+		}
+	}
+	return true
+}
+
+func (m *model) remember(ops []Operation, texts []string, results []Result) {
+	keep, early := m.now, false
+	for i, op := range ops {
+		keep = max(keep, op.IssuedAt)
+		early = early || results[i].Code == CodeTooEarly
+		if results[i].Code == CodeTooOld {
+			return
+		}
+	}
+	for i, op := range ops {
+		r := results[i]
+		a := modelAnswer{texts[i], op.Attempt, keep, r}
+		switch {
+		case r.Replayed || r.Code == CodeSuperseded:
+		case early || r.Code == CodeConflict:
+			m.exact[[2]string{string(op.ID), texts[i]}] = a
+		default:
+			m.normal[string(op.ID)] = a
+		}
+	}
+}
+
+func (b *books) evaluate(op Operation) Result {
+	switch op.Kind {
+	case KindCreateLedger:
+		return b.createLedger(op)
+	case KindCreateAccount:
+		return b.createAccount(op)
+	case KindSetLimits, KindSetFrozen, KindCloseAccount:
+		return b.change(op)
+	}
+	return b.move(op)
+}
+
+func (b *books) createLedger(op Operation) Result {
+	name := string(op.Ledger)
+	if b.ledgers[name] {
+		return Result{Code: CodeLedgerExists}
+	}
+	b.ledgers[name] = true
+	for _, side := range []string{"/credits", "/debits"} {
+		b.accounts["@"+name+side] = modelAccount{ledger: name, posted: big.NewInt(0), floor: big.NewInt(math.MinInt64), system: true, version: 1}
+	}
+	b.entries++
+	return Result{Code: CodeApplied}
+}
+
+func (b *books) createAccount(op Operation) Result {
+	if !b.ledgers[string(op.Ledger)] {
+		return Result{Code: CodeUnknownLedger}
+	}
+	if _, ok := b.accounts[string(op.Credit)]; ok {
+		return Result{Code: CodeAccountExists, Side: SideCredit}
+	}
+	a := modelAccount{ledger: string(op.Ledger), posted: big.NewInt(0), floor: big.NewInt(op.Floor)}
+	if op.HasCeiling {
+		a.ceiling = big.NewInt(op.Ceiling)
+	}
+	return b.changed(op, a)
+}
+
+func (b *books) changed(op Operation, a modelAccount) Result {
+	a.version++
+	b.accounts[string(op.Credit)] = a
+	b.entries++
+	return Result{Code: CodeApplied, CreditPosted: a.posted.Int64(), Available: limited(a.available())}
+}
+
+func (a modelAccount) available() *big.Int { return new(big.Int).Sub(a.posted, a.floor) }
+
+func limited(n *big.Int) int64 {
+	switch {
+	case n.IsInt64():
+		return n.Int64()
+	case n.Sign() < 0:
+		return math.MinInt64
+	}
+	return math.MaxInt64
+}
+
+func (b *books) change(op Operation) Result {
+	a, ok := b.accounts[string(op.Credit)]
+	switch {
+	case !ok:
+		return Result{Code: CodeUnknownAccount, Side: SideCredit}
+	case a.closed:
+		return Result{Code: CodeAccountClosed, Side: SideCredit}
+	}
+	switch op.Kind {
+	case KindSetFrozen:
+		a.frozen, a.frozenCredits = op.Frozen, op.FrozenCredits
+	case KindCloseAccount:
+		if a.posted.Sign() != 0 {
+			return Result{Code: CodeNotEmpty, Side: SideCredit}
+		}
+		a.closed = true
+	case KindSetLimits:
+		floor, ceiling := big.NewInt(op.Floor), big.NewInt(op.Ceiling)
+		if op.HasFloor && a.posted.Cmp(floor) < 0 {
+			return Result{Code: CodeInsufficientFunds, Side: SideCredit, Asked: op.Floor, Available: a.posted.Int64()}
+		}
+		if op.HasCeiling && a.posted.Cmp(ceiling) > 0 {
+			return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: op.Ceiling, Available: limited(new(big.Int).Sub(ceiling, a.posted))}
+		}
+		if op.HasFloor {
+			a.floor = floor
+		}
+		if op.HasCeiling {
+			a.ceiling = ceiling
+		}
+		if op.NoCeiling {
+			a.ceiling = nil
+		}
+	}
+	return b.changed(op, a)
+}
+
+func (b *books) move(op Operation) Result {
+	from, to := string(op.Debit), string(op.Credit)
+	d, ok := b.accounts[from]
+	if from != "" && !ok {
+		return Result{Code: CodeUnknownAccount, Side: SideDebit}
+	}
+	c, ok := b.accounts[to]
+	if to != "" && !ok {
+		return Result{Code: CodeUnknownAccount, Side: SideCredit}
+	}
+	if from == "" {
+		from = "@" + c.ledger + "/credits"
+		d = b.accounts[from]
+	}
+	if to == "" {
+		to = "@" + d.ledger + "/debits"
+		c = b.accounts[to]
+	}
+	amount := big.NewInt(op.Amount)
+	d2, c2 := new(big.Int).Sub(d.posted, amount), new(big.Int).Add(c.posted, amount)
+	switch {
+	case d.ledger != c.ledger:
+		return Result{Code: CodeLedgerMismatch, Side: SideCredit}
+	case d.closed:
+		return Result{Code: CodeAccountClosed, Side: SideDebit}
+	case c.closed:
+		return Result{Code: CodeAccountClosed, Side: SideCredit}
+	case d.frozen:
+		return Result{Code: CodeAccountFrozen, Side: SideDebit}
+	case c.frozenCredits:
+		return Result{Code: CodeAccountFrozen, Side: SideCredit}
+	case !d.system && d2.Cmp(d.floor) < 0:
+		return Result{Code: CodeInsufficientFunds, Side: SideDebit, Asked: op.Amount, Available: limited(d.available())}
+	case c.ceiling != nil && c2.Cmp(c.ceiling) > 0:
+		return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: op.Amount, Available: limited(new(big.Int).Sub(c.ceiling, c.posted))}
+	case !d2.IsInt64() && !d.system:
+		return Result{Code: CodeOverflow, Side: SideDebit, Asked: op.Amount}
+	case !d2.IsInt64(), !c2.IsInt64() && c.system:
+		return Result{Code: CodeOverflow, Asked: op.Amount}
+	case !c2.IsInt64():
+		return Result{Code: CodeOverflow, Side: SideCredit, Asked: op.Amount}
+	}
+	d.posted, c.posted = d2, c2
+	d.version++
+	c.version++
+	b.accounts[from], b.accounts[to] = d, c
+	b.entries++
+	res := Result{Code: CodeApplied, DebitPosted: d2.Int64(), CreditPosted: c2.Int64(), Available: limited(d.available())}
+	if op.Kind == KindCredit {
+		res.Available = limited(c.available())
+	}
+	return res
+}
