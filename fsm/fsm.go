@@ -1,0 +1,122 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/fsm/journal"
+	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/proposal"
+	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/vfs"
+)
+
+// Config of a state machine.
+type Config struct {
+	// Dir holds the journal, in Dir/journal. It must exist.
+	Dir string
+	// FS that Dir is on, nil: the real one.
+	FS vfs.FS
+	// SegmentBytes of the journal, 0: journal.DefaultSegmentBytes.
+	SegmentBytes uint64
+	// Logger, nil: none.
+	Logger hclog.Logger
+	// Fatal must end the process: the state machine met something that it must not go beyond. Where it returns, nothing
+	// is applied any more.
+	Fatal func(error)
+}
+
+// Guards of UPSTREAM rows.
+const (
+	guardAppliedIndex guard.Name = "AppliedIndex"
+	guardShutdown     guard.Name = "shutdown"
+)
+
+// Errors.
+var (
+	// ErrShuttingDown: BeginShutdown was called. A Response with it says nothing about the proposal: it is committed and
+	// will be applied after the next start.
+	ErrShuttingDown = errors.New("the state machine is shutting down")
+	// ErrOrder: raft delivered an index that is not above the one before.
+	ErrOrder = errors.New("log entry out of order")
+)
+
+// FSM is the state machine. Raft calls Apply, ApplyBatch, Snapshot and Restore from one goroutine; everything else may be
+// called from anywhere.
+type FSM struct {
+	logger  hclog.Logger
+	fatal   func(error)
+	journal *journal.Journal
+	applied applied
+
+	// Only raft's goroutine touches these.
+	decoder proposal.Decoder
+	out     ledger.Output
+	started bool // the journal holds what the state says
+
+	// mu guards what follows. It is held for one proposal, or one page of a snapshot, at a time.
+	mu          sync.RWMutex
+	state       *state
+	index, term uint64 // of the newest log entry that the state shows
+	stopped     error  // nothing is applied and nothing snapshotted any more
+}
+
+var _ raft.BatchingFSM = (*FSM)(nil)
+
+// Open opens a state machine with an empty state and the journal in Dir. Raft then restores the newest snapshot, if
+// there is one, and replays the log.
+func Open(c Config) (*FSM, error) {
+	if c.Fatal == nil {
+		return nil, errors.New("open state machine: Config.Fatal is missing")
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	j, err := journal.Open(journal.Config{
+		Dir: filepath.Join(c.Dir, "journal"), FS: c.FS, Format: entryFormat{}, SegmentBytes: c.SegmentBytes, Logger: c.Logger.Named("journal"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open state machine: %w", err)
+	}
+	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState()}, nil
+}
+
+// BeginShutdown stops the state machine for good: from its return on nothing is applied and nothing is snapshotted, and
+// nobody waits for an index. Call it before raft.Shutdown, during which raft may drop a batch and still deliver the
+// next: a state with a gap must not be seen or kept.
+func (f *FSM) BeginShutdown() { f.stop(ErrShuttingDown) }
+
+func (f *FSM) stop(err error) {
+	f.mu.Lock()
+	if f.stopped == nil {
+		f.stopped = err
+	}
+	f.mu.Unlock()
+	f.applied.stop(err)
+}
+
+// die stops the state machine and the process.
+func (f *FSM) die(err error) {
+	f.stop(err)
+	f.logger.Error("state machine stops the process", "error", err)
+	f.fatal(err)
+}
+
+// halted is why nothing may be applied or snapshotted; nil while it may. The caller holds mu.
+func (f *FSM) halted() error {
+	if errors.Is(f.stopped, ErrShuttingDown) && !guard.On(guardShutdown) {
+		return nil
+	}
+	return f.stopped
+}
+
+// Close closes the journal. Raft must have been shut down.
+func (f *FSM) Close() error {
+	f.BeginShutdown()
+	return f.journal.Close()
+}

@@ -1,0 +1,159 @@
+package fsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ballastdb/ballast/fsm/journal"
+	"github.com/ballastdb/ballast/fsm/ledger"
+)
+
+// Errors of reads of the journal.
+var (
+	// ErrUnknownAccount: there is no such account.
+	ErrUnknownAccount = errors.New("no such account")
+	// ErrUnknownEntry: there is no entry of that sequence number.
+	ErrUnknownEntry = errors.New("no such entry")
+	// ErrChanged: a snapshot replaced the journal while it was being read. Try again.
+	ErrChanged = errors.New("the journal was replaced while being read")
+)
+
+// StatementEntry is an entry with the ids of its accounts; empty where it has none.
+type StatementEntry struct {
+	ledger.Entry
+	DebitAccount, CreditAccount string
+}
+
+// Statement is a page of an account's entries.
+type Statement struct {
+	// Account as it was at Index.
+	Account ledger.Account
+	// Entries, newest first.
+	Entries []StatementEntry
+	// Next is the before of the next page; 0: there is none.
+	Next uint64
+	// Index and LogTime of the state that was read.
+	Index   uint64
+	LogTime int64
+}
+
+// Entry reads an entry by its sequence number, from 1. ErrUnknownEntry: there is none.
+func (f *FSM) Entry(sequence uint64) (ledger.Entry, error) {
+	newest := uint64(0)
+	f.Read(func(s *ledger.State) { newest = s.Sequence() })
+	if sequence == 0 || sequence > newest {
+		return ledger.Entry{}, fmt.Errorf("%w: sequence %d, there are 1 to %d", ErrUnknownEntry, sequence, newest)
+	}
+	c := f.journal.Cursor()
+	e, err := readEntry(c, sequence)
+	return e, errors.Join(err, c.Close())
+}
+
+// Statement reads up to limit entries of an account, newest first: those with a sequence number below before, or all for
+// 0. It walks from each entry to the one before of the same account. A before that is not one of the account's own
+// entries costs a walk from the newest. ErrUnknownAccount: there is no such account.
+func (f *FSM) Statement(ctx context.Context, account []byte, before uint64, limit int) (Statement, error) {
+	st, err := f.statementHead(account)
+	if err != nil {
+		return Statement{}, err
+	}
+	c := f.journal.Cursor()
+	err = walkStatement(ctx, c, &st, before, limit)
+	if err = errors.Join(err, c.Close()); err != nil {
+		return Statement{}, fmt.Errorf("statement of account %q: %w", account, err)
+	}
+	f.Read(func(s *ledger.State) {
+		for i := range st.Entries {
+			st.Entries[i].name(s)
+		}
+	})
+	return st, nil
+}
+
+func (f *FSM) statementHead(account []byte) (st Statement, err error) {
+	f.ReadIndexed(func(s *ledger.State, index uint64) {
+		found, ok := s.Account(account)
+		if !ok {
+			err = fmt.Errorf("%w: %q", ErrUnknownAccount, account)
+		}
+		st = Statement{Account: found, Index: index, LogTime: s.LogTime()}
+	})
+	return st, err
+}
+
+// walkStatement collects entries from the newest down.
+func walkStatement(ctx context.Context, c *journal.Cursor, st *Statement, before uint64, limit int) error {
+	sequence := st.Account.LastSequence
+	if before > 0 && before <= sequence {
+		e, err := readEntry(c, before)
+		if err != nil {
+			return err
+		}
+		if previous, ok := previousEntry(&e, st.Account.Slot); ok {
+			sequence = previous // the usual case: before is where the page before ended
+		}
+	}
+	for sequence > 0 && len(st.Entries) < limit {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e, err := readEntry(c, sequence)
+		if err != nil {
+			return err
+		}
+		if before == 0 || sequence < before {
+			st.Entries = append(st.Entries, StatementEntry{Entry: e})
+		}
+		previous, ok := previousEntry(&e, st.Account.Slot)
+		if !ok || previous >= sequence {
+			return fmt.Errorf("%w: entry %d does not lead on in the statement of account slot %d", journal.ErrCorrupt, sequence, st.Account.Slot)
+		}
+		sequence = previous
+	}
+	if n := len(st.Entries); n > 0 && sequence > 0 {
+		st.Next = st.Entries[n-1].Sequence
+	}
+	return nil
+}
+
+// readEntry reads an entry into memory of its own.
+func readEntry(c *journal.Cursor, sequence uint64) (ledger.Entry, error) {
+	b, err := c.Entry(sequence)
+	if errors.Is(err, journal.ErrReplaced) || errors.Is(err, journal.ErrNotFound) {
+		return ledger.Entry{}, fmt.Errorf("%w: entry %d: %w", ErrChanged, sequence, err)
+	}
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	e, _, err := ledger.DecodeEntry(bytes.Clone(b))
+	if err != nil {
+		return ledger.Entry{}, fmt.Errorf("entry %d: %w", sequence, err)
+	}
+	return e, nil
+}
+
+// previousEntry is the previous entry of the account at slot, 0 for its first; false if e is not one of its entries.
+func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
+	switch {
+	case e.HasDebit && e.DebitSlot == slot:
+		return e.PrevDebit, true
+	case e.HasCredit && e.CreditSlot == slot:
+		return e.PrevCredit, true
+	case e.Kind == ledger.EntryLedgerCreated && e.CreditSlot+1 == slot:
+		return 0, true // made together with the ledger's other system account
+	}
+	return 0, false
+}
+
+func (e *StatementEntry) name(s *ledger.State) {
+	if e.HasDebit {
+		a, _ := s.AccountBySlot(e.DebitSlot)
+		e.DebitAccount = a.ID
+	}
+	if e.HasCredit {
+		a, _ := s.AccountBySlot(e.CreditSlot)
+		e.CreditAccount = a.ID
+	}
+}
