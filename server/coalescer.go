@@ -143,7 +143,11 @@ func (t *Ticket) Wait() (Applied, error) {
 
 // giveUp ends the wait for cause: NOT_DONE where the request can still be taken back.
 func (t *Ticket) giveUp(cause error) (Applied, error) {
+	abandoned := errors.Is(cause, raft.ErrRaftShutdown)
 	if t.coalescer.queue.remove(t.request) {
+		if abandoned {
+			return Applied{}, stopping()
+		}
 		return Applied{}, contextFailure(cause, ballastv1.Outcome_OUTCOME_NOT_DONE)
 	}
 	select {
@@ -151,7 +155,7 @@ func (t *Ticket) giveUp(cause error) (Applied, error) {
 		return a.get()
 	default:
 	}
-	if errors.Is(cause, raft.ErrRaftShutdown) {
+	if abandoned {
 		return Applied{}, proposedFailure(cause)
 	}
 	return Applied{}, contextFailure(cause, ballastv1.Outcome_OUTCOME_UNKNOWN)

@@ -207,3 +207,10 @@ func numbered(first uint64, n int) Applied {
 	}
 	return a
 }
+
+// waiting is the number of operations in the queue.
+func (c *Coalescer) waiting() int {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.queue.ops
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/fsm/proposal"
+	"github.com/ballastdb/ballast/fsm/roster"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -61,9 +62,9 @@ func (p *Proposer) Settings(ctx context.Context, settings []proposal.Setting) er
 }
 
 // Announce records a member's addresses.
-func (p *Proposer) Announce(ctx context.Context, member proposal.Member) error {
+func (p *Proposer) Announce(ctx context.Context, member roster.Member) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
-		return proposal.EncodeAnnounce(now, version, member)
+		return proposal.EncodeAnnounce(now, version, proposal.Member(member))
 	})
 	return err
 }

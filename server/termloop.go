@@ -7,13 +7,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/ballastdb/ballast/fsm/proposal"
+	"github.com/ballastdb/ballast/fsm/roster"
 )
 
 // Duties are the commands that a leader proposes by itself; *Proposer does them.
 type Duties interface {
 	Marker(ctx context.Context, term uint64) error
-	Announce(ctx context.Context, member proposal.Member) error
+	Announce(ctx context.Context, member roster.Member) error
 	Checkpoint(ctx context.Context) error
 }
 
@@ -25,8 +25,8 @@ type TermLoopConfig struct {
 	// does. May be nil.
 	Elected <-chan bool
 	// Self is this member with its addresses as configured. Announced tells what the roster has for an id.
-	Self      proposal.Member
-	Announced func(id string) (proposal.Member, bool)
+	Self      roster.Member
+	Announced func(id string) (roster.Member, bool)
 	// Applied is the newest command that the state shows; Covered tells whether the newest checkpoint covers all that
 	// changed.
 	Applied func() (index, term uint64)

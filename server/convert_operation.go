@@ -1,0 +1,114 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// operationReader turns operations of the wire into the ledger's. The one that it returns is valid until the next, so
+// that a batch converts without allocating for each.
+type operationReader struct {
+	op      ledger.Operation
+	scratch []byte
+}
+
+// read converts p and checks its fields.
+func (r *operationReader) read(p *ballastv1.Operation) (*ledger.Operation, error) {
+	r.scratch = r.scratch[:0]
+	r.op = ledger.Operation{
+		ID:        r.bytes(p.GetId()),
+		Attempt:   max(p.GetAttempt(), 1),
+		Linked:    p.GetLinked(),
+		IssuedAt:  p.GetIssuedAt(),
+		EventTime: p.GetEventTime(),
+		Code:      p.GetCode(),
+		Reference: r.bytes(p.GetReference()),
+	}
+	if err := r.kind(p); err != nil {
+		return nil, err
+	}
+	if err := ledger.Validate(&r.op); err != nil {
+		return nil, err
+	}
+	return &r.op, nil
+}
+
+func (r *operationReader) kind(p *ballastv1.Operation) error {
+	op := &r.op
+	switch k := p.GetKind().(type) {
+	case *ballastv1.Operation_Credit:
+		op.Kind, op.Credit, op.Amount = ledger.KindCredit, r.bytes(k.Credit.GetAccount()), k.Credit.GetAmount()
+	case *ballastv1.Operation_Debit:
+		op.Kind, op.Debit, op.Amount = ledger.KindDebit, r.bytes(k.Debit.GetAccount()), k.Debit.GetAmount()
+	case *ballastv1.Operation_Transfer:
+		op.Kind, op.Amount = ledger.KindTransfer, k.Transfer.GetAmount()
+		op.Debit, op.Credit = r.bytes(k.Transfer.GetDebitAccount()), r.bytes(k.Transfer.GetCreditAccount())
+	case *ballastv1.Operation_CreateLedger:
+		return r.createLedger(k.CreateLedger)
+	case *ballastv1.Operation_CreateAccount:
+		c := k.CreateAccount
+		op.Kind, op.Credit, op.Ledger = ledger.KindCreateAccount, r.bytes(c.GetAccount()), r.bytes(c.GetLedger())
+		op.HasFloor, op.Floor = c.GetFloor() != 0, c.GetFloor()
+		op.HasCeiling, op.Ceiling = c.Ceiling != nil, c.GetCeiling()
+	case *ballastv1.Operation_SetLimits:
+		l := k.SetLimits
+		op.Kind, op.Credit, op.NoCeiling = ledger.KindSetLimits, r.bytes(l.GetAccount()), l.GetNoCeiling()
+		op.HasFloor, op.Floor = l.Floor != nil, l.GetFloor()
+		op.HasCeiling, op.Ceiling = l.Ceiling != nil, l.GetCeiling()
+	case *ballastv1.Operation_SetFrozen:
+		f := k.SetFrozen
+		op.Kind, op.Credit = ledger.KindSetFrozen, r.bytes(f.GetAccount())
+		op.Frozen, op.FrozenCredits = f.GetFrozen(), f.GetCreditsToo()
+	case *ballastv1.Operation_CloseAccount:
+		op.Kind, op.Credit = ledger.KindCloseAccount, r.bytes(k.CloseAccount.GetAccount())
+	default:
+		return &ledger.FieldError{Field: "kind", Problem: "want one of the kinds that this version knows, found none"}
+	}
+	return nil
+}
+
+func (r *operationReader) createLedger(c *ballastv1.CreateLedger) error {
+	if c.GetScale() > ledger.MaxScale { // before it is narrowed
+		return &ledger.FieldError{Field: "scale", Problem: fmt.Sprintf("want 0 to %d decimal places", ledger.MaxScale)}
+	}
+	op := &r.op
+	op.Kind, op.Ledger, op.Asset = ledger.KindCreateLedger, r.bytes(c.GetName()), r.bytes(c.GetAsset())
+	op.Scale = uint8(c.GetScale())
+	return nil
+}
+
+// bytes copies s into the scratch buffer. Where the buffer moves, earlier slices keep the old one.
+func (r *operationReader) bytes(s string) []byte {
+	start := len(r.scratch)
+	r.scratch = append(r.scratch, s...)
+	return r.scratch[start:len(r.scratch):len(r.scratch)]
+}
+
+// accountOn is the account of p that side names; empty where it has none.
+func accountOn(p *ballastv1.Operation, side ledger.Side) string {
+	if side == ledger.SideNone {
+		return ""
+	}
+	switch k := p.GetKind().(type) {
+	case *ballastv1.Operation_Credit:
+		return k.Credit.GetAccount()
+	case *ballastv1.Operation_Debit:
+		return k.Debit.GetAccount()
+	case *ballastv1.Operation_Transfer:
+		if side == ledger.SideDebit {
+			return k.Transfer.GetDebitAccount()
+		}
+		return k.Transfer.GetCreditAccount()
+	case *ballastv1.Operation_CreateAccount:
+		return k.CreateAccount.GetAccount()
+	case *ballastv1.Operation_SetLimits:
+		return k.SetLimits.GetAccount()
+	case *ballastv1.Operation_SetFrozen:
+		return k.SetFrozen.GetAccount()
+	case *ballastv1.Operation_CloseAccount:
+		return k.CloseAccount.GetAccount()
+	}
+	return ""
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"encoding/base64"
+
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+func accountProto(a *ledger.Account) *ballastv1.Account {
+	p := &ballastv1.Account{
+		Id: a.ID, Ledger: a.Ledger, Scale: uint32(a.Scale), Posted: a.Posted, Held: a.Held, Floor: a.Floor,
+		Available: a.Available, Version: a.Version, Frozen: a.Frozen, FrozenCredits: a.FrozenCredits, Closed: a.Closed,
+		System: a.System, LastSequence: a.LastSequence,
+	}
+	if a.HasCeiling {
+		p.Ceiling = &a.Ceiling
+	}
+	return p
+}
+
+func ledgerProto(l *ledger.LedgerInfo) *ballastv1.Ledger {
+	return &ballastv1.Ledger{Name: l.Name, Asset: l.Asset, Scale: uint32(l.Scale)}
+}
+
+func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
+	return &ballastv1.Entry{
+		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
+		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
+		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
+	}
+}
+
+// Page tokens are a version and the id after which the page begins. Callers must not look inside.
+const pageTokenVersion = 'a'
+
+func pageToken(after string) string {
+	if after == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append([]byte{pageTokenVersion}, after...))
+}
+
+func afterPage(token string) (after string, ok bool) {
+	if token == "" {
+		return "", true
+	}
+	if len(token) > base64.RawURLEncoding.EncodedLen(1+ledger.MaxAccountLen) {
+		return "", false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) < 2 || b[0] != pageTokenVersion {
+		return "", false
+	}
+	return string(b[1:]), true
+}

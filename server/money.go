@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// Store is what the services read; *fsm.FSM is one.
+type Store interface {
+	AppliedState
+	// ReadIndexed calls read with the state and the index that it shows, under the lock that keeps both still.
+	ReadIndexed(read func(state *ledger.State, index uint64))
+	// Statement reads a page of an account's entries, newest first, below before (0: from the newest).
+	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
+}
+
+var _ Store = (*fsm.FSM)(nil)
+
+// OpenResponse is a CoalescerConfig.Open for the answers of *fsm.FSM.
+func OpenResponse(response any) (Applied, error) {
+	r, ok := response.(*fsm.Response)
+	if !ok {
+		return Applied{}, fmt.Errorf("the state machine answered a %T, want %T", response, r)
+	}
+	return Applied{Results: r.Results, LogTime: r.LogTime}, r.Err
+}
+
+// MoneyConfig is what the money service needs. Zero limits mean the defaults.
+type MoneyConfig struct {
+	Raft      Raft
+	Coalescer *Coalescer
+	Reads     *ReadIndex
+	Store     Store
+	Gate      *Gate
+	Logger    hclog.Logger
+	// Leader is where this member believes the leader to be; nil where it knows none.
+	Leader func() *ballastv1.LeaderHint
+	// DefaultTimeout bounds calls that have no deadline of their own, MaxTimeout those that have. Defaults 10 s, 60 s.
+	DefaultTimeout, MaxTimeout time.Duration
+	// StreamRequests and StreamOperations bound what of one stream may be unanswered. Defaults 1,024 and 65,536.
+	StreamRequests, StreamOperations int64
+}
+
+// Money is the money service.
+type Money struct {
+	ballastv1.UnimplementedMoneyServiceServer
+	cfg MoneyConfig
+}
+
+// NewMoney returns the money service. It owns no goroutines beyond its calls.
+func NewMoney(cfg MoneyConfig) *Money {
+	defaultTo(&cfg.DefaultTimeout, 10*time.Second)
+	defaultTo(&cfg.MaxTimeout, time.Minute)
+	defaultTo(&cfg.StreamRequests, 1024)
+	defaultTo(&cfg.StreamOperations, 1<<16)
+	return &Money{cfg: cfg}
+}
+
+// Submit is ballastv1.MoneyServiceServer's.
+func (m *Money) Submit(ctx context.Context, r *ballastv1.SubmitRequest) (*ballastv1.SubmitResponse, error) {
+	ctx, cancel := m.bounded(ctx, 0)
+	defer cancel()
+	ticket, failure := m.admit(ctx, r.GetOperations())
+	if failure != nil {
+		return nil, failure
+	}
+	response, failure := m.answer(ticket, r.GetOperations())
+	if failure != nil {
+		return nil, failure
+	}
+	return response, nil
+}
+
+// admit checks operations and queues them.
+func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*Ticket, *Failure) {
+	if failure := m.cfg.Gate.pass(); failure != nil {
+		return nil, m.hinted(failure)
+	}
+	encoded, failure := encodeRequest(operations)
+	if failure != nil {
+		return nil, failure
+	}
+	if _, ok := leads(m.cfg.Raft); !ok {
+		return nil, m.hinted(notLeader(nil))
+	}
+	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, len(operations))
+	if err != nil {
+		return nil, m.hinted(err)
+	}
+	return ticket, nil
+}
+
+// answer waits for what became of admitted operations.
+func (m *Money) answer(ticket *Ticket, operations []*ballastv1.Operation) (*ballastv1.SubmitResponse, *Failure) {
+	applied, err := ticket.Wait()
+	if err != nil {
+		return nil, m.hinted(err)
+	}
+	return submitResponse(applied, operations), nil
+}
+
+// bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;
+// DefaultTimeout where it has neither.
+func (m *Money) bounded(ctx context.Context, wanted time.Duration) (context.Context, context.CancelFunc) {
+	limit := min(wanted, m.cfg.MaxTimeout)
+	if wanted <= 0 {
+		limit = m.cfg.DefaultTimeout
+		if _, ok := ctx.Deadline(); ok {
+			limit = m.cfg.MaxTimeout
+		}
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// hinted is err as a Failure that says where the leader is.
+func (m *Money) hinted(err error) *Failure { return withLeader(err, m.cfg.Leader) }

@@ -1,0 +1,526 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// op is an operation issued at the test's time.
+func op(id string, kind any) *ballastv1.Operation {
+	o := &ballastv1.Operation{Id: id, Attempt: 1, IssuedAt: time.Unix(1_800_000_000, 0).UnixNano()}
+	switch k := kind.(type) {
+	case *ballastv1.Credit:
+		o.Kind = &ballastv1.Operation_Credit{Credit: k}
+	case *ballastv1.Debit:
+		o.Kind = &ballastv1.Operation_Debit{Debit: k}
+	case *ballastv1.Transfer:
+		o.Kind = &ballastv1.Operation_Transfer{Transfer: k}
+	case *ballastv1.CreateLedger:
+		o.Kind = &ballastv1.Operation_CreateLedger{CreateLedger: k}
+	case *ballastv1.CreateAccount:
+		o.Kind = &ballastv1.Operation_CreateAccount{CreateAccount: k}
+	case *ballastv1.SetLimits:
+		o.Kind = &ballastv1.Operation_SetLimits{SetLimits: k}
+	case *ballastv1.SetFrozen:
+		o.Kind = &ballastv1.Operation_SetFrozen{SetFrozen: k}
+	case *ballastv1.CloseAccount:
+		o.Kind = &ballastv1.Operation_CloseAccount{CloseAccount: k}
+	}
+	return o
+}
+
+func linked(o *ballastv1.Operation) *ballastv1.Operation { o.Linked = true; return o }
+
+func credit(id, account string, amount int64) *ballastv1.Operation {
+	return op(id, &ballastv1.Credit{Account: account, Amount: amount})
+}
+
+func debit(id, account string, amount int64) *ballastv1.Operation {
+	return op(id, &ballastv1.Debit{Account: account, Amount: amount})
+}
+
+// codesOf are the codes of results, without their common prefix.
+func codesOf(results []*ballastv1.Result) string {
+	var list []string
+	for _, r := range results {
+		list = append(list, strings.TrimPrefix(r.GetCode().String(), "RESULT_CODE_"))
+	}
+	return strings.Join(list, " ")
+}
+
+func (m *member) submit(t *testing.T, want string, operations ...*ballastv1.Operation) []*ballastv1.Result {
+	t.Helper()
+	r, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: operations})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := codesOf(r.GetResults()); got != want {
+		t.Fatalf("results are %s, want %s", got, want)
+	}
+	return r.GetResults()
+}
+
+// open makes ledger usd and accounts in it.
+func (m *member) open(t *testing.T, accounts ...string) {
+	t.Helper()
+	operations := []*ballastv1.Operation{op("ledger", &ballastv1.CreateLedger{Name: "usd", Asset: "USD", Scale: 2})}
+	for _, a := range accounts {
+		operations = append(operations, op("open-"+a, &ballastv1.CreateAccount{Account: a, Ledger: "usd"}))
+	}
+	m.submit(t, strings.TrimSpace(strings.Repeat("APPLIED ", len(operations))), operations...)
+}
+
+// failureOf is the Failure in the details of a gRPC error.
+func failureOf(t *testing.T, err error, code codes.Code) *ballastv1.Failure {
+	t.Helper()
+	s := status.Convert(err)
+	if s.Code() != code {
+		t.Fatalf("error is %v, want code %v", err, code)
+	}
+	for _, d := range s.Details() {
+		if f, ok := d.(*ballastv1.Failure); ok {
+			return f
+		}
+	}
+	t.Fatalf("error %v has no Failure in its details", err)
+	return nil
+}
+
+func TestSubmitAnswersEachOperation(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice", "bob")
+	results := m.submit(t, "APPLIED INSUFFICIENT_FUNDS APPLIED UNKNOWN_ACCOUNT",
+		credit("c1", "alice", 500), debit("d1", "bob", 7),
+		op("t1", &ballastv1.Transfer{DebitAccount: "alice", CreditAccount: "bob", Amount: 200}),
+		op("t2", &ballastv1.Transfer{DebitAccount: "bob", CreditAccount: "nobody", Amount: 1}))
+	if r := results[0]; r.GetCreditPosted() != 500 || r.GetAvailable() != 500 || r.GetSequence() == 0 {
+		t.Errorf("credit answered %v", r)
+	}
+	if r := results[1]; r.GetAccount() != "bob" || r.GetAsked() != 7 || r.GetAvailable() != 0 {
+		t.Errorf("refused debit answered %v, want account, asked and available", r)
+	}
+	if r := results[2]; r.GetDebitPosted() != 300 || r.GetCreditPosted() != 200 {
+		t.Errorf("transfer answered %v", r)
+	}
+	if r := results[3]; r.GetAccount() != "nobody" {
+		t.Errorf("transfer to an unknown account answered %v, want which one", r)
+	}
+	if again := m.submit(t, "APPLIED", credit("c1", "alice", 500)); !again[0].GetReplayed() {
+		t.Error("a retry is not marked as a replay")
+	}
+	m.submit(t, "GROUP_REFUSED INSUFFICIENT_FUNDS", linked(credit("g1", "bob", 1)), debit("g2", "alice", 1000))
+}
+
+func TestSubmitNamesTheFieldAtFault(t *testing.T) {
+	m := newMember(t, nil)
+	group := make([]*ballastv1.Operation, ledger.MaxGroup+1)
+	for i := range group {
+		group[i] = linked(credit(fmt.Sprint("g", i), "x", 1))
+	}
+	group[len(group)-1].Linked = false
+	many := make([]*ballastv1.Operation, ledger.MaxBatch+1)
+	for i := range many {
+		many[i] = credit(fmt.Sprint("m", i), "x", 1)
+	}
+	big := make([]*ballastv1.Operation, 7000)
+	for i := range big {
+		big[i] = credit(fmt.Sprintf("%063d", i), strings.Repeat("x", 60), 1)
+		big[i].Reference = strings.Repeat("r", 60)
+	}
+	early := credit("e", "x", 1)
+	early.IssuedAt = 0
+	for name, c := range map[string]struct {
+		operations []*ballastv1.Operation
+		says       []string
+	}{
+		"none":              {nil, []string{"operations", "1 to 8000", "found 0"}},
+		"too many":          {many, []string{"operations", "found 8001"}},
+		"too large":         {big, []string{"operations", "bytes"}},
+		"no id":             {[]*ballastv1.Operation{credit("a", "x", 1), credit("", "x", 1)}, []string{"operations[1].id", `found ""`}},
+		"no issue time":     {[]*ballastv1.Operation{early}, []string{"operations[0].issued_at", "found 0"}},
+		"no kind":           {[]*ballastv1.Operation{op("k", nil)}, []string{"operations[0].kind"}},
+		"no amount":         {[]*ballastv1.Operation{debit("d", "x", -5)}, []string{"operations[0].amount", "found -5"}},
+		"system account":    {[]*ballastv1.Operation{credit("s", "@usd/debits", 1)}, []string{"operations[0].account", "@usd/debits"}},
+		"scale":             {[]*ballastv1.Operation{op("l", &ballastv1.CreateLedger{Name: "x", Asset: "X", Scale: 274})}, []string{"operations[0].scale", "found 274"}},
+		"same id twice":     {[]*ballastv1.Operation{credit("a", "x", 1), credit("b", "x", 1), credit("a", "x", 2)}, []string{"operations[2].id", "operations[0]"}},
+		"group too long":    {group, []string{"operations[1000].linked", "1000"}},
+		"group without end": {[]*ballastv1.Operation{linked(credit("a", "x", 1))}, []string{"operations[0].linked", "found true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: c.operations})
+			if f := failureOf(t, err, codes.InvalidArgument); f.GetOutcome() != isNotDone {
+				t.Errorf("outcome is %v", f.GetOutcome())
+			}
+			for _, part := range c.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not say %q: %v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestFollowerNamesTheLeader(t *testing.T) {
+	m := newMember(t, nil)
+	if err := NewProposerOf(m).Announce(testContext(t), rosterMember(idB)); err != nil {
+		t.Fatal(err)
+	}
+	m.raft.with(func(r *fakeRaft) { r.state, r.leader = raft.Follower, voter(idB) })
+	_, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: []*ballastv1.Operation{credit("a", "x", 1)}})
+	hint := failureOf(t, err, codes.FailedPrecondition).GetLeader()
+	if hint.GetName() != "b" || hint.GetClientAddress() != rosterMember(idB).ClientAddress {
+		t.Errorf("hint is %v, want b and its client address", hint)
+	}
+	m.raft.with(func(r *fakeRaft) { r.leader = raft.Server{} })
+	_, err = m.money.GetAccounts(testContext(t), &ballastv1.GetAccountsRequest{Ids: []string{"x"}})
+	if f := failureOf(t, err, codes.Unavailable); f.GetLeader() != nil || f.GetRetryAfter() == nil {
+		t.Errorf("without a leader the failure is %v, want a delay and no hint", f)
+	}
+}
+
+// NewProposerOf proposes on a member's raft.
+func NewProposerOf(m *member) *Proposer {
+	return NewProposer(ProposerConfig{
+		Raft: m.raft, Stamper: NewStamper(func() time.Time { return m.now }), ClusterVersion: m.fsm.ClusterVersion,
+		Open: OpenResponse,
+	})
+}
+
+func TestReadsTellUnknownFromZero(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice", "zero")
+	m.submit(t, "APPLIED APPLIED", credit("c", "alice", 500), op("lim", &ballastv1.SetLimits{Account: "alice", Floor: new(int64(-30)), Ceiling: new(int64(900))}))
+	r, err := m.money.GetAccounts(testContext(t), &ballastv1.GetAccountsRequest{Ids: []string{"zero", "nobody", "alice"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.GetAccounts()) != 2 || len(r.GetUnknown()) != 1 || r.GetUnknown()[0] != "nobody" {
+		t.Fatalf("got %v", r)
+	}
+	a := r.GetAccounts()[1]
+	if a.GetId() != "alice" || a.GetLedger() != "usd" || a.GetScale() != 2 || a.GetPosted() != 500 || a.GetFloor() != -30 ||
+		a.GetCeiling() != 900 || a.GetAvailable() != 530 || a.GetVersion() == 0 || a.GetLastSequence() == 0 {
+		t.Errorf("alice is %v", a)
+	}
+	index, _ := m.fsm.Applied()
+	if s := r.GetState(); s.GetIndex() != index || s.GetStale() || s.GetLogTime() == 0 {
+		t.Errorf("state of the read is %v, want index %d", s, index)
+	}
+}
+
+func TestStaleReadsSayHowOldTheyAre(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice")
+	stale := &ballastv1.GetAccountsRequest{Ids: []string{"alice"}, Consistency: ballastv1.Consistency_CONSISTENCY_STALE}
+	for _, c := range []struct {
+		name   string
+		change func(*fakeRaft)
+		ok     func(age int64) bool
+	}{
+		{"on the leader", func(*fakeRaft) {}, func(age int64) bool { return age == 0 }},
+		{"never heard of one", func(r *fakeRaft) { r.state = raft.Follower }, func(age int64) bool { return age == -1 }},
+		{"heard a minute ago", func(r *fakeRaft) { r.contact = time.Now().Add(-time.Minute) }, func(age int64) bool {
+			return age >= time.Minute.Nanoseconds() && age < time.Hour.Nanoseconds()
+		}},
+	} {
+		m.raft.with(c.change)
+		r, err := m.money.GetAccounts(testContext(t), stale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := r.GetState(); !s.GetStale() || s.GetIndex() == 0 || !c.ok(s.GetAge()) || len(r.GetAccounts()) != 1 {
+			t.Errorf("%s: got %v", c.name, r)
+		}
+	}
+}
+
+func TestListAccountsByPage(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "b1", "a2", "b2", "a1", "b3")
+	list := func(r *ballastv1.ListAccountsRequest) (ids []string) {
+		for {
+			page, err := m.money.ListAccounts(testContext(t), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range page.GetAccounts() {
+				ids = append(ids, a.GetId())
+			}
+			if r.PageToken = page.GetNextPageToken(); r.PageToken == "" {
+				return ids
+			}
+		}
+	}
+	for _, c := range []struct {
+		request *ballastv1.ListAccountsRequest
+		want    string
+	}{
+		{&ballastv1.ListAccountsRequest{PageSize: 2}, "[a1 a2 b1 b2 b3]"},
+		{&ballastv1.ListAccountsRequest{PageSize: 1, Prefix: "b"}, "[b1 b2 b3]"},
+		{&ballastv1.ListAccountsRequest{IncludeSystem: true, Prefix: "@"}, "[@usd/credits @usd/debits]"},
+		{&ballastv1.ListAccountsRequest{Ledger: "eur"}, "[]"},
+	} {
+		if got := fmt.Sprint(list(c.request)); got != c.want {
+			t.Errorf("%v lists %s, want %s", c.request, got, c.want)
+		}
+	}
+}
+
+func TestStatementByPage(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice", "bob")
+	var operations []*ballastv1.Operation
+	for i := range 5 {
+		o := op(fmt.Sprint("t", i), &ballastv1.Transfer{DebitAccount: "alice", CreditAccount: "bob", Amount: int64(i + 1)})
+		o.Code, o.Reference, o.EventTime = uint32(i), fmt.Sprint("ref", i), int64(i)
+		operations = append(operations, credit(fmt.Sprint("c", i), "alice", 100), o)
+	}
+	m.submit(t, strings.TrimSpace(strings.Repeat("APPLIED ", 10)), operations...)
+	var ids []string
+	r := &ballastv1.GetStatementRequest{Account: "bob", PageSize: 2}
+	for {
+		page, err := m.money.GetStatement(testContext(t), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.GetEntries() {
+			ids = append(ids, e.GetOperationId())
+			if e.GetOperationId() == "t4" && (e.GetDebitAccount() != "alice" || e.GetCreditAccount() != "bob" ||
+				e.GetAmount() != 5 || e.GetCreditPosted() != 15 || e.GetCode() != 4 || e.GetReference() != "ref4" || e.GetEventTime() != 4) {
+				t.Errorf("entry of t4 is %v", e)
+			}
+		}
+		if r.BeforeSequence = page.GetNextBeforeSequence(); r.BeforeSequence == 0 {
+			break
+		}
+	}
+	if got := fmt.Sprint(ids); got != "[t4 t3 t2 t1 t0 open-bob]" {
+		t.Errorf("statement is %s", got)
+	}
+	_, err := m.money.GetStatement(testContext(t), &ballastv1.GetStatementRequest{Account: "nobody"})
+	failureOf(t, err, codes.NotFound)
+}
+
+func TestGetOperationAndLedgers(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice")
+	m.submit(t, "APPLIED", credit("c", "alice", 500))
+	r, err := m.money.GetOperation(testContext(t), &ballastv1.GetOperationRequest{Id: "c"})
+	if err != nil || !r.GetKnown() || r.GetResult().GetCreditPosted() != 500 || !r.GetResult().GetReplayed() {
+		t.Errorf("operation c is %v, %v", r, err)
+	}
+	if r, err = m.money.GetOperation(testContext(t), &ballastv1.GetOperationRequest{Id: "d"}); err != nil || r.GetKnown() || r.GetResult() != nil {
+		t.Errorf("operation d is %v, %v, want not known", r, err)
+	}
+	l, err := m.money.ListLedgers(testContext(t), &ballastv1.ListLedgersRequest{})
+	if err != nil || len(l.GetLedgers()) != 1 || l.GetLedgers()[0].GetAsset() != "USD" || l.GetLedgers()[0].GetScale() != 2 {
+		t.Errorf("ledgers are %v, %v", l, err)
+	}
+}
+
+func TestReadsRefuseWhatIsOutOfBounds(t *testing.T) {
+	m := newMember(t, nil)
+	ctx := testContext(t)
+	long := strings.Repeat("x", 65)
+	for name, call := range map[string]func() error{
+		"ids": func() error { _, err := m.money.GetAccounts(ctx, &ballastv1.GetAccountsRequest{}); return err },
+		"ids[1]": func() error {
+			_, err := m.money.GetAccounts(ctx, &ballastv1.GetAccountsRequest{Ids: []string{"a", long}})
+			return err
+		},
+		"consistency": func() error {
+			_, err := m.money.ListLedgers(ctx, &ballastv1.ListLedgersRequest{Consistency: 9})
+			return err
+		},
+		"page_size": func() error {
+			_, err := m.money.ListAccounts(ctx, &ballastv1.ListAccountsRequest{PageSize: 1001})
+			return err
+		},
+		"page_token": func() error {
+			_, err := m.money.ListAccounts(ctx, &ballastv1.ListAccountsRequest{PageToken: "???"})
+			return err
+		},
+		"ledger": func() error {
+			_, err := m.money.ListAccounts(ctx, &ballastv1.ListAccountsRequest{Ledger: "USD"})
+			return err
+		},
+		"id": func() error {
+			_, err := m.money.GetOperation(ctx, &ballastv1.GetOperationRequest{Id: long})
+			return err
+		},
+		"account": func() error {
+			_, err := m.money.GetStatement(ctx, &ballastv1.GetStatementRequest{})
+			return err
+		},
+	} {
+		err := call()
+		failureOf(t, err, codes.InvalidArgument)
+		if !strings.Contains(err.Error(), name+":") {
+			t.Errorf("the error does not name %s: %v", name, err)
+		}
+	}
+}
+
+func TestGateRefusesAtShutdown(t *testing.T) {
+	m := newMember(t, nil)
+	m.gate.Close()
+	_, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: []*ballastv1.Operation{credit("a", "x", 1)}})
+	if f := failureOf(t, err, codes.Unavailable); f.GetOutcome() != isNotDone {
+		t.Errorf("outcome is %v", f.GetOutcome())
+	}
+	_, err = m.money.GetAccounts(testContext(t), &ballastv1.GetAccountsRequest{Ids: []string{"x"}})
+	failureOf(t, err, codes.Unavailable)
+}
+
+func TestCallWithoutDeadlineIsBounded(t *testing.T) {
+	m := newMember(t, func(c *MoneyConfig) { c.DefaultTimeout = 50 * time.Millisecond })
+	m.raft.with(func(r *fakeRaft) { r.respond = nil })
+	_, err := m.money.Submit(t.Context(), &ballastv1.SubmitRequest{Operations: []*ballastv1.Operation{credit("a", "x", 1)}})
+	if f := failureOf(t, err, codes.DeadlineExceeded); f.GetOutcome() != isUnknown {
+		t.Errorf("outcome is %v, want unknown: it was proposed", f.GetOutcome())
+	}
+	receive(t, "the proposal", m.raft.proposals).fail(raft.ErrLeadershipLost, 9)
+}
+
+func TestStreamAnswersEachTag(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice")
+	stream, err := m.money.SubmitStream(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 200
+	for i := range n {
+		o := credit(fmt.Sprint("s", i), "alice", 1)
+		if i%10 == 3 {
+			o.Id = "" // fails, and does not end the stream
+		}
+		if err := stream.Send(&ballastv1.SubmitStreamRequest{Tag: uint64(i), Operations: []*ballastv1.Operation{o}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	for {
+		r, err := stream.Recv()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[r.GetTag()] {
+			t.Errorf("tag %d is answered twice", r.GetTag())
+		}
+		seen[r.GetTag()] = true
+		if r.GetTag()%10 == 3 {
+			if f := r.GetFailure(); codes.Code(f.GetCode()) != codes.InvalidArgument || f.GetFailure().GetOutcome() != isNotDone {
+				t.Errorf("tag %d: %v, want INVALID_ARGUMENT", r.GetTag(), r)
+			}
+		} else if got := codesOf(r.GetResponse().GetResults()); got != "APPLIED" {
+			t.Errorf("tag %d: %v, want APPLIED", r.GetTag(), r)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d requests are answered", len(seen), n)
+	}
+}
+
+func TestStreamIsNotReadPastItsWindow(t *testing.T) {
+	for name, change := range map[string]func(*MoneyConfig){
+		"requests":   func(c *MoneyConfig) { c.StreamRequests = 2 },
+		"operations": func(c *MoneyConfig) { c.StreamOperations = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMember(t, change)
+			release := m.coalescer.Hold()
+			defer release()
+			stream, err := m.money.SubmitStream(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 4 {
+				o := credit(fmt.Sprint("s", i), "alice", 1)
+				if err := stream.Send(&ballastv1.SubmitStreamRequest{Tag: uint64(i), Operations: []*ballastv1.Operation{o}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, "two requests are admitted", func() bool { return m.coalescer.waiting() >= 2 })
+			_ = pause(t.Context(), 20*time.Millisecond) // what must not happen gets a moment to happen
+			if n := m.coalescer.waiting(); n != 2 {
+				t.Errorf("%d requests are admitted, want 2", n)
+			}
+			release()
+			for range 4 {
+				if _, err := stream.Recv(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestStreamRequestTimesOutByItself(t *testing.T) {
+	m := newMember(t, nil)
+	m.raft.with(func(r *fakeRaft) { r.respond = nil })
+	release := m.coalescer.Hold()
+	defer release()
+	stream, err := m.money.SubmitStream(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(tag uint64, timeout int64) *ballastv1.StreamFailure {
+		t.Helper()
+		if err := stream.Send(&ballastv1.SubmitStreamRequest{
+			Tag: tag, Timeout: timeout, Operations: []*ballastv1.Operation{credit(fmt.Sprint("x", tag), "alice", 1)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := stream.Recv()
+		if err != nil || r.GetTag() != tag {
+			t.Fatalf("got %v, %v, want tag %d", r, err, tag)
+		}
+		return r.GetFailure()
+	}
+	if f := send(1, int64(10*time.Millisecond)); codes.Code(f.GetCode()) != codes.DeadlineExceeded || f.GetFailure().GetOutcome() != isNotDone {
+		t.Errorf("got %v, want NOT_DONE: it was never proposed", f)
+	}
+	if f := send(2, -1); codes.Code(f.GetCode()) != codes.InvalidArgument {
+		t.Errorf("got %v, want INVALID_ARGUMENT", f)
+	}
+}
+
+func TestStreamEndsWhenATagIsUsedTwice(t *testing.T) {
+	m := newMember(t, nil)
+	release := m.coalescer.Hold()
+	defer release()
+	stream, err := m.money.SubmitStream(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := stream.Send(&ballastv1.SubmitStreamRequest{
+			Tag: 7, Timeout: int64(50 * time.Millisecond), Operations: []*ballastv1.Operation{credit(fmt.Sprint("x", i), "alice", 1)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if f := failureOf(t, err, codes.InvalidArgument); f.GetOutcome() != isUnknown {
+		t.Errorf("outcome is %v, want unknown for what was on the stream", f.GetOutcome())
+	}
+}

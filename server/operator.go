@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/proposal"
+	"github.com/ballastdb/ballast/fsm/roster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// OperatorStore is what the operator service reads; *fsm.FSM is one.
+type OperatorStore interface {
+	Store
+	Roster
+	ClusterVersion() uint32
+	// Checkpoints are the newest, newest first.
+	Checkpoints() []fsm.Checkpoint
+}
+
+var _ OperatorStore = (*fsm.FSM)(nil)
+
+// Commands are the replicated changes that operators ask for; *Proposer makes them.
+type Commands interface {
+	Announce(ctx context.Context, member roster.Member) error
+	Forget(ctx context.Context, id raft.ServerID) error
+	Settings(ctx context.Context, settings []proposal.Setting) error
+}
+
+// OperatorConfig is what the operator service needs. Zero times mean the defaults.
+type OperatorConfig struct {
+	Raft      Raft
+	Store     OperatorStore
+	Reads     *ReadIndex
+	Commands  Commands
+	Transfers *Transfers
+	Peers     Peers
+	Gate      *Gate
+	Logger    hclog.Logger
+	// Self is this member: its raft server id, and its addresses as configured.
+	Self roster.Member
+	// ClusterID is the cluster's UUID in its usual text.
+	ClusterID string
+	// Marked waits until this member has committed its marker of a term.
+	Marked func(ctx context.Context, term uint64) error
+	// Version is the program's; PID its process id.
+	Version string
+	PID     int
+	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
+	Timeout time.Duration
+}
+
+// Operator is the operator service.
+type Operator struct {
+	ballastv1.UnimplementedOperatorServiceServer
+	cfg    OperatorConfig
+	leader func() *ballastv1.LeaderHint
+	// changing has a token while a change of the membership is under way: they come one at a time.
+	changing chan struct{}
+}
+
+// NewOperator returns the operator service. It owns no goroutines beyond its calls.
+func NewOperator(cfg OperatorConfig) *Operator {
+	defaultTo(&cfg.Timeout, 10*time.Second)
+	return &Operator{cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store), changing: make(chan struct{}, 1)}
+}
+
+// localID is raft's id of this member.
+func (o *Operator) localID() raft.ServerID { return raft.ServerID(o.cfg.Self.ID) }
+
+// change begins a change of the membership on the leader: it waits for its turn, and end ends it. The configuration
+// is the one that the change must build on.
+func (o *Operator) change(ctx context.Context) (c change, failure *Failure) {
+	if failure := o.cfg.Gate.pass(); failure != nil {
+		return change{}, withLeader(failure, o.leader)
+	}
+	if _, ok := leads(o.cfg.Raft); !ok {
+		return change{}, withLeader(notLeader(nil), o.leader)
+	}
+	c.ctx, c.cancel = context.WithTimeout(ctx, o.cfg.Timeout)
+	select {
+	case o.changing <- struct{}{}:
+	case <-c.ctx.Done():
+		c.cancel()
+		return change{}, retryable("another change of the membership is under way: wait for it")
+	}
+	c.end = func() { <-o.changing; c.cancel() }
+	var err error
+	if c.configuration, c.index, err = latest(o.cfg.Raft); err != nil {
+		c.end()
+		return change{}, withLeader(notLeader(err), o.leader)
+	}
+	return c, nil
+}
+
+// change is a change of the membership under way.
+type change struct {
+	ctx           context.Context
+	cancel        context.CancelFunc
+	end           func()
+	configuration raft.Configuration
+	index         uint64
+}
+
+// timeout is what raft may take to begin the change.
+func (c change) timeout() time.Duration {
+	deadline, _ := c.ctx.Deadline()
+	return max(time.Until(deadline), time.Millisecond)
+}
+
+// commit waits until raft has committed a change and returns its index.
+func (o *Operator) commit(c change, future raft.IndexFuture) (uint64, *Failure) {
+	err, done := await(c.ctx, future)
+	switch {
+	case !done:
+		return 0, contextFailure(err, ballastv1.Outcome_OUTCOME_UNKNOWN)
+	case err != nil && future.Index() == 0 && !errors.Is(err, raft.ErrNotLeader):
+		return 0, retryable("raft did not begin the change: %v", err)
+	case err != nil:
+		return 0, withLeader(raftFailure(err, future), o.leader)
+	}
+	return future.Index(), nil
+}
+
+// TransferLeadership is ballastv1.OperatorServiceServer's.
+func (o *Operator) TransferLeadership(
+	ctx context.Context, r *ballastv1.TransferLeadershipRequest,
+) (*ballastv1.TransferLeadershipResponse, error) {
+	if _, ok := leads(o.cfg.Raft); !ok {
+		return nil, withLeader(notLeader(nil), o.leader)
+	}
+	name, err := o.cfg.Transfers.To(ctx, r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return &ballastv1.TransferLeadershipResponse{Name: name}, nil
+}

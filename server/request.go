@@ -1,0 +1,102 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/proposal"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// maxRequestBytes is what a request's operations may take in a proposal of their own.
+const maxRequestBytes = proposal.HardMaxBytes - proposal.Overhead
+
+// encodeRequest checks operations as one request and encodes them for a proposal. A failure names the operation, the
+// field, what was expected and what was found; nothing of the request was proposed.
+func encodeRequest(operations []*ballastv1.Operation) ([]byte, *Failure) {
+	if n := len(operations); n < 1 || n > ledger.MaxBatch {
+		return nil, invalid("operations: want 1 to %d, found %d", ledger.MaxBatch, n)
+	}
+	if failure := checkTogether(operations); failure != nil {
+		return nil, failure
+	}
+	var reader operationReader
+	encoded := make([]byte, 0, 96*len(operations))
+	for i, p := range operations {
+		op, err := reader.read(p)
+		if err != nil {
+			return nil, invalidOperation(i, p, err)
+		}
+		encoded = proposal.AppendOperation(encoded, op)
+		if len(encoded) > maxRequestBytes {
+			return nil, invalid("operations: want at most %d bytes encoded, found more from operation %d on: split the request",
+				maxRequestBytes, i)
+		}
+	}
+	return encoded, nil
+}
+
+// checkTogether checks what concerns the operations of a request as a whole: ids that differ, groups that end.
+func checkTogether(operations []*ballastv1.Operation) *Failure {
+	seen := make(map[string]int, len(operations))
+	group := 0
+	for i, p := range operations {
+		if first, twice := seen[p.GetId()]; twice {
+			return invalid("operations[%d].id: want ids that differ within a request, found %q also at operations[%d]",
+				i, clip(p.GetId()), first)
+		}
+		seen[p.GetId()] = i
+		if group++; group > ledger.MaxGroup {
+			return invalid("operations[%d].linked: want at most %d operations in a group, found more", i, ledger.MaxGroup)
+		}
+		if !p.GetLinked() {
+			group = 0
+		}
+	}
+	if group > 0 {
+		last := len(operations) - 1
+		return invalid("operations[%d].linked: want false in the last operation of a request, found true: the group does not end", last)
+	}
+	return nil
+}
+
+func invalidOperation(i int, p *ballastv1.Operation, err error) *Failure {
+	var field *ledger.FieldError
+	if !errors.As(err, &field) {
+		return invalid("operations[%d]: %v", i, err)
+	}
+	return invalid("operations[%d].%s: %s%s", i, field.Field, field.Problem, found(p.ProtoReflect(), field.Field))
+}
+
+// found tells the value of a field of an operation or of its kind.
+func found(m protoreflect.Message, name string) string {
+	if fd := m.Descriptor().Fields().ByName(protoreflect.Name(name)); fd != nil {
+		if fd.Kind() == protoreflect.StringKind {
+			return fmt.Sprintf(", found %q", clip(m.Get(fd).String()))
+		}
+		return fmt.Sprintf(", found %v", m.Get(fd))
+	}
+	if oneof := m.Descriptor().Oneofs().ByName("kind"); oneof != nil {
+		if fd := m.WhichOneof(oneof); fd != nil {
+			return found(m.Get(fd).Message(), name)
+		}
+	}
+	return ""
+}
+
+// clip shortens text that a caller sent for a message.
+func clip(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}
+
+func invalid(format string, args ...any) *Failure {
+	return notDone(codes.InvalidArgument, fmt.Sprintf(format, args...))
+}
