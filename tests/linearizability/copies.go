@@ -12,6 +12,9 @@ func recordCopy(recorder *history.Recorder, c network.Copy) {
 	end := recorder.Now()
 	start := end - int64(time.Since(c.Started))
 	for _, change := range history.Split(c.Operations, c.Results) {
+		if change.Operations[0].GetCreateLedger() != nil || change.Operations[0].GetCreateAccount() != nil {
+			continue // the round's preparations, which are not part of its history
+		}
 		call := &history.Call{
 			Client: copyClient, LateCopy: true, Start: start, End: end,
 			Operations: change.Operations, Results: change.Results, Outcome: history.Answered,

@@ -32,7 +32,7 @@ func TestNemesis(t *testing.T) {
 // runRounds runs rounds on one cluster until the time has passed, at least one, and fails on any violation.
 func runRounds(t *testing.T, cfg Config, length time.Duration) {
 	t.Helper()
-	cluster := testcluster.Start(t, testcluster.Options{})
+	cluster := testcluster.Start(t, testcluster.Options{Config: quiet})
 	cfg.Log = t.Logf
 	cfg.Pictures = t.ArtifactDir()
 	for began, number := time.Now(), 1; number == 1 || time.Since(began) < length; number++ {
@@ -55,3 +55,6 @@ func runRounds(t *testing.T, cfg Config, length time.Duration) {
 		}
 	}
 }
+
+// quiet keeps the members' logs to what matters: under faults nearly every call fails now and then.
+var quiet = map[string]string{"log_level": "info"}

@@ -29,7 +29,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 	for _, p := range plants {
 		t.Run(string(p.bug), func(t *testing.T) {
 			t.Setenv("BALLAST_PLANT", string(p.bug)) // for the members, and for the client library in this process
-			cluster := testcluster.Start(t, testcluster.Options{Tags: []string{"planted"}})
+			cluster := testcluster.Start(t, testcluster.Options{Tags: []string{"planted"}, Config: quiet})
 			cfg := Config{Seed: 1, RoundLength: plantedRound, Faults: p.faults, Log: t.Logf}
 			for number := 1; number <= mostRounds; number++ {
 				verdict, err := Round(t.Context(), cluster, cfg, number)
@@ -50,7 +50,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 // TestPlantedNothing runs the same faults on the same build without a bug: nobody may be accused.
 func TestPlantedNothing(t *testing.T) {
 	t.Setenv("BALLAST_PLANT", "")
-	cluster := testcluster.Start(t, testcluster.Options{Tags: []string{"planted"}})
+	cluster := testcluster.Start(t, testcluster.Options{Tags: []string{"planted"}, Config: quiet})
 	for i, p := range plants {
 		cfg := Config{Seed: 1, RoundLength: plantedRound, Faults: p.faults, Log: t.Logf}
 		verdict, err := Round(t.Context(), cluster, cfg, 100+i)
