@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -321,4 +322,41 @@ func askEverything(a *member, h raft.RPCHeader, id raft.ServerID, address raft.S
 	}
 	errs["pipeline"] = err
 	return errs
+}
+
+// TestSlowConsumer: raft may be late in taking answers, as any goroutine on a busy machine; that holds the sender up and
+// loses nothing.
+func TestSlowConsumer(t *testing.T) {
+	const count = 3 * answerBacklog
+	a, b := startMember(t, "a", nil), startMember(t, "b", nil)
+	b.answerAll(t, success)
+	pipeline, err := a.AppendEntriesPipeline(b.id, b.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipeline.Close()
+	var sent atomic.Int64
+	failed := make(chan error, 1)
+	go func() {
+		defer close(failed)
+		for i := range uint64(count) {
+			if _, err := pipeline.AppendEntries(appendOf(a, i, 1, 1), &raft.AppendEntriesResponse{}); err != nil {
+				failed <- err
+				return
+			}
+			sent.Add(1)
+		}
+	}()
+	eventually(t, "a full backlog", func() bool { return sent.Load() >= answerBacklog })
+	within(t, "all answers", func() {
+		for i := range uint64(count) {
+			f := <-pipeline.Consumer()
+			if f.Request().PrevLogEntry != i || !f.Response().Success {
+				t.Errorf("expected the answer to append %d, found %+v to %d", i, f.Response(), f.Request().PrevLogEntry)
+			}
+		}
+	})
+	if err := <-failed; err != nil {
+		t.Error(err)
+	}
 }

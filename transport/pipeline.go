@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,14 +15,14 @@ import (
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
-// answerBacklog is how many answers may wait for raft to take them. Raft takes them at once for as long as it wants any.
+// answerBacklog is how many appends may be sent whose answers raft has not taken. Raft takes them as soon as it runs.
 const answerBacklog = 64
 
 // pipeline sends appends back to back on one stream.
 //
 // The library's own pipeline can stop for ever: after an answer that is not success raft takes no more answers, while
 // its sender waits inside AppendEntries for room that only a taken answer makes. So here whatever ends the pipeline wakes
-// everyone at once, and the reader never waits for whom the answers are for.
+// everyone at once, and the reader, who learns of it, never waits for whom the answers are for.
 //
 // An append that fails is not handed to raft at all, because raft takes any answer, even a failed one, as a sign of life;
 // raft learns of the failure at its next send, at most its CommitTimeout later.
@@ -30,12 +31,20 @@ type pipeline struct {
 	stream grpc.BidiStreamingClient[raftv1.AppendEntriesPipelineRequest, raftv1.AppendEntriesPipelineResponse]
 	ctx    context.Context // the stream's; its cause is why the pipeline ended
 	end    context.CancelCauseFunc
+	// closed is when raft wants no more answers. A pipeline that ended still hands out those that came before.
+	closed context.Context
+	close  context.CancelFunc
 
-	slots    chan struct{}      // one token for each append in flight
-	inFlight chan *appendFuture // in the order sent; as wide as slots, so that it always has room
-	answered chan raft.AppendFuture
+	// An append takes a place in slots until it is answered, and one in room until raft has taken the answer. inFlight
+	// and answered are as wide as they, so whoever has a place never waits at them.
+	slots    chan struct{}
+	room     chan struct{}
+	inFlight chan *appendFuture // sender to reader, in the order sent
+	answered chan *appendFuture // reader to deliverer
+	taken    chan raft.AppendFuture
 
 	readerDone chan struct{}
+	delivery   sync.WaitGroup
 }
 
 // appendFuture is one of raft's appends, in one or more messages.
@@ -75,15 +84,16 @@ func openPipeline(p *peer) (*pipeline, error) {
 	l := &pipeline{
 		peer: p, stream: stream, ctx: ctx, end: end,
 		slots:    make(chan struct{}, pipelineDepth),
+		room:     make(chan struct{}, answerBacklog),
 		inFlight: make(chan *appendFuture, pipelineDepth),
-		answered: make(chan raft.AppendFuture, answerBacklog),
+		answered: make(chan *appendFuture, answerBacklog),
+		taken:    make(chan raft.AppendFuture),
 
 		readerDone: make(chan struct{}),
 	}
-	if !guard.On("612") {
-		l.answered = make(chan raft.AppendFuture)
-	}
+	l.closed, l.close = context.WithCancel(p.transport.calls)
 	go l.readAnswers()
+	l.delivery.Go(l.deliver)
 	return l, nil
 }
 
@@ -97,10 +107,8 @@ func (l *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 		started: time.Now(), request: args, answer: resp,
 		parts: len(parts), bytes: appendBytes(args.Entries), done: make(chan struct{}),
 	}
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.ctx.Done():
-		return nil, l.ended()
+	if err := l.takePlace(); err != nil {
+		return nil, err
 	}
 	l.inFlight <- f // from here the reader sees to it that sending takes no longer than allowed
 	for _, part := range parts {
@@ -119,6 +127,27 @@ func (l *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	return f, nil
 }
 
+// takePlace waits for a place among those whose answers raft will take, and among those in flight. The second is bounded
+// by the reader's deadlines.
+func (l *pipeline) takePlace() error {
+	timer := time.NewTimer(l.peer.transport.config.Timeouts.Append)
+	defer timer.Stop()
+	select {
+	case l.room <- struct{}{}:
+	case <-timer.C:
+		l.end(errConsumerBehind)
+		return l.ended()
+	case <-l.ctx.Done():
+		return l.ended()
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-l.ctx.Done():
+		return l.ended()
+	}
+}
+
 // abandon waits until the reader no longer writes to f's answer, which is the caller's.
 func (l *pipeline) abandon(f *appendFuture) error {
 	select {
@@ -129,12 +158,14 @@ func (l *pipeline) abandon(f *appendFuture) error {
 }
 
 // Consumer is where raft takes the answers, in the order sent.
-func (l *pipeline) Consumer() <-chan raft.AppendFuture { return l.answered }
+func (l *pipeline) Consumer() <-chan raft.AppendFuture { return l.taken }
 
-// Close ends the pipeline, fails what is in flight and waits for the reader.
+// Close ends the pipeline, fails what is in flight and waits for its goroutines.
 func (l *pipeline) Close() error {
 	l.end(raft.ErrPipelineShutdown)
+	l.close()
 	<-l.readerDone
+	l.delivery.Wait()
 	return nil
 }
 
@@ -183,23 +214,36 @@ func (l *pipeline) readAnswer(f *appendFuture) error {
 	return nil
 }
 
-// hand gives raft an answer. One that is not success ends the pipeline: what was sent behind it cannot succeed, and raft
-// takes nothing more.
+// hand passes an answer on. One that is not success ends the pipeline: what was sent behind it cannot succeed, and raft
+// takes nothing more. Unguarded it goes on, and waits for raft to take each answer before it makes room for an append.
 func (l *pipeline) hand(f *appendFuture) {
 	if !guard.On("612") {
 		select {
-		case l.answered <- f:
+		case l.taken <- f:
 		case <-l.ctx.Done():
 		}
 		return
 	}
-	select {
-	case l.answered <- f:
-		if !f.answer.Success {
-			l.end(errPipelineRejected)
+	l.answered <- f
+	if !f.answer.Success {
+		l.end(errPipelineRejected)
+	}
+}
+
+// deliver waits for raft to take answers, so that the reader need not.
+func (l *pipeline) deliver() {
+	for {
+		select {
+		case f := <-l.answered:
+			select {
+			case l.taken <- f:
+				<-l.room
+			case <-l.closed.Done():
+				return
+			}
+		case <-l.closed.Done():
+			return
 		}
-	default:
-		l.end(errConsumerBehind)
 	}
 }
 
