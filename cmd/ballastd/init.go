@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/server/node"
 )
 
@@ -23,6 +24,9 @@ func initCommand(io stdio) *cobra.Command {
 			id, err := uuid.Parse(cluster)
 			if err != nil || id == uuid.Nil {
 				return fmt.Errorf("--cluster-id: expected a UUID that is not zero, such as uuidgen makes, found %q", cluster)
+			}
+			if err := datadir.CheckName(name); err != nil {
+				return fmt.Errorf("--name: %w", err)
 			}
 			logger := hclog.New(&hclog.LoggerOptions{Name: "ballastd", Level: hclog.Warn, Output: io.err})
 			identity, err := node.Init(dir, id, name, logger)

@@ -2,7 +2,6 @@ package testcluster
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -20,35 +20,59 @@ import (
 // faultsTag is in every build of a test's ballastd: see internal/faults.
 const faultsTag = "faults"
 
-// build makes ballastd with the tags at path. The go command links again only where something changed.
-func build(ctx context.Context, tags []string, path string) error {
+// built remembers, by its tags, what this test process has built: the go command takes seconds to find out that nothing
+// has changed. It is the only state that clusters share.
+var built struct {
+	sync.Mutex
+	binaries map[string]string
+}
+
+// binary makes ballastd with the tags, once, at path.
+func binary(ctx context.Context, tags []string, path string) error {
+	joined := strings.Join(append([]string{faultsTag}, tags...), ",")
+	built.Lock()
+	defer built.Unlock()
+	if built.binaries[joined] == "" {
+		made, err := build(ctx, joined)
+		if err != nil {
+			return err
+		}
+		if built.binaries == nil {
+			built.binaries = map[string]string{}
+		}
+		built.binaries[joined] = made
+	}
+	// A name of the cluster's own: another process may build the other again.
+	return copyFile(built.binaries[joined], path)
+}
+
+// build makes ballastd with the tags in the module's cache directory and answers where.
+func build(ctx context.Context, tags string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return err
+		return "", err
 	}
 	// Go test's cache looks at the files that a test opens: here the main package, which nothing can import.
 	if _, err := os.ReadDir(filepath.Join(root, "cmd", "ballastd")); err != nil {
-		return err
+		return "", err
 	}
-	joined := strings.Join(append([]string{faultsTag}, tags...), ",")
 	cache := filepath.Join(root, ".cache", "testcluster")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return err
+		return "", err
 	}
-	built := filepath.Join(cache, fmt.Sprintf("ballastd-%x", sha256.Sum256([]byte(joined)))[:len(cache)+1+len("ballastd-")+12])
+	path := filepath.Join(cache, "ballastd-"+strings.ReplaceAll(tags, ",", "-"))
 
 	// Other test processes may build the same binary at the same time.
-	release, err := lockFile(built + ".lock")
+	release, err := lockFile(path + ".lock")
 	if err != nil {
-		return err
+		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", joined, "-o", built, "./cmd/ballastd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, "./cmd/ballastd")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("build ballastd: %w\n%s", err, out), release())
+		return "", errors.Join(fmt.Errorf("build ballastd: %w\n%s", err, out), release())
 	}
-	// A name of our own: the next build replaces the other.
-	return errors.Join(copyFile(built, path), release())
+	return path, release()
 }
 
 func moduleRoot() (string, error) {

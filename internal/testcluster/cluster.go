@@ -70,7 +70,7 @@ func New(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{ID: uuid.New(), options: options, binary: filepath.Join(options.Dir, "ballastd")}
-	if err := build(ctx, options.Tags, c.binary); err != nil {
+	if err := binary(ctx, options.Tags, c.binary); err != nil {
 		return nil, err
 	}
 	network, err := freeNetwork(options.Members)
