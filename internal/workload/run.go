@@ -1,0 +1,185 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Result is what one or more runs of a workload came to.
+type Result struct {
+	// Config that was run.
+	Config Config
+	// Calls and Operations that were answered within the measured time.
+	Calls, Operations int64
+	// Refused of those operations.
+	Refused int64
+	// Failed calls, which have no latency and count in nothing else; LastFailure is one of them.
+	Failed      int64
+	LastFailure error
+	// Elapsed is the measured time.
+	Elapsed time.Duration
+	// Latency of calls in microseconds, from their intended start.
+	Latency *hdrhistogram.Histogram
+	// Longest latency, exactly.
+	Longest time.Duration
+}
+
+// Throughput in operations a second.
+func (r *Result) Throughput() float64 { return float64(r.Operations) / r.Elapsed.Seconds() }
+
+// Quantile of the latency of calls, 0 to 100.
+func (r *Result) Quantile(q float64) time.Duration {
+	return time.Duration(r.Latency.ValueAtQuantile(q)) * time.Microsecond
+}
+
+// Merge adds another run of the same workload.
+func (r *Result) Merge(other Result) {
+	r.Calls += other.Calls
+	r.Operations += other.Operations
+	r.Refused += other.Refused
+	r.Failed += other.Failed
+	if other.LastFailure != nil {
+		r.LastFailure = other.LastFailure
+	}
+	r.Elapsed += other.Elapsed
+	r.Latency.Merge(other.Latency)
+	r.Longest = max(r.Longest, other.Longest)
+}
+
+// Run runs a workload once. Calls that fail are counted; the run goes on, unless they would fail for ever. It ends after
+// Warmup + Duration, plus what the last calls take, or with the context.
+func Run(ctx context.Context, config Config, target Target) (Result, error) {
+	if err := config.Validate(); err != nil {
+		return Result{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	start := time.Now()
+	r := &run{
+		config: &config, target: target, latencies: newLatencies(), cancel: cancel,
+		start: start, from: start.Add(config.Warmup), end: start.Add(config.Warmup + config.Duration),
+	}
+	var wg sync.WaitGroup
+	for caller := range config.Callers {
+		wg.Go(func() { r.caller(ctx, caller) })
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return Result{}, fmt.Errorf("workload %s: %w", config.Name, err)
+	}
+	return r.result(), nil
+}
+
+// run is a workload under way.
+type run struct {
+	config           *Config
+	target           Target
+	latencies        *latencies
+	cancel           context.CancelCauseFunc
+	start, from, end time.Time
+
+	next                               atomic.Int64 // call of an open loop
+	calls, operations, refused, failed atomic.Int64
+	mu                                 sync.Mutex
+	lastFailure                        error
+}
+
+// caller calls until the end.
+func (r *run) caller(ctx context.Context, number int) {
+	generate := newGenerator(r.config, number)
+	for {
+		ops := generate.call()
+		intended, ok := r.wait(ctx)
+		if !ok {
+			return
+		}
+		refused, err := r.target.Submit(ctx, ops)
+		now := time.Now()
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.fail(ctx, err)
+			continue
+		}
+		r.count(number, intended, now, len(ops), refused)
+	}
+}
+
+// count adds an answered call to the result. The latency of every call counts that began before the end, however late
+// it was answered: leaving the slow ones out would hide them. To the throughput of a closed loop belongs what was
+// answered within the measured time; to that of an open loop what was meant to start within it.
+func (r *run) count(caller int, intended, now time.Time, operations, refused int) {
+	if r.config.Rate > 0 && intended.Before(r.from) || now.Before(r.from) {
+		return
+	}
+	r.latencies.add(caller, now.Sub(intended))
+	if r.config.Rate == 0 && !now.Before(r.end) {
+		return
+	}
+	r.calls.Add(1)
+	r.operations.Add(int64(operations))
+	r.refused.Add(int64(refused))
+}
+
+// wait returns when the next call is to start, and when it was meant to; false: there is none.
+func (r *run) wait(ctx context.Context) (intended time.Time, ok bool) {
+	if r.config.Rate == 0 {
+		now := time.Now()
+		return now, now.Before(r.end) && ctx.Err() == nil
+	}
+	offset := float64(r.next.Add(1)-1) / r.config.Rate * float64(time.Second)
+	if offset > math.MaxInt64 {
+		return time.Time{}, false
+	}
+	intended = r.start.Add(time.Duration(offset))
+	if !intended.Before(r.end) {
+		return intended, false
+	}
+	return intended, pause(ctx, time.Until(intended))
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fail counts a failed call and keeps a target that fails at once from being called in a hot loop.
+func (r *run) fail(ctx context.Context, err error) {
+	if worthless(err) {
+		r.cancel(err)
+		return
+	}
+	r.failed.Add(1)
+	r.mu.Lock()
+	r.lastFailure = err
+	r.mu.Unlock()
+	pause(ctx, 10*time.Millisecond)
+}
+
+func (r *run) result() Result {
+	histogram, longest := r.latencies.sum()
+	elapsed := r.config.Duration
+	if r.config.Rate > 0 {
+		elapsed = max(elapsed, time.Since(r.from)) // an open loop counts what ended late, in the time that it took
+	}
+	return Result{
+		Config: *r.config, Calls: r.calls.Load(), Operations: r.operations.Load(), Refused: r.refused.Load(),
+		Failed: r.failed.Load(), LastFailure: r.lastFailure, Elapsed: elapsed, Latency: histogram, Longest: longest,
+	}
+}

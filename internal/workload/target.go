@@ -1,0 +1,93 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ballastdb/ballast/client"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// Target is what a workload runs against. It is used by many goroutines.
+type Target interface {
+	// Submit does the operations of one call, all answered when it returns. refused counts those that were refused.
+	Submit(ctx context.Context, ops []*ballastv1.Operation) (refused int, err error)
+}
+
+// clientTarget is a cluster.
+type clientTarget struct{ c *client.Client }
+
+// NewClientTarget measures a cluster through the client library, as its callers see it.
+func NewClientTarget(c *client.Client) Target { return clientTarget{c} }
+
+// Submit counts results that are not APPLIED.
+func (t clientTarget) Submit(ctx context.Context, ops []*ballastv1.Operation) (refused int, err error) {
+	results, err := t.c.Submit(ctx, ops...)
+	for _, r := range results {
+		if r.GetCode() != ballastv1.ResultCode_RESULT_CODE_APPLIED {
+			refused++
+		}
+	}
+	return refused, err
+}
+
+// Ledger that the accounts of workloads belong to.
+const Ledger = "bench"
+
+const (
+	prepareBatch = 2000
+	// initialBalance of every account, so that debits are not refused.
+	initialBalance = 1 << 40
+)
+
+// Prepare makes the ledger and the accounts of a workload where they are missing, and fills new accounts. It may be
+// repeated, also with another number of accounts.
+func Prepare(ctx context.Context, c *client.Client, accounts int) error {
+	ledger := client.NewCreateLedger(Ledger, "USD", 6)
+	results, err := c.Submit(ctx, ledger)
+	if err != nil {
+		return fmt.Errorf("create the ledger of the workload: %w", err)
+	}
+	if code := results[0].GetCode(); code != ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS {
+		if err := client.AsRefusal(ledger, results[0]); err != nil {
+			return fmt.Errorf("create the ledger of the workload: %w", err)
+		}
+	}
+	for first := 0; first < accounts; first += prepareBatch {
+		if err := prepareAccounts(ctx, c, first, min(first+prepareBatch, accounts)); err != nil {
+			return fmt.Errorf("create the accounts of the workload: %w", err)
+		}
+	}
+	return nil
+}
+
+// prepareAccounts opens and fills accounts first to end-1; one that exists already stays as it is.
+func prepareAccounts(ctx context.Context, c *client.Client, first, end int) error {
+	var ops []*ballastv1.Operation
+	for i := first; i < end; i++ {
+		ops = append(ops, client.Group(
+			client.NewCreateAccount(AccountID(i), Ledger, client.Limits{}),
+			client.NewCredit(AccountID(i), initialBalance),
+		)...)
+	}
+	results, err := c.Submit(ctx, ops...)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		switch r.GetCode() {
+		case ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS, ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
+			continue
+		}
+		if err := client.AsRefusal(ops[i], r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// worthless reports whether an error would be met by every other call too.
+func worthless(err error) bool {
+	return errors.Is(err, client.ErrInvalid) || errors.Is(err, client.ErrClosed)
+}
