@@ -125,6 +125,7 @@ const (
 	detailCeiling       = 1 << 0
 	detailFrozen        = 1 << 1
 	detailFrozenCredits = 1 << 2
+	detailFlags         = 1<<3 - 1
 )
 
 // appendDetails encodes what only one kind of entry has, so that the journal alone tells all that happened.
@@ -260,6 +261,9 @@ func (e *Entry) decodeDetails(b []byte) error {
 	}
 	if len(b) < want {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
+	}
+	if e.Kind != EntryLedgerCreated && len(b) > 0 && b[0] > detailFlags {
+		return corrupt("kind %d has flags %#x in its details, known are %#x", e.Kind, b[0], detailFlags)
 	}
 	switch e.Kind {
 	case EntryLedgerCreated:

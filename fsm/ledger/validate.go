@@ -33,14 +33,33 @@ func ValidateGroup(ops []Operation) (member int, err error) {
 	if last := len(ops) - 1; ops[last].Linked {
 		return last, &FieldError{"linked", "the last operation of a request cannot be linked to a next one"}
 	}
+	if i := repeated(ops); i > 0 {
+		return i, errTwice
+	}
+	return 0, nil
+}
+
+// repeated is the first operation whose id an earlier one has, 0: none.
+func repeated(ops []Operation) int {
+	const few = 8
+	if len(ops) <= few {
+		for i := range ops {
+			for j := range i {
+				if bytes.Equal(ops[i].ID, ops[j].ID) {
+					return i
+				}
+			}
+		}
+		return 0
+	}
 	seen := make(map[string]bool, len(ops))
 	for i := range ops {
 		if seen[string(ops[i].ID)] {
-			return i, errTwice
+			return i
 		}
 		seen[string(ops[i].ID)] = true
 	}
-	return 0, nil
+	return 0
 }
 
 // What can be wrong is fixed text, so that a refusal allocates nothing.

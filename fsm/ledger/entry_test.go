@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
+
+var updateGolden = flag.Bool("update-golden", false, "write testdata/*.golden; they are bytes on disks, so think twice")
+
+// everyKind is a history with an entry of every kind and every optional part.
+func everyKind() []Operation {
+	ops := []Operation{
+		{ID: []byte("0123456789abcdef"), Kind: KindCreateLedger, Ledger: []byte("usd"), Asset: []byte("USD"), Scale: 6},
+		{ID: []byte("a"), Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: []byte("alice"), HasFloor: true, Floor: -5, HasCeiling: true, Ceiling: 900},
+		{ID: []byte("b"), Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: []byte("bob")},
+		{ID: []byte("c"), Kind: KindCredit, Credit: []byte("alice"), Amount: 500, EventTime: -1, Code: 7, Reference: []byte("invoice")},
+		{ID: []byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334455"), Kind: KindDebit, Debit: []byte("alice"), Amount: 3},
+		{ID: []byte("0123456789abcdeg"), Kind: KindTransfer, Debit: []byte("alice"), Credit: []byte("bob"), Amount: 20},
+		{ID: []byte("d"), Kind: KindSetLimits, Credit: []byte("bob"), HasFloor: true, Floor: -1},
+		{ID: []byte("e"), Kind: KindSetFrozen, Credit: []byte("bob"), Frozen: true, FrozenCredits: true},
+		{ID: []byte("f"), Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: []byte("carol")},
+		{ID: []byte("g"), Kind: KindCloseAccount, Credit: []byte("carol")},
+	}
+	for i := range ops {
+		ops[i].Attempt, ops[i].IssuedAt = 1, storyStart
+	}
+	return ops
+}
+
+func encodeEveryKind(t testing.TB) (*State, []byte) {
+	t.Helper()
+	s, out := New(), Output{}
+	s.Apply(1, storyStart, everyKind(), &out)
+	for i, r := range out.Results {
+		if r.Code != CodeApplied {
+			t.Fatalf("operation %d: %s", i, codeNames[r.Code])
+		}
+	}
+	return s, out.Entries
+}
+
+func golden(t *testing.T, file string, got string) {
+	t.Helper()
+	path := "testdata/" + file
+	if *updateGolden {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is\n%s\nand was\n%s\nThis format is on disks: a change needs a new version.", file, got, want)
+	}
+}
+
+// TestEntryGolden holds the bytes of entries, and through the links the chain's hash, to what is on disks.
+func TestEntryGolden(t *testing.T) {
+	_, b := encodeEveryKind(t)
+	var text strings.Builder
+	for len(b) > 0 {
+		n, err := EntryLen(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&text, hex.EncodeToString(b[:n]))
+		b = b[n:]
+	}
+	golden(t, "entry.golden", text.String())
+}
+
+// TestStateGolden holds the bytes of all records to what is on disks.
+func TestStateGolden(t *testing.T) {
+	s, _ := encodeEveryKind(t)
+	var out Output
+	s.Apply(2, storyStart+1, []Operation{
+		{ID: []byte("0123456789abcdeh"), Attempt: 3, IssuedAt: storyStart, Kind: KindDebit, Debit: []byte("bob"), Amount: 9},
+		{ID: []byte("an id that is kept as a digest"), Attempt: 1, IssuedAt: storyStart + 1<<40, Kind: KindCredit, Credit: []byte("bob"), Amount: 9},
+	}, &out)
+	var text strings.Builder
+	for _, p := range pagesOf(t, s) {
+		if p.Table == tableCells { // 4,096 times index 1
+			continue
+		}
+		fmt.Fprintf(&text, "table %d page %d index %d\n", p.Table, p.Number, p.Index)
+		for b := bytes.TrimRight(p.Data, "\x00"); len(b) > 0; b = b[min(32, len(b)):] {
+			fmt.Fprintln(&text, hex.EncodeToString(b[:min(32, len(b))]))
+		}
+	}
+	fmt.Fprintf(&text, "digest %s\n", s.Space().Digest())
+	golden(t, "state.golden", text.String())
+}
+
+func TestEntryRoundTrip(t *testing.T) {
+	s, b := encodeEveryKind(t)
+	var chain Chain
+	for i, op := range everyKind() {
+		if _, err := chain.Verify(b); err != nil {
+			t.Fatal(err)
+		}
+		e, n, err := DecodeEntry(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Sequence != uint64(i+1) || string(e.OperationID) != string(op.ID) || e.Amount != op.Amount || e.Code != op.Code ||
+			e.EventTime != op.EventTime || string(e.Reference) != string(op.Reference) {
+			t.Errorf("%+v\nof %+v", e, op)
+		}
+		switch e.Kind {
+		case EntryAccountCreated:
+			if string(e.Name) != string(op.Credit) || e.Floor != op.Floor || e.Ceiling != op.Ceiling || e.HasCeiling != op.HasCeiling || e.Ledger != 0 {
+				t.Errorf("%+v\nof %+v", e, op)
+			}
+		case EntryLedgerCreated:
+			if string(e.Name) != "usd" || string(e.Asset) != "USD" || e.Scale != 6 {
+				t.Errorf("%+v", e)
+			}
+		case EntryFrozenSet:
+			if !e.Frozen || !e.FrozenCredits {
+				t.Errorf("%+v", e)
+			}
+		case EntryTransfer:
+			if n != 96 {
+				t.Errorf("a plain transfer with a 16-byte id takes %d bytes", n)
+			}
+		}
+		b = b[n:]
+	}
+	if chain.Hash != s.JournalHash() {
+		t.Errorf("the chain ends at %s, the state says %s", chain.Hash, s.JournalHash())
+	}
+}
+
+// TestChainSeesEveryBit flips each bit of a journal of ten entries: following the chain must stop.
+func TestChainSeesEveryBit(t *testing.T) {
+	_, journal := encodeEveryKind(t)
+	for bit := range len(journal) * 8 {
+		journal[bit/8] ^= 1 << (bit % 8)
+		var c Chain
+		b, err := journal, error(nil)
+		for n := 0; len(b) > 0 && err == nil; b = b[n:] {
+			n, err = c.Verify(b)
+		}
+		if !errors.Is(err, ErrEntryCorrupt) && !errors.Is(err, ErrEntryShort) {
+			t.Fatalf("bit %d flipped: %v", bit, err)
+		}
+		journal[bit/8] ^= 1 << (bit % 8)
+	}
+	if _, err := new(Chain).Verify(journal[:10]); !errors.Is(err, ErrEntryShort) {
+		t.Errorf("10 bytes of an entry: %v", err)
+	}
+	if e, n, err := DecodeEntry(journal); err != nil || !errors.Is(skipOne(journal[n:]), ErrEntryCorrupt) {
+		t.Errorf("an entry left out after %d was not seen: %v", e.Sequence, err)
+	}
+}
+
+func skipOne(b []byte) error {
+	_, err := new(Chain).Verify(b)
+	return err
+}
+
+// FuzzDecodeEntry: whatever the bytes, decoding stays within them and within its bounds, and depends on nothing behind
+// the entry.
+func FuzzDecodeEntry(f *testing.F) {
+	_, b := encodeEveryKind(f)
+	for len(b) > 0 {
+		n, _ := EntryLen(b)
+		f.Add(b[:n])
+		b = b[n:]
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, n, err := DecodeEntry(b)
+		if err != nil {
+			if !errors.Is(err, ErrEntryCorrupt) && !errors.Is(err, ErrEntryShort) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if n > len(b) || n > MaxEntryBytes || len(e.OperationID) == 0 || len(e.OperationID) > MaxIDLen || len(e.Reference) > MaxReferenceLen {
+			t.Fatalf("%d bytes of %d: %+v", n, len(b), e)
+		}
+		again, m, err := DecodeEntry(append(bytes.Clone(b[:n]), 0xff))
+		if err != nil || m != n || !reflect.DeepEqual(e, again) {
+			t.Fatalf("%+v\n%+v %v", e, again, err)
+		}
+	})
+}
+
+// FuzzRebuild: damaged pages are refused or read, never a panic.
+func FuzzRebuild(f *testing.F) {
+	s, _ := encodeEveryKind(f)
+	pages := pagesOf(f, s)
+	f.Add(uint16(0), uint16(8), byte(2))
+	f.Add(uint16(3), uint16(127), byte(255))
+	f.Fuzz(func(t *testing.T, n, at uint16, b byte) {
+		fresh := New()
+		for i, p := range pages {
+			if i == int(n)%len(pages) {
+				p.Data = bytes.Clone(p.Data)
+				p.Data[int(at)%page.Size] = b
+			}
+			if fresh.Space().Load(p) != nil {
+				return
+			}
+		}
+		if fresh.Space().Loaded() != nil {
+			return
+		}
+		if err := fresh.Rebuild(); err != nil && !errors.Is(err, ErrState) {
+			t.Fatal(err)
+		}
+	})
+}

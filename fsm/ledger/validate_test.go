@@ -1,0 +1,140 @@
+package ledger
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func validCredit() Operation {
+	return Operation{ID: []byte("id"), Attempt: 1, IssuedAt: 1, Kind: KindCredit, Credit: []byte("alice"), Amount: 1}
+}
+
+func TestValidate(t *testing.T) {
+	long := func(n int) []byte { return []byte(strings.Repeat("x", n)) }
+	set := func(change func(op *Operation)) Operation {
+		op := validCredit()
+		change(&op)
+		return op
+	}
+	as := func(k Kind, change func(op *Operation)) Operation {
+		op := Operation{ID: []byte("id"), Attempt: 1, IssuedAt: 1, Kind: k}
+		change(&op)
+		return op
+	}
+	account := func(op *Operation) { op.Credit = []byte("alice") }
+	for _, tc := range []struct {
+		name, field string // the field at fault, "" for valid
+		op          Operation
+	}{
+		{"plain", "", validCredit()},
+		{"largest", "", set(func(op *Operation) {
+			op.ID, op.Credit, op.Reference, op.Amount, op.Attempt, op.IssuedAt = long(64), long(64), long(64), math.MaxInt64, math.MaxUint32, math.MaxInt64
+		})},
+		{"no id", "id", set(func(op *Operation) { op.ID = nil })},
+		{"id too long", "id", set(func(op *Operation) { op.ID = long(65) })},
+		{"id with a line feed", "id", set(func(op *Operation) { op.ID = []byte("a\nb") })},
+		{"id not UTF-8", "id", set(func(op *Operation) { op.ID = []byte("a\xff") })},
+		{"attempt 0", "attempt", set(func(op *Operation) { op.Attempt = 0 })},
+		{"not stamped", "issued_at", set(func(op *Operation) { op.IssuedAt = 0 })},
+		{"stamp below 0", "issued_at", set(func(op *Operation) { op.IssuedAt = -1 })},
+		{"reference too long", "reference", set(func(op *Operation) { op.Reference = long(65) })},
+		{"kind 0", "kind", set(func(op *Operation) { op.Kind = 0 })},
+		{"kind of later", "kind", set(func(op *Operation) { op.Kind = 99 })},
+		{"no account", "account", set(func(op *Operation) { op.Credit = nil })},
+		{"account too long", "account", set(func(op *Operation) { op.Credit = long(65) })},
+		{"system account", "account", set(func(op *Operation) { op.Credit = []byte("@usd/credits") })},
+		{"amount 0", "amount", set(func(op *Operation) { op.Amount = 0 })},
+		{"amount below 0", "amount", set(func(op *Operation) { op.Amount = -1 })},
+		{"credit with a floor", "kind", set(func(op *Operation) { op.HasFloor = true })},
+		{"credit with a debit", "kind", set(func(op *Operation) { op.Debit = []byte("bob") })},
+		{"debit", "", as(KindDebit, func(op *Operation) { op.Debit, op.Amount = []byte("a"), 1 })},
+		{"debit with a credit", "kind", as(KindDebit, func(op *Operation) { op.Debit, op.Credit, op.Amount = []byte("a"), []byte("b"), 1 })},
+		{"transfer", "", as(KindTransfer, func(op *Operation) { op.Debit, op.Credit, op.Amount = []byte("a"), []byte("b"), 1 })},
+		{"transfer from nowhere", "debit_account", as(KindTransfer, func(op *Operation) { op.Credit, op.Amount = []byte("b"), 1 })},
+		{"transfer to nowhere", "credit_account", as(KindTransfer, func(op *Operation) { op.Debit, op.Amount = []byte("b"), 1 })},
+		{"transfer to itself", "credit_account", as(KindTransfer, func(op *Operation) { op.Debit, op.Credit, op.Amount = []byte("a"), []byte("a"), 1 })},
+		{"ledger", "", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset, op.Scale = []byte("a-z_0.9"), []byte("$ (US)"), 18 })},
+		{"ledger in capitals", "ledger", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset = []byte("USD"), []byte("USD") })},
+		{"ledger too long", "ledger", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset = long(33), []byte("USD") })},
+		{"no asset", "asset", as(KindCreateLedger, func(op *Operation) { op.Ledger = []byte("usd") })},
+		{"asset not ASCII", "asset", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset = []byte("eur"), []byte("€") })},
+		{"scale 19", "scale", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset, op.Scale = []byte("usd"), []byte("USD"), 19 })},
+		{"account without ledger", "ledger", as(KindCreateAccount, account)},
+		{"floor above 0", "floor", as(KindSetLimits, func(op *Operation) { account(op); op.HasFloor, op.Floor = true, 1 })},
+		{"ceiling below 0", "ceiling", as(KindSetLimits, func(op *Operation) { account(op); op.HasCeiling, op.Ceiling = true, -1 })},
+		{"ceiling and none", "ceiling", as(KindSetLimits, func(op *Operation) { account(op); op.HasCeiling, op.NoCeiling = true, true })},
+		{"no limit", "floor", as(KindSetLimits, account)},
+		{"floor not said to be there", "kind", as(KindSetLimits, func(op *Operation) { account(op); op.NoCeiling, op.Floor = true, -1 })},
+		{"thaw", "", as(KindSetFrozen, account)},
+		{"credits too without frozen", "credits_too", as(KindSetFrozen, func(op *Operation) { account(op); op.FrozenCredits = true })},
+		{"close", "", as(KindCloseAccount, account)},
+		{"close with an amount", "kind", as(KindCloseAccount, func(op *Operation) { account(op); op.Amount = 1 })},
+	} {
+		err := Validate(&tc.op)
+		field := ""
+		if e := (*FieldError)(nil); errors.As(err, &e) {
+			field = e.Field
+		}
+		if field != tc.field {
+			t.Errorf("%s: %v, want field %q", tc.name, err, tc.field)
+		}
+	}
+}
+
+func TestValidateGroup(t *testing.T) {
+	group := func(n int) []Operation {
+		ops := make([]Operation, n)
+		for i := range ops {
+			ops[i] = validCredit()
+			ops[i].ID = []byte{byte('a' + i%26), byte('a' + i/26%26), byte('a' + i/676)}
+			ops[i].Linked = i < n-1
+		}
+		return ops
+	}
+	if _, err := ValidateGroup(group(MaxGroup)); err != nil {
+		t.Errorf("the largest group: %v", err)
+	}
+	if i, err := ValidateGroup(group(MaxGroup + 1)); err == nil || i != MaxGroup {
+		t.Errorf("one more than the largest group: member %d, %v", i, err)
+	}
+	twice := group(30)
+	twice[29].ID = twice[3].ID
+	if i, err := ValidateGroup(twice); err == nil || i != 29 {
+		t.Errorf("an id twice: member %d, %v", i, err)
+	}
+	open := group(3)
+	open[2].Linked = true
+	if i, err := ValidateGroup(open); err == nil || i != 2 {
+		t.Errorf("linked to nothing: member %d, %v", i, err)
+	}
+}
+
+// FuzzText compares with the standard library's idea of UTF-8 and Unicode's list of control characters.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "a b", "é", "\u0085", "\x7f", "\xc3", "日本", "\ufffd"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := utf8.Valid(b)
+		for _, r := range string(b) {
+			want = want && r >= 0x20 && (r < 0x7f || r > 0x9f)
+		}
+		if got := isText(b); got != want {
+			t.Errorf("%q: %v, want %v", b, got, want)
+		}
+	})
+}
+
+// FuzzUUID: only the usual text of a UUID is taken for one, and it comes back as it was.
+func FuzzUUID(f *testing.F) {
+	f.Add([]byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334455"))
+	f.Add([]byte("5F3C1B1E-0a1b-4c3d-8e9f-001122334455"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if u, ok := parseUUID(b); ok && string(appendUUID(nil, u[:])) != string(b) {
+			t.Errorf("%q comes back as %q", b, appendUUID(nil, u[:]))
+		}
+	})
+}
