@@ -61,12 +61,28 @@ func (m *Member) init(ctx context.Context) error {
 	if err := os.WriteFile(m.configPath(), []byte(file.String()), 0o600); err != nil {
 		return err
 	}
+	return m.initData(ctx)
+}
+
+func (m *Member) initData(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, m.cluster.binary, "init", "--data-dir", m.DataDir(),
 		"--cluster-id", m.cluster.ID.String(), "--name", m.Name)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ballastd init of %s: %w\n%s", m.Name, err, out)
 	}
 	return nil
+}
+
+// Wipe replaces the data directory of a member that does not run by a new one under the same name, as after the loss of a
+// disk.
+func (m *Member) Wipe(ctx context.Context) error {
+	if m.Running() {
+		return fmt.Errorf("%s runs", m.Name)
+	}
+	if err := os.RemoveAll(m.DataDir()); err != nil {
+		return err
+	}
+	return m.initData(ctx)
 }
 
 // Start starts the process, unless it runs. It does not wait until the member answers.

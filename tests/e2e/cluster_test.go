@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -127,6 +129,11 @@ func TestLaggingMemberGetsASnapshot(t *testing.T) {
 	b.credit(4)
 	b.checkEqual()
 	b.check()
+	logged, err := os.ReadFile(lagging.LogPath())
+	must(t, err)
+	if !bytes.Contains(logged, []byte("Installed remote snapshot")) {
+		t.Fatal("it caught up by the log, not by a snapshot")
+	}
 
 	// What was installed must hold over a restart too.
 	must(t, lagging.Kill())

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ballastdb/ballast/internal/faults"
+	"github.com/ballastdb/ballast/internal/testcluster"
+)
+
+// A member whose log cannot be written must end, say why in its last line, and come back with nothing lost.
+func TestLogWriteErrorEndsTheProcess(t *testing.T) {
+	// Its own log is a file too, and must stay below the limit that fails the raft log.
+	b := openBank(t, testcluster.Options{Config: map[string]string{"log_level": "error"}})
+	b.credit(4)
+	leader := b.leader()
+	// No write at or beyond the third page of any file succeeds from now on.
+	limit := unix.Rlimit{Cur: 8192, Max: unix.RLIM_INFINITY}
+	must(t, unix.Prlimit(leader.PID(), unix.RLIMIT_FSIZE, &limit, nil))
+	b.credit(8)
+	code, err := leader.Wait(b.ctx())
+	must(t, err)
+	if code != 1 {
+		t.Fatalf("%s ended with %d, want 1", leader.Name, code)
+	}
+	out, err := os.ReadFile(leader.LogPath())
+	must(t, err)
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	if last := lines[len(lines)-1]; !bytes.Contains(last, []byte("fatal")) || !bytes.Contains(last, []byte("file too large")) {
+		t.Fatalf("the last line of its log is %s", last)
+	}
+	must(t, leader.Start())
+	b.checkEqual()
+	b.check()
+}
+
+// A stall of the leader's log below the limit must cost no election.
+func TestShortStallOfTheLogIsRiddenOut(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(4)
+	leader := b.leader()
+	before, err := leader.Status(b.ctx())
+	must(t, err)
+	must(t, leader.SetFaults(faults.Faults{LogStall: 300 * time.Millisecond}))
+	b.credit(5)
+	must(t, b.cluster.Heal())
+	after, err := b.leader().Status(b.ctx())
+	must(t, err)
+	if after.Term != before.Term {
+		t.Fatalf("the term went from %d to %d", before.Term, after.Term)
+	}
+	b.checkEqual()
+	b.check()
+}
+
+// A wiped disk under an old name is another member: it is not let in under the name of the lost one, and nothing that
+// it lacks is lost.
+func TestWipedMemberIsNotTakenForTheOldOne(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	b.credit(4)
+	wiped := b.followers()[0]
+	must(t, wiped.Kill())
+	must(t, wiped.Wipe(b.ctx()))
+	must(t, wiped.Start())
+	must(t, wiped.WaitAnswers(b.ctx()))
+	b.credit(8)
+	s, err := wiped.Status(b.ctx())
+	must(t, err)
+	if s.AppliedIndex != 0 || s.LastLogIndex != 0 || len(s.Members) != 0 {
+		t.Fatalf("a wiped member has taken part: %v", s)
+	}
+	b.check()
+}
