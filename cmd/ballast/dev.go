@@ -115,7 +115,7 @@ func findDaemon() (string, error) {
 func (a *app) welcome(ctx context.Context, cluster *devcluster.Cluster) string {
 	var text strings.Builder
 	endpoints := strings.Join(cluster.Endpoints(), ",")
-	fmt.Fprintf(&text, "\nclients    %s\n", endpoints)
+	fmt.Fprintf(&text, "\nendpoints: %s\n", endpoints)
 	for _, m := range cluster.Members() {
 		role := "voter"
 		switch {
@@ -124,7 +124,7 @@ func (a *app) welcome(ctx context.Context, cluster *devcluster.Cluster) string {
 		case !m.Voter:
 			role = "non-voter"
 		}
-		fmt.Fprintf(&text, "%-9s  clients %s  members %s  operators %s  log %s\n", m.Name+" "+role,
+		fmt.Fprintf(&text, "%-6s  %-9s  clients %s  members %s  operators %s  log %s\n", m.Name, role,
 			m.ClientAddress, m.MemberAddress, m.OperatorAddress, m.LogFile())
 	}
 	fmt.Fprintf(&text, "%s leads\n\ntry, in another terminal:\n", cluster.Leader())

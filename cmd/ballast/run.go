@@ -24,10 +24,16 @@ func run(ctx context.Context, args []string, io stdio) int {
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && err.Error() != "" {
+	code := exitCode(err)
+	switch {
+	case err == nil || err.Error() == "":
+	case code == exitUnavailable:
+		fmt.Fprintln(io.err, "error: unavailable:", err)
+		fmt.Fprintln(io.err, "`ballast status` tells which members answer and what to do; reads work with --stale as long as one does")
+	default:
 		fmt.Fprintln(io.err, "error:", err)
 	}
-	return exitCode(err)
+	return code
 }
 
 const rootHelp = `Ballast keeps account balances correct on three or more machines.

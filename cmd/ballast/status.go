@@ -35,7 +35,7 @@ func newStatusCommand(a *app) *cobra.Command {
 		}
 		switch {
 		case view.Leader == "":
-			return codeError{code: exitUnavailable, err: errors.New("no leader with a majority")}
+			return codeError{code: exitUnavailable}
 		case view.DigestsEqual != nil && !*view.DigestsEqual:
 			return errors.New("digests differ")
 		}
@@ -62,7 +62,7 @@ func (v *statusView) grid() *render.Grid {
 	for _, m := range v.Members {
 		state := m.State
 		if !m.Reachable {
-			state = m.Error
+			state = "does not answer"
 		}
 		index := ""
 		if m.DigestIndex > 0 {

@@ -208,7 +208,9 @@ func (v *statusView) compareDigests() {
 		}
 		equal = equal && digest == first
 	}
-	v.DigestsEqual = &equal
+	if answered > 1 {
+		v.DigestsEqual = &equal
+	}
 }
 
 func (v *statusView) findProblems(answered bool) {

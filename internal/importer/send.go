@@ -131,7 +131,7 @@ const (
 func (r *run) persist(ctx context.Context, call func(context.Context) error) error {
 	started := r.Clock()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		attempt, cancel := context.WithTimeout(ctx, r.CallTimeout)
+		attempt, cancel := context.WithTimeout(ctx, r.callTimeout(started))
 		err := call(attempt)
 		cancel()
 		if err == nil {
@@ -155,6 +155,17 @@ func (r *run) persist(ctx context.Context, call func(context.Context) error) err
 			return ctx.Err()
 		}
 	}
+}
+
+// callTimeout bounds a call, so that waiting does not last much longer than was asked for.
+func (r *run) callTimeout(started time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lastProgress.After(started) {
+		started = r.lastProgress
+	}
+	left := r.Patience - r.Clock().Sub(started)
+	return min(r.CallTimeout, max(left, firstPause))
 }
 
 func (r *run) progressed() {
