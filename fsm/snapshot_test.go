@@ -48,16 +48,18 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 	a.ApplyBatch(log)
 	stream := persist(t, a)
 	rng := rand.New(rand.NewPCG(1, 1))
+	f, seen := openFatal(t)
+	f.ApplyBatch(log[:20])
+	want := portraitOf(t, f)
 	refused := func(what string, bad []byte) {
 		t.Helper()
-		f, seen := openFatal(t)
-		f.ApplyBatch(log[:20])
-		want := portraitOf(t, f)
-		err := restore(f, bad)
-		if err == nil || len(seen.errs) != 1 {
+		seen.errs, f.stopped = nil, nil // the same one lives on here
+		if err := restore(f, bad); err == nil || len(seen.errs) != 1 {
 			t.Fatalf("%s: %v, fatal %v", what, err, seen.errs)
 		}
-		requireSame(t, portraitOf(t, f), want, what)
+		if got := f.state.space().Digest(); got != want.digest || f.index != want.index {
+			t.Fatalf("%s: the state changed: digest %v at index %d, want %v at %d", what, got, f.index, want.digest, want.index)
+		}
 	}
 	for range 40 {
 		bad := bytes.Clone(stream)
@@ -76,6 +78,7 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 	}
 	refused("with a tail", append(bytes.Clone(stream), 0))
 	refused("another file", bytes.Repeat([]byte("x"), 1000))
+	requireSame(t, portraitOf(t, f), want, "after all that was refused")
 }
 
 // TestRestoreNeverGoesBack: an install older than the applied state would roll the state machine back.
