@@ -1,0 +1,214 @@
+package server
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/ledger"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// back converts a ledger operation to the wire again, for comparison only.
+func back(o *ledger.Operation) *ballastv1.Operation {
+	limit := func(has bool, v int64) *int64 {
+		if !has {
+			return nil
+		}
+		return &v
+	}
+	p := op(string(o.ID), kindBack(o, limit))
+	p.Attempt, p.IssuedAt, p.EventTime = o.Attempt, o.IssuedAt, o.EventTime
+	p.Code, p.Reference, p.Linked = o.Code, string(o.Reference), o.Linked
+	return p
+}
+
+func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
+	debit, credit, name := string(o.Debit), string(o.Credit), string(o.Ledger)
+	switch o.Kind {
+	case ledger.KindCredit:
+		return &ballastv1.Credit{Account: credit, Amount: o.Amount}
+	case ledger.KindDebit:
+		return &ballastv1.Debit{Account: debit, Amount: o.Amount}
+	case ledger.KindTransfer:
+		return &ballastv1.Transfer{DebitAccount: debit, CreditAccount: credit, Amount: o.Amount}
+	case ledger.KindCreateLedger:
+		return &ballastv1.CreateLedger{Name: name, Asset: string(o.Asset), Scale: uint32(o.Scale)}
+	case ledger.KindCreateAccount:
+		return &ballastv1.CreateAccount{Account: credit, Ledger: name, Floor: o.Floor, Ceiling: limit(o.HasCeiling, o.Ceiling)}
+	case ledger.KindSetLimits:
+		return &ballastv1.SetLimits{
+			Account: credit, Floor: limit(o.HasFloor, o.Floor), Ceiling: limit(o.HasCeiling, o.Ceiling), NoCeiling: o.NoCeiling,
+		}
+	case ledger.KindSetFrozen:
+		return &ballastv1.SetFrozen{Account: credit, Frozen: o.Frozen, CreditsToo: o.FrozenCredits}
+	case ledger.KindCloseAccount:
+		return &ballastv1.CloseAccount{Account: credit}
+	}
+	return nil
+}
+
+// setEach calls check with copies of m that each have one more field set than m.
+func setEach(m proto.Message, check func(field string, with proto.Message)) {
+	fields := m.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		if fd.Message() != nil {
+			continue
+		}
+		with := proto.Clone(m)
+		with.ProtoReflect().Set(fd, valueOf(fd))
+		check(string(fd.Name()), with)
+	}
+}
+
+// valueOf is a value that is valid for a field and differs from its default.
+func valueOf(fd protoreflect.FieldDescriptor) protoreflect.Value {
+	switch fd.Kind() {
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(true)
+	case protoreflect.StringKind:
+		return protoreflect.ValueOfString("set-" + strings.ReplaceAll(string(fd.Name()), "_", "-")[:1])
+	case protoreflect.Uint32Kind:
+		return protoreflect.ValueOfUint32(7)
+	default:
+		if fd.Name() == "floor" {
+			return protoreflect.ValueOfInt64(-7)
+		}
+		return protoreflect.ValueOfInt64(7)
+	}
+}
+
+// Every field of every kind of operation arrives in the ledger's operation: what comes back is what was sent.
+func TestOperationConversionIsComplete(t *testing.T) {
+	var reader operationReader
+	check := func(name string, p *ballastv1.Operation) {
+		t.Helper()
+		o, err := reader.read(p)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		if got := back(o); !proto.Equal(got, p) {
+			t.Errorf("%s: sent %v, the ledger has %v", name, p, got)
+		}
+	}
+	kinds := (&ballastv1.Operation{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
+	valid := map[protoreflect.Name]any{
+		"credit": &ballastv1.Credit{Account: "x", Amount: 1}, "debit": &ballastv1.Debit{Account: "x", Amount: 1},
+		"transfer":       &ballastv1.Transfer{DebitAccount: "x", CreditAccount: "y", Amount: 1},
+		"create_ledger":  &ballastv1.CreateLedger{Name: "x", Asset: "X"},
+		"create_account": &ballastv1.CreateAccount{Account: "x", Ledger: "y"},
+		"set_limits":     &ballastv1.SetLimits{Account: "x", Floor: new(int64)},
+		"set_frozen":     &ballastv1.SetFrozen{Account: "x", Frozen: true},
+		"close_account":  &ballastv1.CloseAccount{Account: "x"},
+	}
+	for i := range kinds.Len() {
+		name := kinds.Get(i).Name()
+		kind, ok := valid[name]
+		if !ok {
+			t.Errorf("kind %s is not converted, or not tested", name)
+			continue
+		}
+		p := op("id", kind)
+		setEach(p, func(field string, with proto.Message) { check(string(name)+"."+field, with.(*ballastv1.Operation)) })
+		setEach(kind.(proto.Message), func(field string, with proto.Message) {
+			check(string(name)+"."+field, op("id", with))
+		})
+	}
+}
+
+// fill gives every field of a struct a value that differs from zero.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Struct:
+			fill(f)
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.String:
+			f.SetString("text")
+		case reflect.Int64:
+			f.SetInt(int64(i + 1))
+		case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+			f.SetUint(uint64(i + 1))
+		case reflect.Slice:
+			f.SetBytes([]byte("text"))
+		}
+	}
+}
+
+// Every field on the wire gets a value where the ledger's struct has them all.
+func TestAnswersAreFilledCompletely(t *testing.T) {
+	var (
+		result  ledger.Result
+		account ledger.Account
+		info    ledger.LedgerInfo
+		entry   fsm.StatementEntry
+	)
+	for _, v := range []any{&result, &account, &info, &entry} {
+		fill(reflect.ValueOf(v).Elem())
+	}
+	result.Side = ledger.SideCredit
+	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
+	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry)} {
+		fields := m.ProtoReflect().Descriptor().Fields()
+		for i := range fields.Len() {
+			if !m.ProtoReflect().Has(fields.Get(i)) {
+				t.Errorf("%s is left empty", fields.Get(i).FullName())
+			}
+		}
+	}
+}
+
+// Codes and kinds of entries have the same numbers on both sides.
+func TestCodesAreThoseOfTheWire(t *testing.T) {
+	for code := ledger.CodeApplied; code <= ledger.CodeLimitReached; code++ {
+		if _, ok := ballastv1.ResultCode_name[int32(code)]; !ok {
+			t.Errorf("result code %d is not on the wire", code)
+		}
+	}
+	if most := len(ballastv1.ResultCode_name) - 1; most != int(ledger.CodeLimitReached) {
+		t.Errorf("the wire has %d codes, the ledger %d", most, ledger.CodeLimitReached)
+	}
+	if most := len(ballastv1.EntryKind_name) - 1; most != int(ledger.EntryAccountClosed) {
+		t.Errorf("the wire has %d kinds of entries, the ledger %d", most, ledger.EntryAccountClosed)
+	}
+}
+
+func TestAccountOfEachSide(t *testing.T) {
+	move := op("t", &ballastv1.Transfer{DebitAccount: "from", CreditAccount: "to", Amount: 1})
+	for _, c := range []struct {
+		p    *ballastv1.Operation
+		side ledger.Side
+		want string
+	}{
+		{move, ledger.SideDebit, "from"}, {move, ledger.SideCredit, "to"}, {move, ledger.SideNone, ""},
+		{debit("d", "x", 1), ledger.SideDebit, "x"}, {credit("c", "x", 1), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.CreateAccount{Account: "x"}), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.SetLimits{Account: "x"}), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.SetFrozen{Account: "x"}), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.CloseAccount{Account: "x"}), ledger.SideCredit, "x"},
+	} {
+		if got := accountOn(c.p, c.side); got != c.want {
+			t.Errorf("side %d of %v is %q, want %q", c.side, c.p, got, c.want)
+		}
+	}
+}
+
+func TestPageTokensComeBack(t *testing.T) {
+	for _, id := range []string{"a", strings.Repeat("ü", 32)} {
+		if got, ok := afterPage(pageToken(id)); !ok || got != id {
+			t.Errorf("token of %q reads as %q, %v", id, got, ok)
+		}
+	}
+	for _, token := range []string{"x", "Yg", "****", strings.Repeat("A", 1000), pageToken("a") + "="} {
+		if got, ok := afterPage(token); ok {
+			t.Errorf("token %q reads as %q", token, got)
+		}
+	}
+}
