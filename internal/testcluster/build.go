@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,6 +22,28 @@ import (
 // faultsTag is in every build of a test's ballastd: see internal/faults.
 const faultsTag = "faults"
 
+// envRace, if set, has ballastd built with the race detector: slow to build, and a race ends the member.
+const envRace = "BALLAST_TESTCLUSTER_RACE"
+
+// ownTags are the tags of this test binary that must hold for its members too.
+func ownTags() (tags []string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	for _, setting := range info.Settings {
+		if setting.Key != "-tags" {
+			continue
+		}
+		for _, tag := range strings.Split(setting.Value, ",") {
+			if tag == "unguarded" || tag == "planted" {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return tags
+}
+
 // built remembers, by its tags, what this test process has built: the go command takes seconds to find out that nothing
 // has changed. It is the only state that clusters share.
 var built struct {
@@ -29,7 +53,7 @@ var built struct {
 
 // binary makes ballastd with the tags, once, at path.
 func binary(ctx context.Context, tags []string, path string) error {
-	joined := strings.Join(append([]string{faultsTag}, tags...), ",")
+	joined := strings.Join(slices.Compact(slices.Sorted(slices.Values(slices.Concat([]string{faultsTag}, ownTags(), tags)))), ",")
 	built.Lock()
 	defer built.Unlock()
 	if built.binaries[joined] == "" {
@@ -67,7 +91,11 @@ func build(ctx context.Context, tags string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, "./cmd/ballastd")
+	args := []string{"build", "-tags", tags, "-o", path}
+	if os.Getenv(envRace) != "" {
+		args = append(args, "-race")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/ballastd")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("build ballastd: %w\n%s", err, out), release())

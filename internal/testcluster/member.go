@@ -90,7 +90,7 @@ func (m *Member) Start() error {
 	if m.Running() {
 		return nil
 	}
-	env := append([]string{faults.EnvFile + "=" + m.faultsPath()}, m.cluster.options.Env...)
+	env := append([]string{faults.EnvFile + "=" + m.faultsPath(), "GORACE=halt_on_error=1"}, m.cluster.options.Env...)
 	p, err := startProcess(m.LogPath(), m.cluster.binary, []string{"run", "--config", m.configPath()}, env)
 	if err != nil {
 		return err
