@@ -81,7 +81,7 @@ func (j *Journal) segmentFor(entries []byte) (*segment, error) {
 			return s, nil
 		}
 	}
-	f, err := j.fs.OpenFile(j.path(j.end.Sequence+1), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := j.fs.OpenFile(j.path(j.end.Sequence+1), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func decodeCurrent(b []byte) (set uint64, err error) {
 func (j *Journal) openSet() error {
 	names, err := j.fs.ReadDir(j.root)
 	if errors.Is(err, os.ErrNotExist) {
-		if err = j.fs.Mkdir(j.root, 0o750); err == nil {
+		if err = j.fs.Mkdir(j.root, 0o700); err == nil {
 			err = j.fs.SyncDir(filepath.Dir(j.root))
 		}
 	}
@@ -97,13 +97,13 @@ func (j *Journal) found(names []string) error {
 
 // makeSet makes an empty set and puts it in use.
 func (j *Journal) makeSet(dir string, set uint64) error {
-	if err := j.fs.Mkdir(dir, 0o750); err != nil {
+	if err := j.fs.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	if err := j.fs.SyncDir(j.root); err != nil {
 		return err
 	}
-	return vfs.WriteFile(j.fs, filepath.Join(j.root, currentName), encodeCurrent(set), 0o640)
+	return vfs.WriteFile(j.fs, filepath.Join(j.root, currentName), encodeCurrent(set), 0o600)
 }
 
 // removeStray removes a set that is not in use, or an unfinished CURRENT; nothing else.

@@ -23,7 +23,7 @@ func (j *Journal) Stage() (*Stage, error) {
 	dir := filepath.Join(j.root, setName(set))
 	err := removeSet(j.fs, dir)
 	if err == nil {
-		err = j.fs.Mkdir(dir, 0o750)
+		err = j.fs.Mkdir(dir, 0o700)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stage a journal: %w", err)
@@ -84,7 +84,7 @@ func (j *Journal) replaceBy(next *Journal) error {
 	}
 	err := j.fs.SyncDir(j.root) // the new set's name
 	if err == nil {
-		err = vfs.WriteFile(j.fs, filepath.Join(j.root, currentName), encodeCurrent(next.set), 0o640)
+		err = vfs.WriteFile(j.fs, filepath.Join(j.root, currentName), encodeCurrent(next.set), 0o600)
 	}
 	if err == nil {
 		err = j.closeFiles()
