@@ -43,7 +43,8 @@ func raftConfig(c config.Config, id raft.ServerID, logger hclog.Logger) *raft.Co
 	rc.TrailingLogs = c.TrailingLogs
 	// A removed member keeps answering operators; shutting down by itself could race with a snapshot being taken.
 	rc.ShutdownOnRemove = false
-	rc.PreVoteDisabled = false
+	// A member that was cut off asks before it raises the term.
+	rc.PreVoteDisabled = !guard.On("prevote-wired")
 	rc.NoSnapshotRestoreOnStart = false
 	rc.NoLegacyTelemetry = true
 	return rc
