@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -214,5 +216,67 @@ func TestApplyAllocates(t *testing.T) {
 	})
 	if n > 0.5 {
 		t.Errorf("%.2f allocations for an operation and its retry", n)
+	}
+}
+
+// TestLedgerLimit: the bound of ledgers is a refusal, not a wrap.
+func TestLedgerLimit(t *testing.T) {
+	s, out := New(), Output{}
+	ops := make([]Operation, 0, MaxBatch)
+	for i := range maxLedgers + 1 {
+		name := fmt.Appendf(nil, "l%d", i)
+		ops = append(ops, Operation{ID: name, Attempt: 1, IssuedAt: storyStart, Kind: KindCreateLedger, Ledger: name, Asset: []byte("X")})
+		if len(ops) == cap(ops) || i == maxLedgers {
+			s.Apply(uint64(i+1), storyStart, ops, &out)
+			ops = ops[:0]
+		}
+	}
+	last := len(out.Results) - 1
+	if out.Results[last-1].Code != CodeApplied || out.Results[last].Code != CodeLimitReached || len(s.Ledgers()) != maxLedgers {
+		t.Errorf("%+v then %+v with %d ledgers", out.Results[last-1], out.Results[last], len(s.Ledgers()))
+	}
+	if err := s.CheckBooks(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestResultsDocumented: docs/results.md has a row for every code, in order.
+func TestResultsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/results.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := string(doc)
+	for code := CodeApplied; code <= CodeLimitReached; code++ {
+		_, after, found := strings.Cut(rest, fmt.Sprintf("\n| %d | %s |", code, codeNames[code]))
+		if !found {
+			t.Fatalf("no row for %d %s after the one before", code, codeNames[code])
+		}
+		rest = after
+	}
+}
+
+// TestSettingsBounds: out of bounds is refused and changes nothing but time; the limits of queues follow what is set.
+func TestSettingsBounds(t *testing.T) {
+	s := New()
+	for i, change := range []func(v *Settings){
+		func(v *Settings) { v.IDWindow = MinIDWindow - 1 }, func(v *Settings) { v.IDWindow = MaxIDWindow + 1 },
+		func(v *Settings) { v.IDBudgetBytes = MinIDBudgetBytes - 1 }, func(v *Settings) { v.IDBudgetBytes = MaxIDBudgetBytes + 1 },
+		func(v *Settings) { v.RefusedSharePercent = 0 }, func(v *Settings) { v.RefusedSharePercent = MaxRefusedShare + 1 },
+		func(v *Settings) { v.CheckpointInterval = 0 }, func(v *Settings) { v.CheckpointInterval = MaxCheckpointInterval + 1 },
+	} {
+		v := DefaultSettings()
+		change(&v)
+		now := storyStart + int64(i)
+		if err := s.SetSettings(uint64(i+1), now, v); err == nil || s.Settings() != DefaultSettings() || s.LogTime() != now {
+			t.Errorf("%+v: %v", v, err)
+		}
+	}
+	largest := Settings{IDWindow: MaxIDWindow, IDBudgetBytes: MaxIDBudgetBytes, RefusedSharePercent: 1, CheckpointInterval: 1}
+	if err := s.SetSettings(100, storyStart, largest); err != nil || s.done.max >= 1<<donePosBits || s.refused[0].max >= 1<<bucketPosBits {
+		t.Errorf("%v: %d and %d records", err, s.done.max, s.refused[0].max)
+	}
+	if got := reload(t, s); got.Settings() != largest || got.done.max != s.done.max {
+		t.Errorf("reloaded: %+v", got.Settings())
 	}
 }
