@@ -21,6 +21,7 @@ const patience = 10 * time.Second
 // testContext ends with the test, or when patience does.
 func testContext(t *testing.T) context.Context {
 	t.Helper()
+	//nolint:usetesting // also for what runs in cleanups, when t.Context has ended
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
