@@ -50,9 +50,15 @@ func sleep(ctx, closing context.Context, d time.Duration, deadline time.Time) bo
 	}
 }
 
+// Bounds of one try.
+const (
+	shortestTry = time.Second
+	longestTry  = 3 * time.Second
+)
+
 // tryTimeout is how long one try may take of what is left: half of it, so that a member that went silent leaves time to
-// ask another one, but not less than a fair chance.
+// ask another one, but not so little that a busy member has no chance, nor so much that a caller with minutes to spend
+// spends them on a member that is gone.
 func tryTimeout(left time.Duration) time.Duration {
-	const fairChance = time.Second
-	return min(left, max(left/2, fairChance))
+	return min(left, max(left/2, shortestTry), longestTry)
 }
