@@ -22,13 +22,18 @@ func (n *node) stop() error {
 	return nil
 }
 
-// handOver gives leadership away where this member has it, in half of the time there is. Where it cannot, the others
-// elect a leader by themselves once this member is gone.
+// handOverElections is how many election timeouts a hand-over may take. A successor that is there needs far less than
+// one; where all members are stopped at the same time there is none, and waiting is of no use.
+const handOverElections = 4
+
+// handOver gives leadership away where this member has it, in half of the time there is at most. Where it cannot, the
+// others elect a leader by themselves once this member is gone.
 func (n *node) handOver(ctx context.Context) {
 	if !n.leading() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.Config.ShutdownTimeout/2)
+	limit := min(n.Config.ShutdownTimeout/2, handOverElections*n.Config.ElectionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if name, err := n.transfers.To(ctx, ""); err != nil {
 		n.Logger.Warn("leadership is not handed over; the others will elect a leader", "error", err)
