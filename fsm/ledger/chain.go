@@ -29,22 +29,13 @@ type Chain struct {
 	Sequence uint64
 }
 
-// Verify checks that b begins with the entry that follows in the chain and returns its length. An error wraps
-// ErrEntryShort or ErrEntryCorrupt and leaves the chain where it was.
+// Verify checks that b begins with the entry that follows in the chain, in form too, and returns its length. An error
+// wraps ErrEntryShort or ErrEntryCorrupt and leaves the chain where it was.
 func (c *Chain) Verify(b []byte) (int, error) {
-	e, n, err := DecodeEntry(b)
-	if err != nil {
+	if _, _, err := DecodeEntry(b); err != nil {
 		return 0, fmt.Errorf("after entry %d: %w", c.Sequence, err)
 	}
-	if e.Sequence != c.Sequence+1 {
-		return 0, fmt.Errorf("after entry %d: %w", c.Sequence, corrupt("sequence %d", e.Sequence))
-	}
-	next := chain(c.Hash, b[:n-linkBytes])
-	if next[0] != e.Link {
-		return 0, fmt.Errorf("entry %d: %w", e.Sequence, corrupt("link %016x, the chain says %016x", e.Link, next[0]))
-	}
-	c.Hash, c.Sequence = next, e.Sequence
-	return n, nil
+	return c.Step(b)
 }
 
 // Step is Verify without decoding the entry: it checks length, sequence number and link, which is enough to know that
