@@ -50,8 +50,10 @@ func viewAccount(account *ballastv1.Account) *accountView {
 		set  bool
 		name string
 	}{
-		{account.GetFrozen(), "frozen"}, {account.GetFrozenCredits(), "frozen_credits"},
-		{account.GetClosed(), "closed"}, {account.GetSystem(), "system"},
+		{account.GetFrozen(), "frozen"},
+		{account.GetFrozenCredits(), "frozen_credits"},
+		{account.GetClosed(), "closed"},
+		{account.GetSystem(), "system"},
 	} {
 		if flag.set {
 			v.Flags = append(v.Flags, flag.name)
@@ -62,11 +64,20 @@ func viewAccount(account *ballastv1.Account) *accountView {
 
 func accountGrid(accounts []*accountView) *render.Grid {
 	g := &render.Grid{Columns: []render.Column{
-		{Name: "id"}, {Name: "ledger"}, {Name: "posted", Right: true}, {Name: "held", Right: true}, {Name: "floor", Right: true},
-		{Name: "ceiling", Right: true}, {Name: "available", Right: true},
-		{Name: "posted_units", Wide: true}, {Name: "held_units", Wide: true}, {Name: "floor_units", Wide: true},
-		{Name: "ceiling_units", Wide: true}, {Name: "available_units", Wide: true},
-		{Name: "version", Right: true}, {Name: "flags"},
+		{Name: "id"},
+		{Name: "ledger"},
+		{Name: "posted", Right: true},
+		{Name: "held", Right: true},
+		{Name: "floor", Right: true},
+		{Name: "ceiling", Right: true},
+		{Name: "available", Right: true},
+		{Name: "posted_units", Wide: true},
+		{Name: "held_units", Wide: true},
+		{Name: "floor_units", Wide: true},
+		{Name: "ceiling_units", Wide: true},
+		{Name: "available_units", Wide: true},
+		{Name: "version", Right: true},
+		{Name: "flags"},
 	}}
 	for _, v := range accounts {
 		g.Add(v.ID, v.Ledger, v.Posted, v.Held, v.Floor, v.Ceiling, v.Available,

@@ -54,7 +54,9 @@ func startFake(t *testing.T) (*fakeCluster, string) {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
 	})
 	return f, listener.Addr().String()
 }

@@ -161,8 +161,14 @@ func reportGrid(report *importer.Report) *render.Grid {
 		name  string
 		count int64
 	}{
-		{"rows", report.Rows}, {"applied", report.Applied}, {"already_applied", report.AlreadyApplied}, {"refused", report.Refused},
-		{"differing", report.Differing}, {"skipped", report.Skipped}, {"unknown", report.Unknown}, {"not_sent", report.NotSent},
+		{"rows", report.Rows},
+		{"applied", report.Applied},
+		{"already_applied", report.AlreadyApplied},
+		{"refused", report.Refused},
+		{"differing", report.Differing},
+		{"skipped", report.Skipped},
+		{"unknown", report.Unknown},
+		{"not_sent", report.NotSent},
 		{"accounts_created", report.AccountsCreated},
 	} {
 		g.Columns = append(g.Columns, render.Column{Name: c.name, Right: true})

@@ -98,9 +98,15 @@ func viewKnown(id string, answer *ballastv1.GetOperationResponse) *knownView {
 
 func (v *knownView) grid() *render.Grid {
 	g := &render.Grid{Columns: []render.Column{
-		{Name: "operation"}, {Name: "result"}, {Name: "attempt", Right: true}, {Name: "sequence", Right: true}, {Name: "account"},
-		{Name: "debit_posted_units", Right: true}, {Name: "credit_posted_units", Right: true},
-		{Name: "asked_units", Right: true}, {Name: "available_units", Right: true},
+		{Name: "operation"},
+		{Name: "result"},
+		{Name: "attempt", Right: true},
+		{Name: "sequence", Right: true},
+		{Name: "account"},
+		{Name: "debit_posted_units", Right: true},
+		{Name: "credit_posted_units", Right: true},
+		{Name: "asked_units", Right: true},
+		{Name: "available_units", Right: true},
 	}}
 	g.Add(v.Operation, v.Result, strconv.FormatUint(uint64(v.Attempt), 10), strconv.FormatUint(v.Sequence, 10), v.Account,
 		v.DebitPostedUnits, v.CreditPostedUnits, v.AskedUnits, v.AvailableUnits)

@@ -110,9 +110,18 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 
 func (v *statementView) grid() *render.Grid {
 	g := &render.Grid{Columns: []render.Column{
-		{Name: "sequence", Right: true}, {Name: "log_time"}, {Name: "kind"}, {Name: "amount", Right: true},
-		{Name: "posted", Right: true}, {Name: "amount_units", Wide: true}, {Name: "posted_units", Wide: true},
-		{Name: "counterparty"}, {Name: "event_time"}, {Name: "code", Right: true}, {Name: "reference"}, {Name: "operation"},
+		{Name: "sequence", Right: true},
+		{Name: "log_time"},
+		{Name: "kind"},
+		{Name: "amount", Right: true},
+		{Name: "posted", Right: true},
+		{Name: "amount_units", Wide: true},
+		{Name: "posted_units", Wide: true},
+		{Name: "counterparty"},
+		{Name: "event_time"},
+		{Name: "code", Right: true},
+		{Name: "reference"},
+		{Name: "operation"},
 	}}
 	for _, e := range v.Entries {
 		g.Add(strconv.FormatUint(e.Sequence, 10), e.LogTime, e.Kind, e.Amount, e.Posted, e.AmountUnits, e.PostedUnits,

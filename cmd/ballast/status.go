@@ -56,8 +56,15 @@ func (v *statusView) summary(a *app) {
 
 func (v *statusView) grid() *render.Grid {
 	g := &render.Grid{Columns: []render.Column{
-		{Name: "name"}, {Name: "role"}, {Name: "pid", Right: true}, {Name: "applied_index", Right: true},
-		{Name: "lag_entries", Right: true}, {Name: "digest"}, {Name: "digest_index", Right: true}, {Name: "client_address"}, {Name: "state"},
+		{Name: "name"},
+		{Name: "role"},
+		{Name: "pid", Right: true},
+		{Name: "applied_index", Right: true},
+		{Name: "lag_entries", Right: true},
+		{Name: "digest"},
+		{Name: "digest_index", Right: true},
+		{Name: "client_address"},
+		{Name: "state"},
 	}}
 	for _, m := range v.Members {
 		state := m.State

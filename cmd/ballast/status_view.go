@@ -127,8 +127,12 @@ func (v *statusView) listMembers(newest *ballastv1.StatusResponse, answers []cli
 	}
 }
 
-// addSilent notes why an endpoint did not answer.
+// addSilent notes why an endpoint did not answer. One that the configuration does not know may be another name for a
+// member that it does, so it is shown only where there is no configuration.
 func (v *statusView) addSilent(member *memberView, a client.MemberStatus) {
+	if member == nil && v.Voters > 0 {
+		return
+	}
 	if member == nil {
 		member = &memberView{Name: a.Endpoint, Role: "unknown", ClientAddress: a.Endpoint}
 		v.Members = append(v.Members, member)

@@ -171,17 +171,23 @@ func (m *Member) writeConfig() error {
 func (c *Cluster) form(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, formTimeout)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- c.formMembers(ctx) }()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = c.formMembers(ctx)
+	}()
 	select {
-	case err := <-done:
-		if err != nil {
-			return errors.Join(err, c.watch.earlyError())
-		}
+	case <-done:
 	case <-c.watch.earlyHit:
 		cancel()
 		<-done
-		return c.watch.earlyError()
+	}
+	if early := c.watch.earlyError(); early != nil {
+		return early // what ended with it says nothing more
+	}
+	if err != nil {
+		return err
 	}
 	c.watch.setFormed()
 	return nil
