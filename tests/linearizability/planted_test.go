@@ -38,7 +38,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 					continue
 				}
 				if len(verdict.Violations) > 0 {
-					t.Logf("caught in round %d by %d violations, the first: %s", number, len(verdict.Violations), verdict.Violations[0])
+					t.Logf("caught in round %d: %v; the first: %s", number, verdict.Kinds(), verdict.Violations[0])
 					return
 				}
 			}

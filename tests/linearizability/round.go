@@ -84,6 +84,8 @@ type round struct {
 	recorder *history.Recorder
 	clients  []*client.Client
 	digests  history.Digests
+	// early are violations seen before the faults began.
+	early []history.Violation
 }
 
 func (r *round) do(ctx context.Context, steps []Step, seed uint64) (*history.Verdict, error) {
@@ -136,14 +138,22 @@ func (r *round) prepare(ctx context.Context) ([]*ballastv1.Account, error) {
 		}
 		ids = append(ids, account)
 	}
-	answer, err := c.Accounts(ctx, ids)
-	if err != nil {
-		return nil, err
+	for {
+		answer, err := c.Accounts(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		if len(answer.GetUnknown()) == 0 {
+			return answer.GetAccounts(), nil
+		}
+		r.early = append(r.early, history.Violation{
+			Kind:    history.NotLinearizable,
+			Message: fmt.Sprintf("%q were made, and a read that began afterwards does not find them", answer.GetUnknown()),
+		})
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return nil, err
+		}
 	}
-	if len(answer.GetAccounts()) != len(ids) {
-		return nil, fmt.Errorf("made %d accounts, found %d", len(ids), len(answer.GetAccounts()))
-	}
-	return answer.GetAccounts(), nil
 }
 
 // settle waits until the healed cluster agrees with itself, asks it what happened, and checks the history.
@@ -162,7 +172,7 @@ func (r *round) settle(ctx context.Context, initial []*ballastv1.Account) (*hist
 		r.digests.Add(s.GetName(), s.GetCheckpoints())
 	}
 	verdict := history.Check(r.recorder.Calls(), initial, truth, searchLimit)
-	verdict.Violations = append(verdict.Violations, r.digests.Check()...)
+	verdict.Violations = append(append(r.early, verdict.Violations...), r.digests.Check()...)
 	if equal != nil {
 		verdict.Violations = append(verdict.Violations, history.Violation{Kind: history.DigestsDiffer, Message: equal.Error()})
 	}

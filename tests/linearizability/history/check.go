@@ -67,6 +67,15 @@ func Check(calls []*Call, initial []*ballastv1.Account, truth *Truth, limit time
 	return v
 }
 
+// Kinds counts the violations of each kind.
+func (v *Verdict) Kinds() map[Kind]int {
+	kinds := map[Kind]int{}
+	for _, violation := range v.Violations {
+		kinds[violation.Kind]++
+	}
+	return kinds
+}
+
 func (v *Verdict) add(violations []Violation) { v.Violations = append(v.Violations, violations...) }
 
 func newCell(accounts []*ballastv1.Account) *cell {
