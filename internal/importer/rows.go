@@ -71,8 +71,12 @@ func newRowReader(file io.Reader, columns Columns, prefix string, scale uint32) 
 		index *int
 		name  string
 	}{
-		{&r.id, columns.ID}, {&r.account, columns.Account}, {&r.kind, columns.Kind}, {&r.amount, columns.Amount},
-		{&r.time, columns.Time}, {&r.expect, columns.Expect},
+		{&r.id, columns.ID},
+		{&r.account, columns.Account},
+		{&r.kind, columns.Kind},
+		{&r.amount, columns.Amount},
+		{&r.time, columns.Time},
+		{&r.expect, columns.Expect},
 	} {
 		if *c.index, err = findColumn(header, c.name); err != nil {
 			return nil, err
