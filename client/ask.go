@@ -32,10 +32,11 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 	})
 }
 
-// ask tries members one after the other while again allows it. Errors are *StatusError.
+// ask tries members one after the other while again allows it. Errors have a *StatusError in them.
 func (c *Client) ask(ctx context.Context, target func() string, ask asker, again func(*failure) bool) error {
 	deadline := c.deadline(ctx)
 	var wait backoff
+	var report *failure
 	previous := ""
 	for {
 		endpoint := target()
@@ -43,11 +44,11 @@ func (c *Client) ask(ctx context.Context, target func() string, ask asker, again
 		if f == nil {
 			return nil
 		}
-		if !again(f) || c.over(ctx, deadline) {
+		if report = moreTelling(report, f); !again(f) {
 			return f.asError()
 		}
-		if !sleep(ctx, c.closing, c.react(f, &wait, previous), deadline) {
-			return f.asError()
+		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &wait, previous), deadline) {
+			return c.explain(ctx, report.asError())
 		}
 		previous = endpoint
 	}

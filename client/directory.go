@@ -38,7 +38,11 @@ func (d *directory) follow(from, to string) bool {
 	}
 	if !slices.Contains(d.seeds, to) && !slices.Contains(d.learned, to) {
 		if len(d.learned) == maxLearned {
-			d.learned = slices.Delete(d.learned, 0, 1)
+			oldest := 0
+			if d.learned[oldest] == d.current {
+				oldest = 1 // the guess stays one of the known
+			}
+			d.learned = slices.Delete(d.learned, oldest, oldest+1)
 		}
 		d.learned = append(d.learned, to)
 	}

@@ -1,6 +1,9 @@
 package client
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -22,6 +25,8 @@ type failure struct {
 	leader string
 	// retryAfter is the pause that the member asked for.
 	retryAfter time.Duration
+	// said: the member's own words, rather than what became of the connection.
+	said bool
 	// cause is what ended the try at our side, where something did.
 	cause error
 }
@@ -63,6 +68,7 @@ func (f *failure) settleInvalid() {
 }
 
 func (f *failure) read(d *ballastv1.Failure) {
+	f.said = d != nil
 	f.maybe = d.GetOutcome() != ballastv1.Outcome_OUTCOME_NOT_DONE
 	f.leader = d.GetLeader().GetClientAddress()
 	if after := d.GetRetryAfter().AsDuration(); after > 0 {
@@ -80,6 +86,26 @@ func (f *failure) final() bool {
 		return true
 	}
 	return false
+}
+
+// moreTelling is the failure to report of a call's tries so far and the next one. What a member said of itself tells
+// more than that another one was not reached after it.
+func moreTelling(sofar, next *failure) *failure {
+	if sofar == nil || next.said || next.final() || !sofar.said {
+		return next
+	}
+	return sofar
+}
+
+// explain adds to what the tries ended with why there was no further one.
+func (c *Client) explain(ctx context.Context, cause error) error {
+	switch {
+	case c.closing.Err() != nil:
+		return fmt.Errorf("%w: %w", ErrClosed, cause)
+	case ctx.Err() != nil && !errors.Is(cause, ctx.Err()):
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return cause
 }
 
 // asError is the failure as callers see it.

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -35,7 +34,7 @@ func (c *Client) Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ba
 	if track == nil {
 		return results, nil
 	}
-	return nil, track.asError(ops, c.closing.Err() != nil)
+	return nil, track.asError(ops, c.explain(ctx, track.last.asError()))
 }
 
 // submit tries until there are results or there is no time or use for another try. track is nil where there are results.
@@ -129,12 +128,13 @@ func (c *Client) abandon(ctx context.Context, l *link, cl *call) ([]*ballastv1.R
 type outcome struct {
 	// maybe: some try may have been proposed. It is never taken back: what a later try tells is about that try alone.
 	maybe bool
-	last  *failure
+	// last is the failure to report.
+	last *failure
 }
 
 // note adds what a try ended with.
 func (o *outcome) note(f *failure) {
-	o.last = f
+	o.last = moreTelling(o.last, f)
 	o.maybe = o.maybe || f.maybe
 	if planted.In(planted.UnknownAsNotDone) && !f.maybe {
 		o.maybe = false
@@ -142,11 +142,7 @@ func (o *outcome) note(f *failure) {
 }
 
 // asError is what the caller learns in the end.
-func (o *outcome) asError(ops []*ballastv1.Operation, closed bool) error {
-	cause := o.last.asError()
-	if closed {
-		cause = fmt.Errorf("%w: %w", ErrClosed, cause)
-	}
+func (o *outcome) asError(ops []*ballastv1.Operation, cause error) error {
 	if !o.maybe {
 		return &NotDoneError{Cause: cause}
 	}
