@@ -35,6 +35,7 @@ type Config struct {
 const (
 	guardAppliedIndex guard.Name = "AppliedIndex"
 	guardShutdown     guard.Name = "shutdown"
+	guardRestore      guard.Name = "Restore"
 )
 
 // Errors.

@@ -59,7 +59,9 @@ func (s *state) position() journal.Position {
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	err := s.write(sink)
 	if err == nil {
-		err = s.f.journal.Sync()
+		if err = s.f.journal.Sync(); err != nil && s.f.Halted() == nil {
+			s.f.die(err) // what is on disk is unknown now, and a later fsync can falsely succeed
+		}
 	}
 	if err == nil {
 		err = s.f.Halted() // what shuts down keeps nothing more

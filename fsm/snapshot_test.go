@@ -26,17 +26,23 @@ func resealProposal(b []byte) []byte {
 	return b
 }
 
-// resealStream sets all checksums of a stream right, as far as it can be read: what a program with a bug would write.
+// resealStream sets all checksums and the digest of a stream right, as far as it can be read: what a program with a bug
+// would write.
 func resealStream(b []byte) []byte {
 	if len(b) < headerBytes+endBytes {
 		return b
 	}
-	le := binary.LittleEndian
-	le.PutUint32(b[offHeaderCRC:], crc32.Checksum(b[:offHeaderCRC], castagnoli()))
+	le, space := binary.LittleEndian, newState().space()
+	loads := true
 	for at := headerBytes; at+pageHead+page.Size <= len(b) && b[at] == tagPage; at += pageHead + page.Size {
-		id := page.ID{Table: b[at+1], Number: le.Uint64(b[at+8:])}
-		le.PutUint64(b[at+24:], page.Checksum(id, b[at+pageHead:at+pageHead+page.Size]))
+		p := page.Page{ID: page.ID{Table: b[at+1], Number: le.Uint64(b[at+8:])}, Index: le.Uint64(b[at+16:]), Data: b[at+pageHead : at+pageHead+page.Size]}
+		le.PutUint64(b[at+24:], page.Checksum(p.ID, p.Data))
+		loads = loads && space.Load(p) == nil
 	}
+	if loads && space.Loaded() == nil {
+		copy(b[32:], space.Digest().Bytes())
+	}
+	le.PutUint32(b[offHeaderCRC:], crc32.Checksum(b[:offHeaderCRC], castagnoli()))
 	le.PutUint32(b[len(b)-4:], crc32.Checksum(b[:len(b)-4], castagnoli()))
 	return b
 }
@@ -72,7 +78,7 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 		bad := bytes.Clone(stream)
 		bad[at] ^= 0x10
 		refused("the header damaged", bad)
-		if at >= 32 && at < 96 { // what the state can be compared with; the checksums are right
+		if at >= 48 && at < 96 { // what the state can be compared with; the checksums are right
 			refused("the header says something else", resealStream(bad))
 		}
 	}
@@ -112,6 +118,27 @@ func TestRestoreReplacesAnotherJournal(t *testing.T) {
 	f = openOn(t, disk.Crash(1))
 	if got, want := f.journal.End(), a.journal.End(); got != want {
 		t.Errorf("after a crash the journal ends at %+v, want %+v: it was durable before the state was swapped", got, want)
+	}
+}
+
+// TestFailedSyncStopsTheProcess: a snapshot must not name a journal that may not be there.
+func TestFailedSyncStopsTheProcess(t *testing.T) {
+	disk := vfs.NewMem()
+	seen := &fatals{}
+	seen.f = openWith(t, disk, seen.call)
+	seen.f.ApplyBatch(newScript(2).grow(20).logs)
+	snap, err := seen.f.Snapshot()
+	must(t, err)
+	defer snap.Release()
+	disk.Inject(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSync {
+			return vfs.Fail
+		}
+		return vfs.None
+	})
+	var out sink
+	if err := snap.Persist(&out); err == nil || out.closed || !out.cancelled || len(seen.errs) != 1 {
+		t.Errorf("persisted with a journal that cannot be synced: %v, closed %v, fatal %v", err, out.closed, seen.errs)
 	}
 }
 
@@ -157,37 +184,49 @@ func TestSnapshotGolden(t *testing.T) {
 	}
 }
 
-// FuzzRestore feeds any bytes with right checksums: Restore refuses or takes a state that works.
+// FuzzRestore changes bytes of a good stream, sets its checksums and digest right, and restores it: it must be refused,
+// or be a state whose own snapshot is the same stream. The input itself is restored too, as a stream of any bytes.
 func FuzzRestore(f *testing.F) {
-	disk := vfs.NewMem()
-	a, err := Open(Config{Dir: "/", FS: disk, Fatal: func(err error) { f.Error(err) }})
-	must(f, err)
-	s := newScript(1)
-	a.ApplyBatch(s.logs)
-	f.Add(persist(f, a), uint32(100), byte(1))
-	must(f, a.Close())
-	base := persistedBase(f)
-	f.Fuzz(func(t *testing.T, stream []byte, at uint32, flip byte) {
-		if len(stream) > len(base)*2 {
-			return
+	a := openOn(f, vfs.NewMem())
+	a.ApplyBatch(newScript(4).grow(20).logs)
+	base := persist(f, a)
+	var used []int // zeros are most of it
+	for at, c := range base {
+		if c != 0 {
+			used = append(used, at)
 		}
-		bad := bytes.Clone(base) // what is random from end to end never gets past the header: change one byte of a good one too
-		bad[int(at)%len(bad)] ^= flip
-		for _, b := range [][]byte{stream, bad} {
+	}
+	f.Add([]byte{10, 0, 0, 1, 100, 0, 0, 255})
+	f.Add(base[:headerBytes])
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		edits = edits[:min(len(edits), 4000)]
+		input := edits
+		bad := bytes.Clone(base)
+		for ; len(edits) >= 4; edits = edits[4:] {
+			at := used[int(binary.LittleEndian.Uint32(edits)&0xffffff)%len(used)]
+			bad[min(at+at%3, len(bad)-1)] ^= edits[3]
+		}
+		for _, b := range [][]byte{input, resealStream(bad)} {
 			fatal := false
 			m := openWith(t, vfs.NewMem(), func(error) { fatal = true })
-			if err := restore(m, resealStream(bytes.Clone(b))); (err != nil) != fatal {
+			if err := restore(m, b); (err != nil) != fatal {
 				t.Fatalf("%v, fatal %v", err, fatal)
 			}
-			if !fatal {
-				portraitOf(t, m)
+			if fatal {
+				continue
+			}
+			if again := persist(t, m); !bytes.Equal(again, b) {
+				t.Fatalf("the snapshot of what was restored is another: from byte %d on", firstDifference(again, b))
 			}
 		}
 	})
 }
 
-func persistedBase(f *testing.F) []byte {
-	a := openOn(f, vfs.NewMem())
-	a.ApplyBatch(newScript(4).grow(20).logs)
-	return persist(f, a)
+func firstDifference(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -86,6 +87,9 @@ func decodeSnapshotHeader(b []byte) (h snapshotHeader, err error) {
 	h.index, h.term = le.Uint64(b[16:]), le.Uint64(b[24:])
 	h.journal = journal.Position{Sequence: le.Uint64(b[48:]), Bytes: le.Uint64(b[56:]), Hash: journal.Hash(hash)}
 	h.version, h.logTime = le.Uint32(b[80:]), int64(le.Uint64(b[88:]))
+	if !bytes.Equal(h.encode(), b[:headerBytes]) {
+		return h, fmt.Errorf("%w: the header of the snapshot has fields that this program does not know", proposal.ErrNewerVersion)
+	}
 	return h, nil
 }
 
@@ -109,10 +113,10 @@ func decodePageHead(b []byte) (p page.Page, checksum uint64, err error) {
 	return p, binary.LittleEndian.Uint64(b[24:]), nil
 }
 
-func encodeJournalMark(bytes uint64) []byte {
+func encodeJournalMark(length uint64) []byte {
 	b := make([]byte, markBytes)
 	b[0] = tagJournal
-	binary.LittleEndian.PutUint64(b[8:], bytes)
+	binary.LittleEndian.PutUint64(b[8:], length)
 	return b
 }
 
@@ -135,12 +139,18 @@ func (s *streamWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// end writes the trailer.
-func (s *streamWriter) end(pages uint64) error {
+// encodeEnd is the trailer without its checksum.
+func encodeEnd(pages, length uint64) []byte {
 	b := make([]byte, endBytes)
 	b[0] = tagEnd
 	binary.LittleEndian.PutUint64(b[8:], pages)
-	binary.LittleEndian.PutUint64(b[16:], s.n+endBytes)
+	binary.LittleEndian.PutUint64(b[16:], length)
+	return b
+}
+
+// end writes the trailer.
+func (s *streamWriter) end(pages uint64) error {
+	b := encodeEnd(pages, s.n+endBytes)
 	_, _ = s.crc.Write(b[:offEndCRC])
 	binary.LittleEndian.PutUint32(b[offEndCRC:], s.crc.Sum32())
 	_, err := s.w.Write(b)
@@ -190,8 +200,8 @@ func (s *streamReader) end(pages uint64) error {
 	if want := binary.LittleEndian.Uint32(b[offEndCRC:]); want != sum {
 		return corruptSnapshot("CRC-32C is %08x, it says %08x", sum, want)
 	}
-	if p, n := binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]); p != pages || n != s.n {
-		return corruptSnapshot("%d pages in %d bytes, it says %d in %d", pages, s.n, p, n)
+	if want := encodeEnd(pages, s.n); !bytes.Equal(b[:offEndCRC], want[:offEndCRC]) {
+		return corruptSnapshot("its trailer is %x, want %x: %d pages in %d bytes", b[:offEndCRC], want[:offEndCRC], pages, s.n)
 	}
 	if n, err := io.ReadFull(s, make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		return corruptSnapshot("something follows its end at byte %d", s.n-uint64(n))

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -90,6 +91,9 @@ func checkHeader(b []byte, pos Position) error {
 	}
 	first, start := binary.LittleEndian.Uint64(b[offFirst:]), binary.LittleEndian.Uint64(b[offStart:])
 	before := Hash{binary.LittleEndian.Uint64(b[offHash:]), binary.LittleEndian.Uint64(b[offHash+8:])}
+	if !bytes.Equal(b[:headerLen], encodeHeader(first, start, before)) {
+		return fmt.Errorf("%w: its header has fields that this program does not know", ErrNewerVersion)
+	}
 	if first != pos.Sequence+1 || start != pos.Bytes || before != pos.Hash {
 		return fmt.Errorf("header of sequence %d at byte %d and hash %016x, want sequence %d at byte %d and hash %016x",
 			first, start, before, pos.Sequence+1, pos.Bytes, pos.Hash)

@@ -19,12 +19,16 @@ func sampleOperations() []ledger.Operation {
 	id := func(s string) []byte { return []byte(s) }
 	return []ledger.Operation{
 		{Kind: ledger.KindCreateLedger, ID: id("ledger-1"), Attempt: 1, IssuedAt: sampleTime, Ledger: id("usd"), Asset: id("USD"), Scale: 6},
-		{Kind: ledger.KindCreateAccount, ID: id("open-1"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Ledger: id("usd"),
-			HasFloor: true, Floor: -100, HasCeiling: true, Ceiling: 5_000_000},
+		{
+			Kind: ledger.KindCreateAccount, ID: id("open-1"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Ledger: id("usd"),
+			HasFloor: true, Floor: -100, HasCeiling: true, Ceiling: 5_000_000,
+		},
 		{Kind: ledger.KindCredit, ID: id(sampleUUID), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Amount: 1_000_000, Linked: true},
 		{Kind: ledger.KindTransfer, ID: id("0123456789abcdef"), Attempt: 1, IssuedAt: sampleTime, Debit: id("acct-001"), Credit: id("acct-002"), Amount: 25},
-		{Kind: ledger.KindDebit, ID: id("d"), Attempt: 7, IssuedAt: sampleTime, Debit: id("acct-001"), Amount: 1<<63 - 1,
-			EventTime: -1, Code: 1<<32 - 1, Reference: id("invoice 42")},
+		{
+			Kind: ledger.KindDebit, ID: id("d"), Attempt: 7, IssuedAt: sampleTime, Debit: id("acct-001"), Amount: 1<<63 - 1,
+			EventTime: -1, Code: 1<<32 - 1, Reference: id("invoice 42"),
+		},
 		{Kind: ledger.KindSetLimits, ID: id("limits"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), HasFloor: true, NoCeiling: true},
 		{Kind: ledger.KindSetFrozen, ID: id("freeze"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Frozen: true, FrozenCredits: true},
 		{Kind: ledger.KindCloseAccount, ID: id("close"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001")},
