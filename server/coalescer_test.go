@@ -85,7 +85,7 @@ func (s *coalescerStory) proposal(t *testing.T, want string) *fakeFuture {
 	return f
 }
 
-func wantFailure(t *testing.T, err error, code codes.Code, outcome ballastv1.Outcome) *Failure {
+func wantFailure(t *testing.T, err error, code codes.Code, outcome ballastv1.Outcome) {
 	t.Helper()
 	var f *Failure
 	if !errors.As(err, &f) {
@@ -94,7 +94,6 @@ func wantFailure(t *testing.T, err error, code codes.Code, outcome ballastv1.Out
 	if f.Code != code || f.Outcome != outcome {
 		t.Fatalf("failure is %v %v (%v), want %v %v", f.Code, f.Outcome, f, code, outcome)
 	}
-	return f
 }
 
 const (
@@ -166,8 +165,9 @@ func TestQueueIsBoundedByOperationsAndBytes(t *testing.T) {
 			s.submit(ctx, "h", 1)
 			hold := s.proposal(t, "h")
 			s.submit(ctx, "aaa", 3)
-			failure := wantFailure(t, receive(t, "refusal", s.submit(ctx, "bbb", 3)).err, codes.ResourceExhausted, isNotDone)
-			if failure.RetryAfter <= 0 {
+			err := receive(t, "refusal", s.submit(ctx, "bbb", 3)).err
+			wantFailure(t, err, codes.ResourceExhausted, isNotDone)
+			if asFailure(err).RetryAfter <= 0 {
 				t.Error("no delay is suggested")
 			}
 			s.submit(ctx, "cc", 2)

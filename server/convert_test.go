@@ -187,8 +187,11 @@ func TestAccountOfEachSide(t *testing.T) {
 		side ledger.Side
 		want string
 	}{
-		{move, ledger.SideDebit, "from"}, {move, ledger.SideCredit, "to"}, {move, ledger.SideNone, ""},
-		{debit("d", "x", 1), ledger.SideDebit, "x"}, {credit("c", "x", 1), ledger.SideCredit, "x"},
+		{move, ledger.SideDebit, "from"},
+		{move, ledger.SideCredit, "to"},
+		{move, ledger.SideNone, ""},
+		{debit("d", "x", 1), ledger.SideDebit, "x"},
+		{credit("c", "x", 1), ledger.SideCredit, "x"},
 		{op("o", &ballastv1.CreateAccount{Account: "x"}), ledger.SideCredit, "x"},
 		{op("o", &ballastv1.SetLimits{Account: "x"}), ledger.SideCredit, "x"},
 		{op("o", &ballastv1.SetFrozen{Account: "x"}), ledger.SideCredit, "x"},

@@ -21,7 +21,7 @@ const patience = 10 * time.Second
 // testContext ends with the test, or when patience does.
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	//nolint:usetesting // also for what runs in cleanups, when t.Context has ended
+	// Not t.Context: cleanups use it too, and that one has ended then.
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
@@ -137,6 +137,7 @@ func (r *fakeRaft) LeaderWithID() (raft.ServerAddress, raft.ServerID) {
 	leader := get(r, func() raft.Server { return r.leader })
 	return leader.Address, leader.ID
 }
+
 func (r *fakeRaft) VerifyLeader() raft.Future {
 	return answered(get(r, func() error { return r.verify }))
 }

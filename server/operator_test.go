@@ -298,8 +298,12 @@ func TestTransferWaitsForWhatIsInFlightAndHoldsTheRest(t *testing.T) {
 	wantOperator(t, receive(t, "the transfer", transferred), codes.Unavailable, "timeout")
 	// The failed transfer gives way: what waited is proposed; a new transfer must wait.
 	receive(t, "the held proposal", m.raft.proposals).fail(raft.ErrNotLeader, 0)
-	receive(t, "before", before)
-	receive(t, "after", after)
+	if f := failureOf(t, receive(t, "before", before), codes.Unavailable); f.GetOutcome() != isUnknown {
+		t.Errorf("what was in flight ended %v, want unknown", f.GetOutcome())
+	}
+	if f := failureOf(t, receive(t, "after", after), codes.FailedPrecondition); f.GetOutcome() != isNotDone {
+		t.Errorf("what was held ended %v, want not done", f.GetOutcome())
+	}
 	_, err = m.transfer(t, "b")
 	wantOperator(t, err, codes.Unavailable, "a moment ago")
 }

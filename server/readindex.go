@@ -32,8 +32,8 @@ type ReadIndexConfig struct {
 	State     AppliedState
 	Confirmer Confirmer
 	Logger    hclog.Logger
-	// Marked waits until this term's marker is applied, the term is over, or ctx ends; nil where nothing can be waited
-	// for. It only saves callers a retry: MarkerTerm decides.
+	// Marked waits until this term's marker is committed, or ctx ends; nil where nothing can be waited for. It only saves
+	// callers a retry: MarkerTerm decides.
 	Marked func(ctx context.Context, term uint64) error
 	// RoundTimeout bounds one round. Default 1 s.
 	RoundTimeout time.Duration
@@ -192,16 +192,29 @@ func (r *ReadIndex) round() (uint64, error) {
 
 // marked waits until the marker of term is applied: until then the commit index may lack what earlier leaders committed.
 func (r *ReadIndex) marked(ctx context.Context, term uint64) error {
-	if r.cfg.State.MarkerTerm() < term && r.cfg.Marked != nil {
-		_ = r.cfg.Marked(ctx, term)
-	}
-	if r.cfg.State.MarkerTerm() < term {
-		f := notDone(codes.Unavailable, "this member was elected a moment ago and is not ready yet: try again")
-		f.RetryAfter = retrySoon
-		return f
+	for r.cfg.State.MarkerTerm() < term {
+		if now, ok := leads(r.cfg.Raft); !ok || now != term {
+			return notLeader(nil)
+		}
+		if r.cfg.Marked == nil || ctx.Err() != nil {
+			f := notDone(codes.Unavailable, "this member was elected a moment ago and is not ready yet: try again")
+			f.RetryAfter = retrySoon
+			return f
+		}
+		r.awaitMark(ctx, term)
 	}
 	return nil
 }
+
+// awaitMark waits for the marker of term, but not for long: leadership may be lost meanwhile.
+func (r *ReadIndex) awaitMark(ctx context.Context, term uint64) {
+	ctx, cancel := context.WithTimeout(ctx, markPoll)
+	defer cancel()
+	_ = r.cfg.Marked(ctx, term) // MarkerTerm decides
+}
+
+// markPoll is how often a round that waits for the marker looks whether this member still leads.
+const markPoll = 50 * time.Millisecond
 
 // visible returns the newest index at or below commit that the state machine will ever show. Entries of the library's
 // own never reach it, so waiting for one of theirs would never end; they are rare, so the walk is short.

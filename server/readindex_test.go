@@ -275,6 +275,18 @@ func TestReadWaitsForThisTermsMarker(t *testing.T) {
 	wantRead(t, got, 22)
 }
 
+func TestReadDoesNotWaitForTheMarkerOfALostTerm(t *testing.T) {
+	s := newReadStory(t, func(c *ReadIndexConfig) {
+		c.Marked = func(ctx context.Context, _ uint64) error { <-ctx.Done(); return ctx.Err() }
+	})
+	s.state.mu.Lock()
+	s.state.marker = 4
+	s.state.mu.Unlock()
+	got := s.read(testContext(t))
+	s.raft.with(func(r *fakeRaft) { r.state = raft.Follower })
+	wantFailure(t, receive(t, "a read", got).err, codes.FailedPrecondition, isNotDone)
+}
+
 func TestReadWithoutThisTermsMarkerIsRefused(t *testing.T) {
 	s := newReadStory(t, nil)
 	s.state.marker = 4

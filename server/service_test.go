@@ -37,7 +37,6 @@ type member struct {
 	peers     *fakePeers
 	now       time.Time
 	conn      *grpc.ClientConn
-	options   []grpc.ServerOption
 }
 
 func address(kind, name string) string { return name + "." + kind + ":1" }

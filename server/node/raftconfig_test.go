@@ -46,11 +46,9 @@ func TestAppendsAreBounded(t *testing.T) {
 	must(t, leader.raft.AddNonvoter("follower", follower.address, 0, time.Second).Error())
 	for stored := uint64(0); stored < entries; {
 		request := <-follower.appends
-		if n := len(request.Entries); n > 0 {
-			stored = request.Entries[n-1].Index
-			if n*proposal.MaxBytes > budget {
-				t.Fatalf("a request has %d entries, which may be %d bytes; allowed are %d", n, n*proposal.MaxBytes, budget)
-			}
+		stored = request.last
+		if most := request.entries * proposal.MaxBytes; most > budget {
+			t.Fatalf("a request has %d entries, which may be %d bytes; allowed are %d", request.entries, most, budget)
 		}
 	}
 }
@@ -79,13 +77,19 @@ func lonelyLeader(t *testing.T) member {
 type deafFollower struct {
 	address   raft.ServerAddress
 	transport *raft.InmemTransport
-	appends   chan *raft.AppendEntriesRequest
+	appends   chan appended
+}
+
+// appended is one request: how many entries it had, and the last one that the follower now has.
+type appended struct {
+	entries int
+	last    uint64
 }
 
 func newDeafFollower(t *testing.T) deafFollower {
 	t.Helper()
 	address, trans := raft.NewInmemTransport("")
-	f := deafFollower{address, trans, make(chan *raft.AppendEntriesRequest)}
+	f := deafFollower{address, trans, make(chan appended)}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -109,13 +113,14 @@ func (f deafFollower) serve(stop chan struct{}) {
 				continue
 			}
 			response := &raft.AppendEntriesResponse{Term: request.Term, LastLog: last, Success: request.PrevLogEntry <= last}
-			if n := len(request.Entries); n > 0 && response.Success {
-				last = request.Entries[n-1].Index
+			entries := len(request.Entries)
+			if entries > 0 && response.Success {
+				last = request.Entries[entries-1].Index
 				response.LastLog = last
 			}
-			rpc.Respond(response, nil)
+			rpc.Respond(response, nil) // The request is raft's again.
 			select {
-			case f.appends <- request:
+			case f.appends <- appended{entries, last}:
 			case <-stop:
 				return
 			}
