@@ -80,8 +80,8 @@ func TestVoteGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const golden = "01000000000000010231302e302e302e313a37343131"
-	if found := hex.EncodeToString(record[:len(record)-4]); found != golden {
+	const golden = "01000000000000010231302e302e302e313a373431319a8f7177"
+	if found := hex.EncodeToString(record); found != golden {
 		t.Errorf("expected %s, found %s", golden, found)
 	}
 }

@@ -105,6 +105,7 @@ func (n *node) start() {
 	}
 	n.address = l.Addr().String()
 	n.config = testConfig(n.t, n.name, l.Addr())
+	n.config.Timeouts = Timeouts{} // as in production
 	n.member = start(n.t, l, n.config)
 	n.fsm = &counter{}
 	n.raft, err = raft.NewRaft(raftConfig(n.config.LocalID, n.timeout), n.fsm, n.store, n.store, snapshots, n.member)
@@ -251,8 +252,8 @@ func others(nodes []*node, one *node) []*node {
 // larger than a message, the death of the leader, its return, a follower that comes back after the log it needs is
 // gone, and a transfer of leadership.
 func TestThreeMembers(t *testing.T) {
-	nodes := startCluster(t, 500*time.Millisecond)
-	propose(t, nodes, 1, 200, 64<<10) // 12.5 MiB
+	nodes := startCluster(t, 2*time.Second)
+	propose(t, nodes, 1, 200, 32<<10) // 6 MiB
 	expectCount(t, nodes, 200)
 
 	dead := leader(t, nodes)

@@ -47,13 +47,18 @@ func raftError(err error) error {
 	return status.Error(codes.Unknown, err.Error())
 }
 
-// callError says which call to whom failed. Once calls are stopped, whatever came of it, that is the reason.
+// callError is a failed call's error with the reason for which its context ended, if it did.
 func (p *peer) callError(ctx context.Context, what string, err error) error {
-	switch {
-	case p.transport.calls.Err() != nil:
-		err = raft.ErrTransportShutdown
-	case ctx != nil && ctx.Err() != nil:
+	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	return p.failed(what, err)
+}
+
+// failed says what failed to whom. Once calls are stopped, that is the reason, whatever came of it.
+func (p *peer) failed(what string, err error) error {
+	if p.transport.calls.Err() != nil {
+		err = raft.ErrTransportShutdown
 	}
 	return fmt.Errorf("%s to %s at %s: %w", what, p.id, p.address, err)
 }

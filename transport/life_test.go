@@ -110,7 +110,11 @@ func TestLateAnswers(t *testing.T) {
 	a.StopCalls()
 	b.StopCalls()
 	for call, end := range ends {
-		within(t, call, func() { <-end })
+		within(t, call, func() {
+			if err := <-end; err == nil {
+				t.Errorf("%s: expected it to be stopped", call)
+			}
+		})
 	}
 	within(t, "the late answer", func() { taken.Respond(nil, errors.New("late")) })
 }
@@ -244,9 +248,7 @@ func TestSilentConnection(t *testing.T) {
 	b := startMember(t, "b", nil)
 	b.answerAll(t, success)
 	beat := func() error { return a.AppendEntries(b.id, b.address, heartbeat(a), &raft.AppendEntriesResponse{}) }
-	if err := beat(); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "a heartbeat", func() bool { return beat() == nil })
 	f.frozen.Store(f.dials.Load())
 	if err := beat(); err == nil {
 		t.Error("expected the first heartbeat on the dead connection to fail")

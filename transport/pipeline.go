@@ -101,7 +101,7 @@ func openPipeline(p *peer) (*pipeline, error) {
 func (l *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	parts, err := l.peer.transport.config.split(args)
 	if err != nil {
-		return nil, l.peer.callError(nil, "append", err)
+		return nil, l.peer.failed("append", err)
 	}
 	f := &appendFuture{
 		started: time.Now(), request: args, answer: resp,
@@ -170,7 +170,7 @@ func (l *pipeline) Close() error {
 }
 
 func (l *pipeline) ended() error {
-	return l.peer.callError(nil, "append pipeline", context.Cause(l.ctx))
+	return l.peer.failed("append pipeline", context.Cause(l.ctx))
 }
 
 // readAnswers ends with the pipeline, and the pipeline with it.

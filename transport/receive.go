@@ -8,13 +8,16 @@ type received[M any] struct {
 	err     error
 }
 
+// incoming is a stream of messages.
+type incoming[M any] interface {
+	Recv() (*M, error)
+	Context() context.Context
+}
+
 // receive reads a stream on a goroutine of its own, so that its handler can wait for other things too, and the next
 // message is decoded while raft works on one. The goroutine ends with the handler, as gRPC then ends the stream's
 // context; Close waits for it. Called by a handler that has entered.
-func receive[M any](t *Transport, stream interface {
-	Recv() (*M, error)
-	Context() context.Context
-}) <-chan received[M] {
+func receive[M any](t *Transport, stream incoming[M]) <-chan received[M] {
 	messages := make(chan received[M])
 	t.running.Go(func() {
 		for {

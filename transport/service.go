@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -181,7 +182,7 @@ func (s *service) AppendEntriesPipeline(stream raftv1.RaftService_AppendEntriesP
 	for {
 		select {
 		case m := <-messages:
-			if m.err == io.EOF {
+			if errors.Is(m.err, io.EOF) {
 				return nil
 			}
 			if m.err != nil {

@@ -166,7 +166,7 @@ func (t *Transport) AppendEntries(id raft.ServerID, address raft.ServerAddress, 
 		return finish(resp, appendAnswerFromWire)(call(p, p.control, "heartbeat", t.config.Timeouts.Heartbeat, raftv1.RaftServiceClient.AppendEntries, m))
 	}
 	if err := t.config.shorten(args); err != nil {
-		return p.callError(nil, "append", err)
+		return p.failed("append", err)
 	}
 	m := appendToWire(p.envelope(), args)
 	m.LeaderCommitIndex = provenCommit(args)
