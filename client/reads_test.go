@@ -114,7 +114,10 @@ func TestListingsGoThroughAllPages(t *testing.T) {
 			t.Errorf("page size %d: %d accounts, %d entries missing", size, n, next)
 		}
 	}
-	for range c.ListAccounts(within(t, time.Minute), client.Filter{Prefix: "a-01"}) {
+	for _, err := range c.ListAccounts(within(t, time.Minute), client.Filter{Prefix: "a-01"}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // must not go on
 	}
 }
@@ -153,7 +156,8 @@ func TestOperationTellsWhatBecameOfIt(t *testing.T) {
 func TestStatusOfAllAsksMembersItWasNotTold(t *testing.T) {
 	c, _, members := startTest(t, 3, 2)
 	all := []*ballastv1.Member{
-		{Id: "a/1", ClientAddress: members[0].address}, {Id: "b/1", ClientAddress: members[1].address},
+		{Id: "a/1", ClientAddress: members[0].address},
+		{Id: "b/1", ClientAddress: members[1].address},
 		{Id: "c/1", ClientAddress: members[2].address},
 	}
 	members[0].status = &ballastv1.StatusResponse{Id: "a/1", Members: all}

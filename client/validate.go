@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -65,7 +66,8 @@ func (c *Client) prepare(ops []*ballastv1.Operation) error {
 }
 
 func atPosition(err error, i, n int) error {
-	if invalid, ok := err.(*InvalidError); ok && n > 1 {
+	var invalid *InvalidError
+	if n > 1 && errors.As(err, &invalid) {
 		invalid.Field = fmt.Sprintf("operations[%d].%s", i, invalid.Field)
 	}
 	return err

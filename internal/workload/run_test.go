@@ -163,7 +163,8 @@ func TestGeneratorKeepsToTheConfig(t *testing.T) {
 
 func TestBars(t *testing.T) {
 	rows := []Row{
-		{Name: "a/throughput", Value: 100, Unit: UnitThroughput}, {Name: "a/p99", Value: 5, Unit: UnitLatency},
+		{Name: "a/throughput", Value: 100, Unit: UnitThroughput},
+		{Name: "a/p99", Value: 5, Unit: UnitLatency},
 		{Name: "a/max", Value: 9, Unit: UnitLatency},
 	}
 	allMet, err := ApplyBars(rows, map[string]float64{"a/throughput": 101, "a/p99": 5})
