@@ -50,7 +50,9 @@ func (m *Member) init(ctx context.Context) error {
 	}
 	var file strings.Builder
 	for _, kv := range [][2]string{
-		{"data_dir", m.DataDir()}, {"client_address", m.ClientAddress}, {"member_address", m.MemberAddress},
+		{"data_dir", m.DataDir()},
+		{"client_address", m.ClientAddress},
+		{"member_address", m.MemberAddress},
 		{"operator_address", m.OperatorAddress},
 	} {
 		fmt.Fprintf(&file, "%s = %q\n", kv[0], kv[1])
