@@ -22,16 +22,17 @@ type devCluster struct {
 	t         *testing.T
 	bin, dir  string
 	port      int
+	flags     []string
 	endpoints string
 	dev       *exec.Cmd
 	output    *bytes.Buffer
 	exited    chan struct{}
 }
 
-// startDev builds the programs and starts a cluster of three.
-func startDev(t *testing.T) *devCluster {
+// startDev builds the programs and starts a cluster of three, with further flags of ballast dev.
+func startDev(t *testing.T, flags ...string) *devCluster {
 	t.Helper()
-	c := &devCluster{t: t, bin: t.TempDir(), dir: t.TempDir(), port: freePort(t)}
+	c := &devCluster{t: t, bin: t.TempDir(), dir: t.TempDir(), port: freePort(t), flags: flags}
 	build := exec.Command("go", "build", "-o", c.bin+"/", "./cmd/ballast", "./cmd/ballastd")
 	build.Dir = "../.."
 	if output, err := build.CombinedOutput(); err != nil {
@@ -52,7 +53,8 @@ func (c *devCluster) startAgain() *devCluster {
 func (c *devCluster) start() {
 	c.t.Helper()
 	c.output, c.exited = &bytes.Buffer{}, make(chan struct{})
-	c.dev = exec.Command(filepath.Join(c.bin, "ballast"), "dev", "--dir", filepath.Join(c.dir, "cluster"), "--port", fmt.Sprint(c.port))
+	args := append([]string{"dev", "--dir", filepath.Join(c.dir, "cluster"), "--port", fmt.Sprint(c.port)}, c.flags...)
+	c.dev = exec.Command(filepath.Join(c.bin, "ballast"), args...)
 	c.dev.Stdout, c.dev.Stderr = c.output, c.output
 	c.dev.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.dev.Start(); err != nil {
@@ -128,6 +130,12 @@ func (c *devCluster) begin(args ...string) *command {
 	return run
 }
 
+// exit waits for a command and answers its exit code.
+func (r *command) exit() int {
+	_ = r.cmd.Wait() // the exit code tells
+	return r.cmd.ProcessState.ExitCode()
+}
+
 // wait waits for a command that must succeed.
 func (r *command) wait() string {
 	r.c.t.Helper()
@@ -161,7 +169,7 @@ type status struct {
 func (c *devCluster) status() status {
 	c.t.Helper()
 	run := c.begin("status", "-o", "json")
-	_ = run.cmd.Wait()
+	run.exit()
 	var s status
 	if err := json.Unmarshal(run.out.Bytes(), &s); err != nil {
 		c.t.Fatalf("%v\n%s%s", err, run.out.String(), run.err.String())
