@@ -41,6 +41,7 @@ fuzz: ## Run every fuzzer of the module for FUZZTIME (20s)
 
 .PHONY: nemesis
 nemesis: ## Check linearizability under faults: make nemesis SEED=7 MINUTES=10
+	@mkdir -p .cache
 	$(GO) test -count=1 -timeout 0 -v -run '^TestNemesis$$' -artifacts -outputdir .cache ./tests/linearizability -args -seed $(SEED) -minutes $(MINUTES)
 
 .PHONY: nemesis-planted

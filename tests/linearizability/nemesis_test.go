@@ -18,7 +18,7 @@ func TestNemesisShort(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
-	runRounds(t, Config{Seed: 2, RoundLength: 22 * time.Second}, 0)
+	runRounds(t, Config{Seed: 20, RoundLength: 22 * time.Second}, 0)
 }
 
 // TestNemesis is `make nemesis SEED=.. MINUTES=..`.
