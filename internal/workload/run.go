@@ -30,6 +30,9 @@ type Result struct {
 	Longest time.Duration
 }
 
+// NewResult is the result of no run at all, to merge others into.
+func NewResult(config Config) Result { return Result{Config: config, Latency: newHistogram()} }
+
 // Throughput in operations a second.
 func (r *Result) Throughput() float64 { return float64(r.Operations) / r.Elapsed.Seconds() }
 
