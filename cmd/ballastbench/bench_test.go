@@ -27,7 +27,7 @@ func TestBench(t *testing.T) {
 		t.Fatalf("exit code %d\n%s\n%s", code, &out, &errs)
 	}
 	for _, name := range []string{"lone", "callers64", "bulk"} {
-		if strings.Count(out.String(), name) != 2 {
+		if strings.Count(out.String(), " "+name+" ") != 2 {
 			t.Errorf("want %s of both targets in\n%s", name, &out)
 		}
 	}
