@@ -83,7 +83,7 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 	if failure := m.cfg.Gate.pass(); failure != nil {
 		return nil, m.hinted(failure)
 	}
-	encoded, failure := encodeRequest(operations)
+	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue())
 	if failure != nil {
 		return nil, failure
 	}

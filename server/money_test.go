@@ -138,6 +138,8 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 	}
 	early := credit("e", "x", 1)
 	early.IssuedAt = 0
+	ahead := credit("f", "x", 1)
+	ahead.IssuedAt += int64(2 * time.Hour)
 	for name, c := range map[string]struct {
 		operations []*ballastv1.Operation
 		says       []string
@@ -147,6 +149,7 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 		"too large":         {big, []string{"operations", "bytes"}},
 		"no id":             {[]*ballastv1.Operation{credit("a", "x", 1), credit("", "x", 1)}, []string{"operations[1].id", `found ""`}},
 		"no issue time":     {[]*ballastv1.Operation{early}, []string{"operations[0].issued_at", "found 0"}},
+		"issued far ahead":  {[]*ballastv1.Operation{ahead}, []string{"operations[0].issued_at", "1h0m0s", "found 2h0m0s ahead"}},
 		"no kind":           {[]*ballastv1.Operation{op("k", nil)}, []string{"operations[0].kind"}},
 		"no amount":         {[]*ballastv1.Operation{debit("d", "x", -5)}, []string{"operations[0].amount", "found -5"}},
 		"system account":    {[]*ballastv1.Operation{credit("s", "@usd/debits", 1)}, []string{"operations[0].account", "@usd/debits"}},
