@@ -1,6 +1,7 @@
 package importtest
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,8 @@ func TestMajorityLost(t *testing.T) {
 	c.must("account", "create", "alice", "--ledger", "usd")
 	c.must("credit", "alice", "100.00")
 
-	killed := c.waitForLeader().Members[:2]
+	// A follower applies what was acknowledged when it hears that it was: only then is a stale read of it certain.
+	killed := c.waitForEqualDigests().Members[:2]
 	for _, m := range killed {
 		if err := syscall.Kill(m.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -42,6 +44,12 @@ func TestMajorityLost(t *testing.T) {
 	}
 
 	back := exec.Command(filepath.Join(c.bin, "ballastd"), "run", "--config", filepath.Join(c.dir, "cluster", killed[0].Name, "ballastd.toml"))
+	output, err := os.OpenFile(filepath.Join(c.dir, "cluster", killed[0].Name, "ballastd.log"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	back.Stdout, back.Stderr = output, output
 	if err := back.Start(); err != nil {
 		t.Fatal(err)
 	}
