@@ -14,6 +14,9 @@ type Config struct {
 	DataDir string
 	// ClientAddress, MemberAddress and OperatorAddress are host:port: listened on, and told to others. They differ.
 	ClientAddress, MemberAddress, OperatorAddress string
+	// TLSCA, TLSCertificate and TLSKey are the paths of PEM files: whose certificates are believed, our own, its key. All are
+	// given or none; without them the addresses are loopback addresses.
+	TLSCA, TLSCertificate, TLSKey string
 	// LogLevel is trace, debug, info, warn or error; LogFormat json or text.
 	LogLevel, LogFormat string
 	// LogStore is the kind of raft log: boltdb.
@@ -30,3 +33,6 @@ type Config struct {
 	// ShutdownTimeout bounds an orderly stop: handing leadership over and answering what is in flight.
 	ShutdownTimeout time.Duration
 }
+
+// TLS tells whether connections are secured.
+func (c Config) TLS() bool { return c.TLSCA != "" }

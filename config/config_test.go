@@ -9,6 +9,8 @@ import (
 	"testing"
 )
 
+const tls = "tls_ca = '/ca'\ntls_certificate = '/crt'\ntls_key = '/key'\n"
+
 func env(pairs map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := pairs[name]; return v, ok }
 }
@@ -68,6 +70,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"duration without unit", "heartbeat_timeout = 500", "with its unit"},
 		{"elections before heartbeats", "heartbeat_timeout = '1s'\nelection_timeout = '500ms'", "at least heartbeat_timeout"},
 		{"negative count", "trailing_logs = -1", "whole number"},
+		{"half of TLS", "tls_ca = '/ca'\ntls_key = '/key'", "give all three"},
+		{"all addresses with TLS", tls + "member_address = '0.0.0.0:1'", "told to them"},
+		{"no host with TLS", tls + "member_address = ':1'", "told to them"},
 		{"level", "log_level = 'loud'", "trace, debug, info, warn, error"},
 	}
 	for _, tt := range tests {
@@ -85,8 +90,19 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoopbackAddressesAreAccepted(t *testing.T) {
 	for _, a := range []string{"127.0.0.1:1", "127.8.9.1:65535", "[::1]:7401", "localhost:7401"} {
-		if err := checkLoopback(a); err != nil {
+		if err := errors.Join(checkAddress(a), checkHost(a, false)); err != nil {
 			t.Errorf("%s: %v", a, err)
+		}
+	}
+}
+
+func TestOtherAddressesAreAcceptedWithTLS(t *testing.T) {
+	for _, a := range []string{"10.0.0.1:7411", "[fe80::1]:7411", "db1.example.com:7411"} {
+		got, err := Load(Input{
+			File: file(t, tls+"data_dir = '/d'\nmember_address = '"+a+"'"), LookupEnv: env(nil),
+		})
+		if err != nil || got.MemberAddress != a || !got.TLS() {
+			t.Errorf("%s: %v, %v", a, got, err)
 		}
 	}
 }
@@ -122,7 +138,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("[a.b]\nc = [1, 2]")
 	f.Fuzz(func(t *testing.T, content string) {
 		got, err := Load(Input{File: file(t, content), LookupEnv: env(nil)})
-		if err == nil && (checkLoopback(got.ClientAddress) != nil || got.DataDir == "") {
+		if err == nil && (checkHost(got.ClientAddress, got.TLS()) != nil || got.DataDir == "") {
 			t.Fatalf("%q was accepted as %+v", content, got.Config)
 		}
 	})

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 type Key struct {
 	// Name as in the file, such as "data_dir".
 	Name string
-	// Default is the text of the default value; empty: the key must be given.
+	// Default is the text of the default value; empty: the key must be given, or, where the empty value is allowed, may be.
 	Default string
 	// Help is one line for people.
 	Help string
@@ -27,6 +26,9 @@ func (k Key) Flag() string { return strings.ReplaceAll(k.Name, "_", "-") }
 // Env is the name of the key's environment variable: "BALLAST_DATA_DIR".
 func (k Key) Env() string { return "BALLAST_" + strings.ToUpper(k.Name) }
 
+// optional tells a key without a default that need not be given: one that accepts the empty value.
+func (k Key) optional() bool { return k.set(&Config{}, "") == nil }
+
 // Keys lists every setting, in the order in which people read them.
 func Keys() []Key {
 	return []Key{
@@ -34,6 +36,9 @@ func Keys() []Key {
 		{"client_address", "127.0.0.1:7401", "host:port that answers clients", address(func(c *Config) *string { return &c.ClientAddress })},
 		{"member_address", "127.0.0.1:7411", "host:port that answers other members", address(func(c *Config) *string { return &c.MemberAddress })},
 		{"operator_address", "127.0.0.1:7421", "host:port that answers operators", address(func(c *Config) *string { return &c.OperatorAddress })},
+		{"tls_ca", "", "PEM file of the certificates that are believed; with it, tls_certificate and tls_key, TLS is spoken", path(func(c *Config) *string { return &c.TLSCA })},
+		{"tls_certificate", "", "PEM file of this member's certificate", path(func(c *Config) *string { return &c.TLSCertificate })},
+		{"tls_key", "", "PEM file of its private key", path(func(c *Config) *string { return &c.TLSKey })},
 		{"log_level", "info", "trace, debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "trace", "debug", "info", "warn", "error")},
 		{"log_format", "json", "json or text", oneOf(func(c *Config) *string { return &c.LogFormat }, "json", "text")},
 		{"log_store", "boltdb", "kind of raft log: boltdb", oneOf(func(c *Config) *string { return &c.LogStore }, "boltdb")},
@@ -51,6 +56,14 @@ func text(field func(*Config) *string) func(*Config, string) error {
 		if v == "" {
 			return fmt.Errorf("it must not be empty")
 		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// path may be empty: not given.
+func path(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
 		*field(c) = v
 		return nil
 	}
@@ -90,26 +103,10 @@ func count(field func(*Config) *uint64, low, high uint64) func(*Config, string) 
 
 func address(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		if err := checkLoopback(v); err != nil {
+		if err := checkAddress(v); err != nil {
 			return err
 		}
 		*field(c) = v
 		return nil
 	}
-}
-
-// checkLoopback accepts host:port where host is localhost or a loopback IP and port is fixed: the address is told to others.
-func checkLoopback(v string) error {
-	host, port, err := net.SplitHostPort(v)
-	if err != nil {
-		return fmt.Errorf("expected host:port: %w", err)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("expected a port from 1 to 65535, found %q", port)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("without TLS only loopback addresses are served (127.0.0.1, ::1, localhost), found host %q: "+
-		"money must not travel in the clear; TLS is not there yet in this version", host)
 }

@@ -83,7 +83,7 @@ func choose(key Key, in Input, file map[string]string) (Value, bool) {
 	if v, ok := file[key.Name]; ok {
 		return Value{key.Name, v, "file " + in.File}, true
 	}
-	return Value{key.Name, key.Default, "default"}, key.Default != ""
+	return Value{key.Name, key.Default, "default"}, key.Default != "" || key.optional()
 }
 
 // checkTogether looks at what values mean for each other.
@@ -92,10 +92,17 @@ func checkTogether(c *Config) (problems []string) {
 		problems = append(problems, fmt.Sprintf("election_timeout = %v must be at least heartbeat_timeout = %v",
 			c.ElectionTimeout, c.HeartbeatTimeout))
 	}
+	if given := []string{c.TLSCA, c.TLSCertificate, c.TLSKey}; slices.Contains(given, "") && strings.Join(given, "") != "" {
+		problems = append(problems, fmt.Sprintf("tls_ca = %q, tls_certificate = %q, tls_key = %q: give all three, or none",
+			c.TLSCA, c.TLSCertificate, c.TLSKey))
+	}
 	seen := map[string]string{}
 	for _, a := range []struct{ key, address string }{
 		{"client_address", c.ClientAddress}, {"member_address", c.MemberAddress}, {"operator_address", c.OperatorAddress},
 	} {
+		if err := checkHost(a.address, c.TLS()); err != nil {
+			problems = append(problems, fmt.Sprintf("%s = %q: %v", a.key, a.address, err))
+		}
 		if other, ok := seen[a.address]; ok {
 			problems = append(problems, fmt.Sprintf("%s and %s are both %s; each needs its own", other, a.key, a.address))
 		}

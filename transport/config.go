@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/ballastdb/ballast/internal/guard"
 )
@@ -43,8 +44,13 @@ type Config struct {
 	// SpoolDir holds snapshots while they arrive, unnamed: nothing is left after a crash. It must be on a disk with room
 	// for one. Required.
 	SpoolDir string
-	// DialOptions are added last, so they override: transport credentials above all (default: none, plain TCP).
+	// DialOptions are added last, so they override.
 	DialOptions []grpc.DialOption
+	// Credentials secure the connections to the member with this name; nil: none, plain TCP.
+	Credentials func(name string) credentials.TransportCredentials
+	// Caller is the name that the one who makes a call has proven to have; nil: nobody proves a name. Messages that say that
+	// they come from another member are refused.
+	Caller func(ctx context.Context) (string, error)
 	// Dial opens a connection to a member's address; default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Timeouts that are zero get their defaults.

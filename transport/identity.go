@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -86,6 +87,26 @@ func (i Identity) check(e *raftv1.Envelope, from []byte) error {
 	if string(e.GetFromIncarnation()) != string(incarnation[:]) {
 		return fmt.Errorf("sender's incarnation: expected %s as in its server id, found %s",
 			idText(incarnation[:]), idText(e.GetFromIncarnation()))
+	}
+	return nil
+}
+
+// checkCaller says why who made the call is not the member that the message says it comes from, or nil. from is as in
+// check: nil where the message names nobody.
+func (c *Config) checkCaller(ctx context.Context, from []byte) error {
+	if c.Caller == nil {
+		return nil
+	}
+	caller, err := c.Caller(ctx)
+	if err != nil || from == nil {
+		return err
+	}
+	name, _, err := ParseServerID(raft.ServerID(from))
+	if err != nil {
+		return fmt.Errorf("sender: %w", err)
+	}
+	if name != caller {
+		return fmt.Errorf("sender: expected a message of member %s, as its certificate says, found one of member %s", caller, name)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	if err != nil {
 		return installError(err)
 	}
-	if err := s.admit(header.GetEnvelope(), header.GetHeader()); err != nil {
+	if err := s.admit(ctx, header.GetEnvelope(), header.GetHeader()); err != nil {
 		return err
 	}
 	if header.GetSize() < 0 {

@@ -31,7 +31,7 @@ type lane struct {
 	socket     *socketHolder
 }
 
-func newLane(c *Config, address string) (*lane, error) {
+func newLane(c *Config, name, address string) (*lane, error) {
 	holder := &socketHolder{}
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		conn, err := c.Dial(ctx, address)
@@ -40,8 +40,12 @@ func newLane(c *Config, address string) (*lane, error) {
 		}
 		return holder.hold(conn), nil
 	}
+	secure := insecure.NewCredentials()
+	if c.Credentials != nil {
+		secure = c.Credentials(name)
+	}
 	options := append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(secure),
 		grpc.WithContextDialer(dial),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstRedial, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxRedial},

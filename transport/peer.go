@@ -25,13 +25,13 @@ type peer struct {
 }
 
 func newPeer(t *Transport, id raft.ServerID, address raft.ServerAddress) (*peer, error) {
-	_, incarnation, err := ParseServerID(id)
+	name, incarnation, err := ParseServerID(id)
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{transport: t, id: id, address: address, incarnation: incarnation}
 	for _, l := range []**lane{&p.control, &p.appends, &p.installs} {
-		if *l, err = newLane(&t.config, string(address)); err != nil {
+		if *l, err = newLane(&t.config, name, string(address)); err != nil {
 			return nil, errors.Join(fmt.Errorf("peer %s at %s: %w", id, address, err), p.close())
 		}
 	}

@@ -27,16 +27,19 @@ type service struct {
 const maxRefusalsSaid = 64
 
 // admit refuses a message that is not for this member.
-func (s *service) admit(e *raftv1.Envelope, from *raftv1.Header) error {
+func (s *service) admit(ctx context.Context, e *raftv1.Envelope, from *raftv1.Header) error {
 	var id []byte
 	if from != nil {
 		id = from.GetId()
 	}
-	return s.admitID(e, id)
+	return s.admitID(ctx, e, id)
 }
 
-func (s *service) admitID(e *raftv1.Envelope, id []byte) error {
+func (s *service) admitID(ctx context.Context, e *raftv1.Envelope, id []byte) error {
 	err := s.transport.config.check(e, id)
+	if err == nil {
+		err = s.transport.config.checkCaller(ctx, id)
+	}
 	if err == nil {
 		return nil
 	}
@@ -128,7 +131,7 @@ func exchange[R, A any](ctx context.Context, t *Transport, command any, toWire f
 
 // AppendEntries implements raftv1.RaftServiceServer.
 func (s *service) AppendEntries(ctx context.Context, m *raftv1.AppendEntriesRequest) (*raftv1.AppendEntriesResponse, error) {
-	if err := s.admit(m.GetEnvelope(), m.GetHeader()); err != nil {
+	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
 	r, err := appendFromWire(m)
@@ -141,7 +144,7 @@ func (s *service) AppendEntries(ctx context.Context, m *raftv1.AppendEntriesRequ
 
 // RequestVote implements raftv1.RaftServiceServer.
 func (s *service) RequestVote(ctx context.Context, m *raftv1.RequestVoteRequest) (*raftv1.RequestVoteResponse, error) {
-	if err := s.admit(m.GetEnvelope(), m.GetHeader()); err != nil {
+	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
 	return exchange(ctx, s.transport, voteFromWire(m), voteAnswerToWire)
@@ -149,7 +152,7 @@ func (s *service) RequestVote(ctx context.Context, m *raftv1.RequestVoteRequest)
 
 // RequestPreVote implements raftv1.RaftServiceServer.
 func (s *service) RequestPreVote(ctx context.Context, m *raftv1.RequestPreVoteRequest) (*raftv1.RequestPreVoteResponse, error) {
-	if err := s.admit(m.GetEnvelope(), m.GetHeader()); err != nil {
+	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
 	return exchange(ctx, s.transport, preVoteFromWire(m), preVoteAnswerToWire)
@@ -157,15 +160,15 @@ func (s *service) RequestPreVote(ctx context.Context, m *raftv1.RequestPreVoteRe
 
 // TimeoutNow implements raftv1.RaftServiceServer.
 func (s *service) TimeoutNow(ctx context.Context, m *raftv1.TimeoutNowRequest) (*raftv1.TimeoutNowResponse, error) {
-	if err := s.admit(m.GetEnvelope(), m.GetHeader()); err != nil {
+	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
 	return exchange(ctx, s.transport, timeoutNowFromWire(m), timeoutNowAnswerToWire)
 }
 
 // ConfirmTerm implements raftv1.RaftServiceServer. The term is read here and now: after the question arrived.
-func (s *service) ConfirmTerm(_ context.Context, m *raftv1.ConfirmTermRequest) (*raftv1.ConfirmTermResponse, error) {
-	if err := s.admitID(m.GetEnvelope(), nil); err != nil {
+func (s *service) ConfirmTerm(ctx context.Context, m *raftv1.ConfirmTermRequest) (*raftv1.ConfirmTermResponse, error) {
+	if err := s.admitID(ctx, m.GetEnvelope(), nil); err != nil {
 		return nil, err
 	}
 	return &raftv1.ConfirmTermResponse{Term: s.transport.config.CurrentTerm()}, nil

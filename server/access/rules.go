@@ -1,0 +1,57 @@
+package access
+
+import (
+	"google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+
+	"github.com/ballastdb/ballast/internal/tlsauth"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
+)
+
+// Rules is the table. A call that is not in it is refused, and a test fails.
+func Rules() Table {
+	var (
+		reader   = Rule{Least: tlsauth.Reader}
+		writer   = Rule{Least: tlsauth.Writer}
+		operator = Rule{Least: tlsauth.Operator}
+		// member: among members only; no client, whatever its role, speaks raft.
+		member = Rule{Least: tlsauth.Member}
+		// anyone: clients of every role, and members, which ask each other how they are.
+		anyone = Rule{Least: tlsauth.Reader, Members: true}
+	)
+	return Table{
+		ballastv1.MoneyService_Submit_FullMethodName:       writer,
+		ballastv1.MoneyService_SubmitStream_FullMethodName: writer,
+		ballastv1.MoneyService_GetAccounts_FullMethodName:  reader,
+		ballastv1.MoneyService_ListAccounts_FullMethodName: reader,
+		ballastv1.MoneyService_GetStatement_FullMethodName: reader,
+		ballastv1.MoneyService_GetOperation_FullMethodName: reader,
+		ballastv1.MoneyService_ListLedgers_FullMethodName:  reader,
+
+		ballastv1.OperatorService_Status_FullMethodName:             anyone,
+		ballastv1.OperatorService_GetSettings_FullMethodName:        reader,
+		ballastv1.OperatorService_SetSettings_FullMethodName:        operator,
+		ballastv1.OperatorService_Bootstrap_FullMethodName:          operator,
+		ballastv1.OperatorService_AddMember_FullMethodName:          operator,
+		ballastv1.OperatorService_PromoteMember_FullMethodName:      operator,
+		ballastv1.OperatorService_RemoveMember_FullMethodName:       operator,
+		ballastv1.OperatorService_TransferLeadership_FullMethodName: operator,
+
+		raftv1.RaftService_AppendEntries_FullMethodName:         member,
+		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,
+		raftv1.RaftService_RequestVote_FullMethodName:           member,
+		raftv1.RaftService_RequestPreVote_FullMethodName:        member,
+		raftv1.RaftService_TimeoutNow_FullMethodName:            member,
+		raftv1.RaftService_InstallSnapshot_FullMethodName:       member,
+		raftv1.RaftService_ConfirmTerm_FullMethodName:           member,
+
+		grpc_health_v1.Health_Check_FullMethodName: anyone,
+		grpc_health_v1.Health_List_FullMethodName:  anyone,
+		grpc_health_v1.Health_Watch_FullMethodName: anyone,
+
+		reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName:      reader,
+		reflectionv1alpha.ServerReflection_ServerReflectionInfo_FullMethodName: reader,
+	}
+}
