@@ -29,6 +29,9 @@ type config struct {
 	logger      hclog.Logger
 	dialOptions []grpc.DialOption
 	now         func() time.Time
+	// secured: there are credentials. err is what an option ended with.
+	secured bool
+	err     error
 }
 
 // WithTimeout sets how long a call takes at most where its context has no deadline; default DefaultTimeout.
@@ -39,7 +42,10 @@ func WithLogger(l hclog.Logger) Option { return func(c *config) { c.logger = l }
 
 // WithTransportCredentials secures the connections; default none, which servers accept on loopback only.
 func WithTransportCredentials(creds credentials.TransportCredentials) Option {
-	return WithDialOptions(grpc.WithTransportCredentials(creds))
+	return func(c *config) {
+		c.secured = true
+		WithDialOptions(grpc.WithTransportCredentials(creds))(c)
+	}
 }
 
 // WithDialOptions adds gRPC dial options. A grpc.WithContextDialer can map the addresses of leader hints to others, as
@@ -55,6 +61,9 @@ func newConfig(options []Option) (*config, error) {
 	c := &config{timeout: DefaultTimeout, now: time.Now}
 	for _, option := range options {
 		option(c)
+	}
+	if c.err != nil {
+		return nil, c.err
 	}
 	if c.logger == nil {
 		c.logger = hclog.NewNullLogger()

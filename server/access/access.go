@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/tap"
 
 	"github.com/ballastdb/ballast/internal/tlsauth"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // Rule says who may make a call.
@@ -37,17 +38,27 @@ type Table map[string]Rule
 // Check says why a caller may not make a call, as a status, or nil. caller and refused are what tlsauth.FromContext says.
 func (t Table) Check(method string, caller tlsauth.Identity, refused error) error {
 	if refused != nil {
-		return status.Error(codes.Unauthenticated, refused.Error())
+		return refusal(codes.Unauthenticated, refused.Error())
 	}
 	rule, ok := t[method]
 	switch {
 	case !ok:
-		return status.Errorf(codes.Unimplemented, "there is no call %.200s in this version", method)
+		return refusal(codes.Unimplemented, fmt.Sprintf("there is no call %.200s in this version", method))
 	case !rule.Allows(caller.Role):
-		return status.Errorf(codes.PermissionDenied, "%s needs the role %s, and this certificate is that of %s: use another certificate",
-			method, rule.Least, caller)
+		return refusal(codes.PermissionDenied, fmt.Sprintf(
+			"%s needs the role %s, and this certificate is that of %s: use another certificate", method, rule.Least, caller))
 	}
 	return nil
+}
+
+// refusal says that nothing was done as well: callers that move money must know.
+func refusal(code codes.Code, message string) error {
+	s := status.New(code, message)
+	detailed, err := s.WithDetails(&ballastv1.Failure{Outcome: ballastv1.Outcome_OUTCOME_NOT_DONE})
+	if err != nil { // only for code OK
+		return s.Err()
+	}
+	return detailed.Err()
 }
 
 // Guard checks every call on servers with TLS, and says in the log who was refused and why.

@@ -15,6 +15,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/transport"
@@ -24,6 +25,8 @@ import (
 type Options struct {
 	// Config has been checked by config.Load.
 	Config config.Config
+	// TLS has the certificates that Config names, made with OpenTLS; nil: none are configured, and connections are plain.
+	TLS *tlsauth.Store
 	// Logger is everybody's.
 	Logger hclog.Logger
 	// Fatal must end the process. It is called, from any goroutine, where going on would be wrong: the raft log cannot be
@@ -39,6 +42,7 @@ type node struct {
 
 	// On the disk.
 	dir       *datadir.Dir
+	security  *security
 	identity  transport.Identity
 	id        raft.ServerID
 	log       *logstore.Store
@@ -87,6 +91,7 @@ func Run(ctx context.Context, options Options) error {
 func (n *node) build() error {
 	for _, floor := range []func() error{
 		n.openDataDir,
+		n.secure,
 		n.bindAddresses,
 		n.openLog,
 		n.openSnapshots,
@@ -157,9 +162,10 @@ func (n *node) openStateMachine() (err error) {
 func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
-		Logger:   n.Logger.Named("transport"),
-		SpoolDir: n.dir.Snapshots(),
-		Dial:     n.hooks.dial,
+		Logger:      n.Logger.Named("transport"),
+		SpoolDir:    n.dir.Snapshots(),
+		Dial:        n.hooks.dial,
+		Credentials: n.security.peer, Caller: n.security.caller(),
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 	})
@@ -182,7 +188,7 @@ func (n *node) startRaft() (err error) {
 
 // serveMembers answers the other members.
 func (n *node) serveMembers() error {
-	s := grpc.NewServer(transport.ServerOptions(0)...)
+	s := grpc.NewServer(append(transport.ServerOptions(0), n.security.serverOptions()...)...)
 	n.transport.Register(s)
 	stop := serve(s, n.listeners.member, n.failed)
 	n.undo.push("stop answering members", func(context.Context) error {
@@ -196,6 +202,7 @@ func (n *node) serveMembers() error {
 // serveCallers answers clients and operators.
 func (n *node) serveCallers() error {
 	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal})
+	options = append(options, n.security.serverOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
 	stopOperator := serve(operator, n.listeners.operator, n.failed)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/roster"
@@ -53,7 +52,7 @@ func (n *node) makeServices() error {
 	n.gate = &server.Gate{}
 	n.health = server.NewHealth(n.raft, n.gate, 0)
 	n.undo.pushClose("end the watch over health", run(n.health.Run))
-	peers := server.NewStatusPeers(grpc.WithTransportCredentials(insecure.NewCredentials()))
+	peers := server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
 	n.undo.pushClose("close connections to other members' operator services", func() error {
 		peers.Close()
 		return nil
