@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ type app struct {
 	output    string
 	endpoints string
 	timeout   time.Duration
+	// ca, cert and key are the files of TLS: all, or none.
+	ca, cert, key string
 
 	format render.Format
 	client *client.Client
@@ -42,6 +45,9 @@ func (a *app) checkFlags() (err error) {
 	}
 	if a.timeout <= 0 {
 		return usagef("--timeout %s: it must be positive, such as 5s", a.timeout)
+	}
+	if given := []string{a.ca, a.cert, a.key}; slices.Contains(given, "") && strings.Join(given, "") != "" {
+		return usagef("--ca %q, --cert %q, --key %q: give all three, or none", a.ca, a.cert, a.key)
 	}
 	return nil
 }
@@ -57,7 +63,11 @@ func (a *app) connect() (*client.Client, error) {
 			endpoints = append(endpoints, endpoint)
 		}
 	}
-	c, err := client.New(endpoints, client.WithTimeout(a.timeout))
+	options := []client.Option{client.WithTimeout(a.timeout)}
+	if a.ca != "" {
+		options = append(options, client.WithTLS(a.ca, a.cert, a.key))
+	}
+	c, err := client.New(endpoints, options...)
 	if err != nil {
 		return nil, usagef("--endpoints %q: %v", a.endpoints, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -61,11 +62,17 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVarP(&a.output, "output", "o", "table", "output `format`: table, json or csv")
 	flags.StringVar(&a.endpoints, "endpoints", endpointsFromEnvironment(), "client addresses of members, comma-separated; also BALLAST_ENDPOINTS")
 	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to wait for the cluster")
+	flags.StringVar(&a.ca, "ca", os.Getenv("BALLAST_CA"), "PEM `file` of the authority that members are believed by; also BALLAST_CA")
+	flags.StringVar(&a.cert, "cert", os.Getenv("BALLAST_CERT"), "PEM `file` of your certificate; also BALLAST_CERT")
+	flags.StringVar(&a.key, "key", os.Getenv("BALLAST_KEY"), "PEM `file` of its private key; also BALLAST_KEY")
 	root.AddCommand(
 		newDevCommand(a),
 		group("cluster", "Form a cluster", newClusterBootstrapCommand(a), newClusterJoinCommand(a)),
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
 		newStatusCommand(a),
+		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a)),
+		group("certs", "Make and look at certificates", newCertsCACommand(a), newCertsIssueCommand(a), newCertsRenewCommand(a),
+			newCertsShowCommand(a)),
 		group("ledger", "Make and list ledgers", newLedgerCreateCommand(a), newLedgerListCommand(a)),
 		group("account", "Make, read and change accounts", newAccountCreateCommand(a), newAccountGetCommand(a), newAccountListCommand(a),
 			newAccountSetCommand(a), newAccountFreezeCommand(a), newAccountThawCommand(a), newAccountCloseCommand(a)),

@@ -5,30 +5,26 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/server/node"
 )
 
 func runCommand(io stdio) *cobra.Command {
-	var file string
 	cmd := &cobra.Command{
 		Use:   "run [--config FILE] [--data-dir D]",
 		Short: "Run the member whose data directory is D until SIGTERM or SIGINT",
-		Args:  cobra.NoArgs,
+		Long: "Run the member whose data directory is D until SIGTERM or SIGINT. SIGHUP reads the configuration and the\n" +
+			"certificates again: renewed certificates and log_level take effect at once, the log says what was done.",
+		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file (TOML)")
-	for _, key := range config.Keys() {
-		// The default stands in the help and not in the flag: a flag that was not given must not win.
-		help := key.Help
-		if key.Default != "" {
-			help += " (default " + key.Default + ")"
-		}
-		cmd.Flags().String(key.Flag(), "", help)
-	}
+	load := configFlags(cmd, io)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		loaded, err := config.Load(config.Input{File: file, Flags: given(cmd.Flags()), LookupEnv: io.lookupEnv})
+		loaded, err := load()
+		if err != nil {
+			return err
+		}
+		certificates, err := node.OpenTLS(loaded.Config)
 		if err != nil {
 			return err
 		}
@@ -36,8 +32,11 @@ func runCommand(io stdio) *cobra.Command {
 		for _, v := range loaded.Values {
 			logger.Debug("configured", "key", v.Key, "value", v.Text, "origin", v.Origin)
 		}
+		r := &reloader{logger: logger, load: load, running: loaded, certificates: certificates}
+		defer r.onHangup()()
 		return failed(node.Run(cmd.Context(), node.Options{
 			Config: loaded.Config,
+			TLS:    certificates,
 			Logger: logger,
 			Fatal: func(err error) {
 				logger.Error("fatal: this process ends now; starting it again is safe", "error", err)
@@ -46,17 +45,6 @@ func runCommand(io stdio) *cobra.Command {
 		}))
 	}
 	return cmd
-}
-
-// given answers the flags that stand on the command line, by the name of their key.
-func given(flags *pflag.FlagSet) map[string]string {
-	values := map[string]string{}
-	for _, key := range config.Keys() {
-		if f := flags.Lookup(key.Flag()); f.Changed {
-			values[key.Name] = f.Value.String()
-		}
-	}
-	return values
 }
 
 func newLogger(c config.Config, io stdio) hclog.Logger {
