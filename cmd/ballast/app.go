@@ -69,6 +69,9 @@ func (a *app) connect() (*client.Client, error) {
 	}
 	c, err := client.New(endpoints, options...)
 	if err != nil {
+		if a.ca != "" {
+			return nil, usagef("--endpoints %q, --ca %s, --cert %s, --key %s: %v", a.endpoints, a.ca, a.cert, a.key, err)
+		}
 		return nil, usagef("--endpoints %q: %v", a.endpoints, err)
 	}
 	a.client = c

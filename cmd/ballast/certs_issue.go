@@ -21,9 +21,9 @@ func newCertsIssueCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "issue --ca-dir DIR --out DIR (--member NAME --host H... | --client NAME --role ROLE)",
 		Short: "Make a certificate and key for a member or a client",
-		Long: "Make OUT/NAME.crt and OUT/NAME.key, mode 0600, for a member or a client. A member's certificate names the hosts\n" +
-			"of its three addresses. A client's has a role: reader (balances, statements, status), writer (moves money too) or\n" +
-			"operator (changes the cluster too). Nothing is overwritten.",
+		Long: "Make OUT/NAME.crt and OUT/NAME.key, mode 0600, for a member or a client. A member's certificate\n" +
+			"names the hosts of its three addresses. A client's has a role: reader (balances, statements, status),\n" +
+			"writer (moves money too) or operator (changes the cluster too). Nothing is overwritten.",
 		Example: "  ballast certs issue --ca-dir ca --out node-1 --member node-1 --host 10.0.0.1 --host db1.example.com\n" +
 			"  ballast certs issue --ca-dir ca --out billing --client billing --role writer",
 		Args: args(),

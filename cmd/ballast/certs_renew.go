@@ -16,9 +16,10 @@ func newCertsRenewCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "renew --ca-dir DIR CERTIFICATE.crt",
 		Short: "Put a new end date on a certificate",
-		Long: "Replace a certificate by one for the same identity, hosts and key with a new end date. The file is replaced in one\n" +
-			"step: whoever reads it sees the old or the new one. Also for one that has expired. Then: systemctl reload ballastd\n" +
-			"(SIGHUP) on a member; clients notice by themselves. For a new key, or other hosts, issue a new certificate.",
+		Long: "Replace a certificate, which may have expired, by one for the same identity, hosts and key with a new\n" +
+			"end date. The file is replaced in one step: whoever reads it sees the old or the new one. A member\n" +
+			"reads it again at SIGHUP; clients notice by themselves. For a new key, or other hosts, issue a new\n" +
+			"certificate.",
 		Example: "  ballast certs renew --ca-dir ca node-1/node-1.crt",
 		Args:    args("CERTIFICATE"),
 	}

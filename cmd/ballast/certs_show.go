@@ -10,7 +10,7 @@ func newCertsShowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show FILE...",
 		Short:   "Show whose certificates are and when they end",
-		Long:    "Show every certificate of the files: whose it is, for which hosts, when it ends. Exits 1 where one is not in force.",
+		Long:    "Show every certificate of the files: whose it is, for which hosts, when it ends. Exits 1 where one is\nnot in force.",
 		Example: "  ballast certs show /etc/ballast/*.crt",
 		Args:    args("FILE..."),
 	}

@@ -32,6 +32,7 @@ type fakeCluster struct {
 	fail, failRead error
 	status         *ballastv1.StatusResponse
 	answerNothing  bool
+	settings       *ballastv1.Settings
 }
 
 const fakeTime = 1_700_000_000_000_000_000

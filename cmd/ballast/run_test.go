@@ -355,7 +355,9 @@ func TestEveryVerbHasHelp(t *testing.T) {
 
 // testdata/help.txt is what people see; UPDATE_GOLDEN=1 writes it anew.
 func TestHelpGolden(t *testing.T) {
-	t.Setenv("BALLAST_ENDPOINTS", "")
+	for _, name := range []string{"BALLAST_ENDPOINTS", "BALLAST_CA", "BALLAST_CERT", "BALLAST_KEY"} {
+		t.Setenv(name, "")
+	}
 	var got strings.Builder
 	var walk func(cmd *cobra.Command, path []string)
 	walk = func(cmd *cobra.Command, path []string) {

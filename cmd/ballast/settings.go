@@ -107,9 +107,10 @@ func parseSettings(assignments []string) (*ballastv1.Settings, error) {
 
 func newSettingsGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "get [NAME]",
-		Short: "Show the replicated settings",
-		Args:  args("[NAME]"),
+		Use:     "get [NAME]",
+		Short:   "Show the replicated settings",
+		Example: "  ballast settings get\n  ballast settings get id_window",
+		Args:    args("[NAME]"),
 	}
 	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, args []string) error {
 		name := ""
@@ -132,8 +133,8 @@ func newSettingsSetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME=VALUE...",
 		Short: "Change replicated settings, all of them or none",
-		Long: "Change replicated settings: on every member at the same log index, and kept over restarts. Several are changed\n" +
-			"together or not at all. Settings: " + settingNames() + ".",
+		Long: "Change replicated settings: on every member at the same log index, and kept over restarts. Several are\n" +
+			"changed together or not at all. Settings:\n" + settingNames() + ".",
 		Example: "  ballast settings set id_window=72h checkpoint_interval=5000",
 		Args:    args("NAME=VALUE..."),
 	}
