@@ -27,6 +27,9 @@ type ListenConfig struct {
 	MaxStreams uint32
 }
 
+// maxHeaderBytes bounds the headers of a call.
+const maxHeaderBytes = 16 << 10
+
 // ServerOptions are the options of a gRPC server under cfg: limits of messages and calls, keepalive, and interceptors
 // that end the process on a panic and log slow and failed calls at debug.
 func ServerOptions(cfg ListenConfig) []grpc.ServerOption {
@@ -39,6 +42,7 @@ func ServerOptions(cfg ListenConfig) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(cfg.MaxReceive),
 		grpc.MaxSendMsgSize(cfg.MaxSend),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(10 * time.Second),
 		// A client that went away without a word is noticed within 15 s; one that pings faster than every 5 s is cut off.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),

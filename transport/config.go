@@ -26,6 +26,10 @@ const (
 	chunkBytes = 256 << 10
 	// minMaxMessageBytes leaves room for a chunk.
 	minMaxMessageBytes = 2*chunkBytes + messageOverhead
+	// maxStreams bounds the calls at the same time on one connection; a member makes a handful.
+	maxStreams = 1024
+	// maxHeaderBytes bounds the headers of a call.
+	maxHeaderBytes = 16 << 10
 	// pipelineDepth is how many of raft's appends a pipeline keeps in flight.
 	pipelineDepth = 2
 )
@@ -163,5 +167,9 @@ func ServerOptions(maxMessageBytes int) []grpc.ServerOption {
 	if maxMessageBytes == 0 {
 		maxMessageBytes = DefaultMaxMessageBytes
 	}
-	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes)}
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
+		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ConnectionTimeout(10 * time.Second),
+	}
 }

@@ -45,6 +45,8 @@ type Options struct {
 	Config map[string]string
 	// Env are more environment variables of every member, "NAME=value".
 	Env []string
+	// TLS secures all connections, with an authority of the cluster's own.
+	TLS bool
 }
 
 // Cluster is a set of members. Members may be used by one goroutine each; the Cluster's own methods by one at a time.
@@ -54,8 +56,9 @@ type Cluster struct {
 	// Members in order of their numbers.
 	Members []*Member
 
-	options Options
-	binary  string
+	options  Options
+	binary   string
+	security *security // nil: connections are plain
 }
 
 // New builds ballastd and initialises the members' data directories. Nothing runs yet. Close ends what runs later.
@@ -72,6 +75,12 @@ func New(ctx context.Context, options Options) (*Cluster, error) {
 	c := &Cluster{ID: uuid.New(), options: options, binary: filepath.Join(options.Dir, "ballastd")}
 	if err := binary(ctx, options.Tags, c.binary); err != nil {
 		return nil, err
+	}
+	if options.TLS {
+		var err error
+		if c.security, err = newSecurity(options.Dir, c.ID); err != nil {
+			return nil, err
+		}
 	}
 	network, err := freeNetwork(options.Members)
 	if err != nil {

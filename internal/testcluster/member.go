@@ -11,9 +11,9 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/ballastdb/ballast/internal/faults"
+	"github.com/ballastdb/ballast/internal/tlsauth"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -27,6 +27,8 @@ type Member struct {
 	Dir string
 	// ClientAddress, MemberAddress and OperatorAddress are host:port.
 	ClientAddress, MemberAddress, OperatorAddress string
+	// TLS are the member's certificates in a cluster with TLS.
+	TLS tlsauth.Files
 
 	cluster *Cluster
 	process *process
@@ -56,6 +58,9 @@ func (m *Member) init(ctx context.Context) error {
 		{"operator_address", m.OperatorAddress},
 	} {
 		fmt.Fprintf(&file, "%s = %q\n", kv[0], kv[1])
+	}
+	if err := m.secure(&file); err != nil {
+		return err
 	}
 	for key, value := range m.cluster.options.Config {
 		fmt.Fprintf(&file, "%s = %q\n", key, value)
@@ -129,6 +134,9 @@ func (m *Member) Resume() error { return m.signal(syscall.SIGCONT) }
 // Terminate asks the process to stop in order, with SIGTERM, and does not wait: see Wait.
 func (m *Member) Terminate() error { return m.signal(syscall.SIGTERM) }
 
+// Hangup sends SIGHUP: the member reads its log level and certificates again.
+func (m *Member) Hangup() error { return m.signal(syscall.SIGHUP) }
+
 func (m *Member) signal(s syscall.Signal) error {
 	if m.process == nil {
 		return fmt.Errorf("%s was never started", m.Name)
@@ -182,7 +190,7 @@ func (m *Member) Status(ctx context.Context) (*ballastv1.StatusResponse, error) 
 
 func (m *Member) connect() (err error) {
 	m.conn, err = grpc.NewClient(m.OperatorAddress,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithConnectParams(quickReconnect()))
+		grpc.WithTransportCredentials(m.cluster.operatorCredentials()), grpc.WithConnectParams(quickReconnect()))
 	return err
 }
 

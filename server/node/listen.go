@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 
 	"github.com/ballastdb/ballast/config"
@@ -19,23 +20,24 @@ const streamsEnd = 500 * time.Millisecond
 // listeners are bound before anything runs: an address in use is found out at once.
 type listeners struct{ client, member, operator net.Listener }
 
-func listen(c config.Config) (*listeners, error) {
+func listen(c config.Config, logger hclog.Logger) (*listeners, error) {
 	l := &listeners{}
 	for _, each := range []struct {
 		to      *net.Listener
 		key     string
 		address string
+		most    int
 	}{
-		{&l.client, "client_address", c.ClientAddress},
-		{&l.member, "member_address", c.MemberAddress},
-		{&l.operator, "operator_address", c.OperatorAddress},
+		{&l.client, "client_address", c.ClientAddress, callerConnections},
+		{&l.member, "member_address", c.MemberAddress, memberConnections},
+		{&l.operator, "operator_address", c.OperatorAddress, callerConnections},
 	} {
 		listener, err := net.Listen("tcp", each.address)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s = %s: %w; stop the process that has it, or configure another address",
 				each.key, each.address, err), l.close())
 		}
-		*each.to = listener
+		*each.to = &limited{Listener: listener, most: each.most, logger: logger.With("address", each.address)}
 	}
 	return l, nil
 }

@@ -123,7 +123,7 @@ func (n *node) openDataDir() (err error) {
 }
 
 func (n *node) bindAddresses() (err error) {
-	if n.listeners, err = listen(n.Config); err != nil {
+	if n.listeners, err = listen(n.Config, n.Logger.Named("connections")); err != nil {
 		return err
 	}
 	n.undo.pushClose("close the addresses", n.listeners.close)
