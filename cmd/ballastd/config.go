@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/config"
+	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/server/node"
 )
@@ -27,8 +29,9 @@ func configCheckCommand(io stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [--config FILE]",
 		Short: "Say whether ballastd run would accept this configuration and its certificates",
-		Long: "Say whether ballastd run would accept this configuration: the file, environment and flags, and the certificates\n" +
-			"that it names. Nothing is written and nothing is started. Exits 78 where it would not, and says all that is wrong.",
+		Long: "Say whether ballastd run would accept this configuration: the file, environment and flags, and the\n" +
+			"certificates that it names; and what differs from the last good run. Nothing is written or started. Exits\n" +
+			"78 where it would not be accepted, and says all that is wrong.",
 		Args: cobra.NoArgs,
 	}
 	load := configFlags(cmd, io)
@@ -38,6 +41,9 @@ func configCheckCommand(io stdio) *cobra.Command {
 			return err
 		}
 		if _, err := fmt.Fprintln(io.out, "the configuration is right"); err != nil {
+			return failed(err)
+		}
+		if err := showDrift(io.out, loaded); err != nil {
 			return failed(err)
 		}
 		if store != nil {
@@ -76,6 +82,26 @@ func check(load func() (*config.Loaded, error)) (*config.Loaded, *tlsauth.Store,
 	}
 	store, err := node.OpenTLS(loaded.Config)
 	return loaded, store, err
+}
+
+// showDrift shows what differs from the last good run, where there was one.
+func showDrift(out io.Writer, loaded *config.Loaded) error {
+	last, err := datadir.ReadLastRun(loaded.DataDir)
+	if err != nil {
+		_, err = fmt.Fprintf(out, "what was configured at the last good run cannot be read: %v\n", err)
+		return err
+	}
+	if last.At.IsZero() {
+		return nil
+	}
+	for _, d := range config.Drift(loaded.Values, last.Config) {
+		_, err = fmt.Fprintf(out, "differs from the last good run (%s): %s was %q, is %q (%s)\n",
+			last.At.UTC().Format(time.RFC3339), d.Key, d.Was, d.Text, d.Origin)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func showValues(out io.Writer, values []config.Value) error {

@@ -115,7 +115,7 @@ func TestReloadDoesWhatItSays(t *testing.T) {
 	var said strings.Builder
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: &said})
 	below := logger.Named("below")
-	r := &reloader{logger: logger, load: load, running: running, certificates: store}
+	r := &reloader{logger: logger, load: load, running: running.Values, certificates: store}
 	after := func(content string, want ...string) {
 		t.Helper()
 		must(t, os.WriteFile(file, []byte(content), 0o600))

@@ -116,4 +116,26 @@ func TestRunUntilStopped(t *testing.T) {
 	if r := <-ended; r.code != exitDone || !strings.Contains(r.out, "stopped in order") {
 		t.Fatalf("stopped with %d: %s", r.code, r.out)
 	}
+
+	drifted := []string{"--data-dir", dir, "--client-address", "127.113.0.1:7401", "--member-address", "127.113.0.1:7411", "--trailing-logs", "7"}
+	code, out = ballastd(t.Context(), append([]string{"config", "check"}, drifted...)...)
+	for _, want := range []string{`trailing_logs was "10240", is "7" (flag --trailing-logs)`, `log_format was "text", is "json" (default)`} {
+		if code != exitDone || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, %q is not in: %s", code, want, out)
+		}
+	}
+	if strings.Contains(out, "client_address was") {
+		t.Errorf("what did not change is shown as changed: %s", out)
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	up = newWatcher("the member is up")
+	go func() {
+		code := run(ctx, append(args, "--trailing-logs", "7"), stdio{out: up, err: up, lookupEnv: func(string) (string, bool) { return "", false }})
+		ended <- result{code, up.String()}
+	}()
+	<-up.seen
+	stop()
+	if r := <-ended; r.code != exitDone || !strings.Contains(r.out, "configured otherwise than at the last good run: key=trailing_logs was=10240 is=7") {
+		t.Fatalf("ended with %d, and no word of the changed value: %s", r.code, r.out)
+	}
 }

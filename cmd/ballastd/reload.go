@@ -20,7 +20,7 @@ const reloadable = "log_level"
 type reloader struct {
 	logger       hclog.Logger
 	load         func() (*config.Loaded, error)
-	running      *config.Loaded // what the member runs with
+	running      []config.Value // what the member runs with; the reloader's own
 	certificates *tlsauth.Store // nil: no TLS
 }
 
@@ -56,11 +56,11 @@ func (r *reloader) reloadConfig() {
 		return
 	}
 	for i, v := range loaded.Values {
-		was := r.running.Values[i]
+		was := r.running[i]
 		switch {
 		case v.Text == was.Text:
 		case v.Key == reloadable:
-			r.running.Values[i] = v
+			r.running[i] = v
 			// Told at the lower of both levels: a change that is not told looks like one that did not happen.
 			level := hclog.LevelFromString(v.Text)
 			r.logger.SetLevel(min(level, hclog.LevelFromString(was.Text)))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -32,10 +33,11 @@ func runCommand(io stdio) *cobra.Command {
 		for _, v := range loaded.Values {
 			logger.Debug("configured", "key", v.Key, "value", v.Text, "origin", v.Origin)
 		}
-		r := &reloader{logger: logger, load: load, running: loaded, certificates: certificates}
+		r := &reloader{logger: logger, load: load, running: slices.Clone(loaded.Values), certificates: certificates}
 		defer r.onHangup()()
 		return failed(node.Run(cmd.Context(), node.Options{
 			Config: loaded.Config,
+			Values: loaded.Values,
 			TLS:    certificates,
 			Logger: logger,
 			Fatal: func(err error) {

@@ -62,6 +62,10 @@ var rules = []rule{
 		why: "the command line is one more client",
 	},
 	{folder: "proto", folders: []string{"fsm", "server", "transport", "client", "internal"}, why: "the wire depends on nothing of ours"},
+	{
+		folder: "internal/tlsauth", folders: []string{"fsm", "server", "transport", "client", "config", "datadir"},
+		why: "members and clients stand on it, and callers import it with the client",
+	},
 	{folder: "internal/guard", onlyStdlib: true, why: "asked from everywhere"},
 	{folder: "internal/planted", onlyStdlib: true, why: "asked from everywhere"},
 	{

@@ -164,7 +164,7 @@ func TestClientRefuses(t *testing.T) {
 	}{
 		{"another member", node1.address, "expected the certificate of member node-3 at this address, found that of member node-1"},
 		{"a foreign authority's", stranger.address, "authority that is not in the CA file"},
-		{"no member", noMember.address, "incompatible key usage"},
+		{"no member", noMember.address, "certificate of operator mallory"},
 		{"another host", listenOn(t, "127.0.0.2", i), "127.0.0.2"},
 		{"plaintext", l.Addr().String(), "does not speak TLS"},
 	}

@@ -23,7 +23,7 @@ import (
 const scheme = "ballast"
 
 // maxNameLen bounds a name, as datadir does.
-const maxNameLen = 64
+const maxNameLen = 63
 
 // Identity is who a certificate is for.
 type Identity struct {
@@ -54,7 +54,7 @@ func (i Identity) Check() error {
 	return CheckName(i.Name)
 }
 
-// CheckName tells whether a name can stand in a certificate: 1 to 64 of a-z, 0-9, '-', '_' and '.', beginning with a
+// CheckName tells whether a name can stand in a certificate: 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning with a
 // letter or digit. These are the names that members can have.
 func CheckName(name string) error {
 	if name == "" || len(name) > maxNameLen {

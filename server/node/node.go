@@ -27,6 +27,9 @@ type Options struct {
 	Config config.Config
 	// TLS has the certificates that Config names, made with OpenTLS; nil: none are configured, and connections are plain.
 	TLS *tlsauth.Store
+	// Values are Config's with their origins. They are kept in the data directory once the member is up, and compared
+	// with those of the run before; nil: neither.
+	Values []config.Value
 	// Logger is everybody's.
 	Logger hclog.Logger
 	// Fatal must end the process. It is called, from any goroutine, where going on would be wrong: the raft log cannot be
@@ -79,6 +82,7 @@ func Run(ctx context.Context, options Options) error {
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
 		"operator_address", n.Config.OperatorAddress)
+	n.keepValues()
 	select {
 	case <-ctx.Done():
 		return n.stop()
@@ -92,6 +96,7 @@ func (n *node) build() error {
 	for _, floor := range []func() error{
 		n.openDataDir,
 		n.secure,
+		n.logDrift,
 		n.bindAddresses,
 		n.openLog,
 		n.openSnapshots,
