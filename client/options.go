@@ -29,9 +29,8 @@ type config struct {
 	logger      hclog.Logger
 	dialOptions []grpc.DialOption
 	now         func() time.Time
-	// secured: there are credentials. err is what an option ended with.
-	secured bool
-	err     error
+	// err is what an option ended with.
+	err error
 }
 
 // WithTimeout sets how long a call takes at most where its context has no deadline; default DefaultTimeout.
@@ -42,10 +41,7 @@ func WithLogger(l hclog.Logger) Option { return func(c *config) { c.logger = l }
 
 // WithTransportCredentials secures the connections; default none, which servers accept on loopback only.
 func WithTransportCredentials(creds credentials.TransportCredentials) Option {
-	return func(c *config) {
-		c.secured = true
-		WithDialOptions(grpc.WithTransportCredentials(creds))(c)
-	}
+	return WithDialOptions(grpc.WithTransportCredentials(creds))
 }
 
 // WithDialOptions adds gRPC dial options. A grpc.WithContextDialer can map the addresses of leader hints to others, as

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/importer"
@@ -58,12 +59,20 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, client.ErrUnknownOutcome):
 		return exitUnknown
+	case roleRefused(err):
+		return exitFailed
 	case errors.Is(err, client.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, client.ErrNotDone), errors.Is(err, context.DeadlineExceeded):
 		return exitUnavailable
 	}
 	return exitFailed
+}
+
+// roleRefused tells a call that this certificate may not make: asking again, or another member, does not help.
+func roleRefused(err error) bool {
+	var status *client.StatusError
+	return errors.As(err, &status) && (status.Code == codes.PermissionDenied || status.Code == codes.Unauthenticated)
 }
 
 // flagError explains the commonest wrong flag: a negative amount.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -30,12 +31,18 @@ func run(ctx context.Context, args []string, io stdio) int {
 	case err == nil || err.Error() == "":
 	case code == exitUnavailable:
 		fmt.Fprintln(io.err, "error: unavailable:", err)
+		if a.ca == "" && strings.Contains(err.Error(), noPreface) {
+			fmt.Fprintln(io.err, "the member may answer TLS only: give --ca, --cert and --key, or BALLAST_CA, BALLAST_CERT and BALLAST_KEY")
+		}
 		fmt.Fprintln(io.err, "`ballast status` tells which members answer and what to do; reads work with --stale as long as one does")
 	default:
 		fmt.Fprintln(io.err, "error:", err)
 	}
 	return code
 }
+
+// noPreface is what gRPC says of a member that speaks something else, such as TLS.
+const noPreface = "server preface"
 
 const rootHelp = `Ballast keeps account balances correct on three or more machines.
 
