@@ -137,11 +137,12 @@ func (n *node) openLog() (err error) {
 	return nil
 }
 
-func (n *node) openSnapshots() (err error) {
-	n.snapshots, err = raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
+func (n *node) openSnapshots() error {
+	files, err := raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
 	if err != nil {
 		return fmt.Errorf("open the snapshots: %w", err)
 	}
+	n.snapshots = newestSnapshot{files}
 	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
 }
 
