@@ -18,9 +18,13 @@ const (
 	journalBuffer = 256 << 10
 )
 
+// errReplaced ends a snapshot of a state that an installed one took the place of.
+var errReplaced = errors.New("another snapshot was restored meanwhile")
+
 // snapshot is the state pinned at an index; raft persists it beside further batches.
 type snapshot struct {
 	f       *FSM
+	state   *state // that was pinned
 	header  snapshotHeader
 	view    *page.View
 	journal *journal.Reader
@@ -36,7 +40,7 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.index == 0 {
 		return nil, raft.ErrNothingNewToSnapshot
 	}
-	s := &snapshot{f: f, view: f.state.space().View(f.mu.RLocker())}
+	s := &snapshot{f: f, state: f.state, view: f.state.space().View(f.mu.RLocker())}
 	var end journal.Position
 	s.journal, end = f.journal.Reader()
 	s.header = snapshotHeader{
@@ -64,12 +68,27 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 		}
 	}
 	if err == nil {
-		err = s.f.Halted() // what shuts down keeps nothing more
+		err = s.current()
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("persist snapshot at index %d: %w", s.header.index, err), sink.Cancel())
 	}
 	return sink.Close()
+}
+
+// current is nil while the snapshot may be published. What shuts down keeps nothing more. And where a snapshot was
+// installed meanwhile, publishing this older one would have raft move its last index back, on a member that may have
+// acknowledged more.
+func (s *snapshot) current() error {
+	s.f.mu.RLock()
+	defer s.f.mu.RUnlock()
+	if err := s.f.halted(); err != nil {
+		return err
+	}
+	if s.f.state != s.state {
+		return errReplaced
+	}
+	return nil
 }
 
 func (s *snapshot) write(sink io.Writer) error {

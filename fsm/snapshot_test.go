@@ -102,6 +102,39 @@ func TestRestoreNeverGoesBack(t *testing.T) {
 	requireSame(t, portraitOf(t, f), want, "after an older snapshot")
 }
 
+// hookedSink calls a function before its first write, when all of a small snapshot has been read.
+type hookedSink struct {
+	sink
+	before func()
+}
+
+func (s *hookedSink) Write(p []byte) (int, error) {
+	if s.before != nil {
+		s.before()
+		s.before = nil
+	}
+	return s.sink.Write(p)
+}
+
+// TestSnapshotOfAReplacedStateIsNotKept: published after a newer one was installed, it would have raft move its last
+// index back.
+func TestSnapshotOfAReplacedStateIsNotKept(t *testing.T) {
+	log := newScript(2).grow(60).logs
+	a := openOn(t, vfs.NewMem())
+	a.ApplyBatch(log)
+	newer := persist(t, a)
+	f := openOn(t, vfs.NewMem())
+	f.ApplyBatch(log[:40])
+	snap, err := f.Snapshot()
+	must(t, err)
+	defer snap.Release()
+	s := &hookedSink{before: func() { must(t, restore(f, newer)) }}
+	if err := snap.Persist(s); !errors.Is(err, errReplaced) || s.closed || !s.cancelled {
+		t.Errorf("got %v, closed %v, cancelled %v; want it cancelled as replaced", err, s.closed, s.cancelled)
+	}
+	requireSame(t, portraitOf(t, f), portraitOf(t, a), "after the older snapshot")
+}
+
 // TestRestoreReplacesAnotherJournal: what is on disk belongs to another history, of the same length or not.
 func TestRestoreReplacesAnotherJournal(t *testing.T) {
 	a := openOn(t, vfs.NewMem())

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/proposal"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -169,6 +170,25 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Log time may be ahead of this member's clock, moved by an earlier leader's. Callers follow log time, so they must not be
+// refused for that until the clock has come up.
+func TestIssueTimeIsJudgedByLogTimeToo(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "x")
+	ahead := m.now.Add(48 * time.Hour).UnixNano()
+	if err := m.raft.Apply(proposal.EncodeMarker(ahead, m.fsm.ClusterVersion(), 5), 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	byLogTime := credit("a", "x", 1)
+	byLogTime.IssuedAt = ahead
+	m.submit(t, "APPLIED", byLogTime)
+	byLogTime.Id, byLogTime.IssuedAt = "b", ahead+int64(2*time.Hour)
+	_, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: []*ballastv1.Operation{byLogTime}})
+	if failureOf(t, err, codes.InvalidArgument); !strings.Contains(err.Error(), "found 2h0m0s ahead") {
+		t.Errorf("got %v", err)
 	}
 }
 

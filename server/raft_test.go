@@ -48,6 +48,7 @@ func TestWritesAndReadsOnTheLibrary(t *testing.T) {
 		Raft: r, Stamper: stamper, Logger: hclog.NewNullLogger(), Seal: SealOperations(machine.ClusterVersion), Open: OpenResponse,
 	})
 	terms := NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime,
 		Raft: r, Self: rosterMember(idA), Announced: machine.Member, Applied: machine.Applied, Elected: r.LeaderCh(),
 		Covered: machine.LastCheckpointCovers, Logger: hclog.NewNullLogger(),
 		Duties: NewProposer(ProposerConfig{Raft: r, Stamper: stamper, ClusterVersion: machine.ClusterVersion, Open: OpenResponse}),
@@ -77,7 +78,7 @@ func TestWritesAndReadsOnTheLibrary(t *testing.T) {
 	eventually(t, "it leads", func() bool { _, ok := leads(r); return ok })
 
 	submit := func(operations ...*ballastv1.Operation) error {
-		encoded, failure := encodeRequest(operations, math.MaxInt64)
+		encoded, failure := encodeRequest(operations, math.MaxInt64, nil)
 		if failure != nil {
 			return failure
 		}

@@ -28,7 +28,8 @@ const importHelp = `Import the rows of a CSV file, each a credit or a debit, in 
 The file's first line names its columns; flags say which column is which. Each row's id, with
 --id-prefix before it, is its operation id, so a row takes effect at most once over any number of runs.
 A state file (--state) keeps the stamp of the first run: leave it beside the file. Run the same command
-again after any interruption.
+again after any interruption. Without that file, rows that an earlier import applied are looked for in
+the accounts' statements; they are not sent, and count as refused with the reason conflict.
 
 The whole file is checked before anything is sent. Exits 0 if every row took effect, now or earlier,
 with the expected balance; 1 where rows were refused or differ. --timeout is how long the cluster may
@@ -198,6 +199,22 @@ type importStore struct{ *client.Client }
 func (s importStore) Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error) {
 	answer, err := s.Client.Accounts(ctx, ids)
 	return answer.GetAccounts(), err
+}
+
+// statementPage is how many entries are asked for at a time.
+const statementPage = 1000
+
+func (s importStore) Statement(ctx context.Context, account string, before uint64) ([]*ballastv1.Entry, uint64, error) {
+	var page []*ballastv1.Entry
+	for entry, err := range s.Client.Statement(ctx, account, before, client.WithPageSize(statementPage)) {
+		if err != nil {
+			return nil, 0, err
+		}
+		if page = append(page, entry); len(page) == statementPage {
+			return page, entry.GetSequence(), nil // what follows is another page
+		}
+	}
+	return page, 0, nil
 }
 
 func (s importStore) Ledgers(ctx context.Context) ([]*ballastv1.Ledger, error) {

@@ -32,6 +32,9 @@ type plan struct {
 	accounts map[string]*account
 	order    []string // accounts as they first appear
 
+	ids     idLines          // until earlier is known
+	earlier map[int]struct{} // lines of rows that an import with another stamp applied
+
 	bad      []BadRow // the first maxListed
 	badCount int
 	badLines map[int]struct{}
@@ -63,7 +66,7 @@ func (r *run) check() (*plan, error) {
 		return nil, err
 	}
 	p := &plan{accounts: make(map[string]*account), badLines: make(map[int]struct{})}
-	ids := idLines{seed: maphash.MakeSeed(), lines: make(map[[2]uint64]int)}
+	p.ids = idLines{seed: maphash.MakeSeed(), lines: make(map[[2]uint64]int)}
 	for {
 		var next row
 		err := reader.next(&next)
@@ -78,7 +81,7 @@ func (r *run) check() (*plan, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read %s: %w", r.File, err)
 		}
-		if first, seen := ids.add(next.id, next.line); seen {
+		if first, seen := p.ids.add(next.id, next.line); seen {
 			p.addBad(next.line, fmt.Sprintf("id %q: line %d has it too", next.id, first))
 			continue
 		}
@@ -106,11 +109,21 @@ type idLines struct {
 }
 
 func (x *idLines) add(id string, line int) (first int, seen bool) {
-	key := [2]uint64{maphash.String(x.seed, id), maphash.String(x.seed, "\x00"+id)}
+	key := x.key(id)
 	if first, seen = x.lines[key]; !seen {
 		x.lines[key] = line
 	}
 	return first, seen
+}
+
+// find is the line that has this id.
+func (x *idLines) find(id string) (line int, found bool) {
+	line, found = x.lines[x.key(id)]
+	return line, found
+}
+
+func (x *idLines) key(id string) [2]uint64 {
+	return [2]uint64{maphash.String(x.seed, id), maphash.String(x.seed, "\x00"+id)}
 }
 
 // findLedger reads the ledger's scale and what depends on it.

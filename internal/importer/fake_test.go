@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -39,6 +40,8 @@ type fakeStore struct {
 	// fault decides before and after each call; nil: none.
 	fault func(call int, applied bool) error
 	order []string // ids in the order of their effect
+	// entries of each account, newest last.
+	entries map[string][]*ballastv1.Entry
 }
 
 type answer struct {
@@ -49,7 +52,7 @@ type answer struct {
 func newFakeStore() *fakeStore {
 	return &fakeStore{
 		ledgers:  []*ballastv1.Ledger{{Name: "czk", Asset: "CZK", Scale: 2}, {Name: "jpy", Asset: "JPY"}},
-		accounts: map[string]*ballastv1.Account{}, answers: map[string]*answer{},
+		accounts: map[string]*ballastv1.Account{}, answers: map[string]*answer{}, entries: map[string][]*ballastv1.Entry{},
 	}
 }
 
@@ -93,6 +96,27 @@ func (s *fakeStore) Accounts(_ context.Context, ids []string) ([]*ballastv1.Acco
 	}
 	return found, s.faulty(false)
 }
+
+// Statement serves pages of seven.
+func (s *fakeStore) Statement(_ context.Context, account string, before uint64) ([]*ballastv1.Entry, uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	var page []*ballastv1.Entry
+	for _, entry := range slices.Backward(s.entries[account]) {
+		if before > 0 && entry.GetSequence() >= before {
+			continue
+		}
+		if len(page) == 7 {
+			return page, page[6].GetSequence(), s.faulty(false)
+		}
+		page = append(page, entry)
+	}
+	return page, 0, s.faulty(false)
+}
+
+// forget is what the end of the id window does.
+func (s *fakeStore) forget() { clear(s.answers) }
 
 func (s *fakeStore) Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ballastv1.Result, error) {
 	if ctx.Err() != nil {
@@ -160,5 +184,6 @@ func (s *fakeStore) apply(op *ballastv1.Operation) *ballastv1.Result {
 	s.sequence++
 	result.Sequence, a.LastSequence = s.sequence, s.sequence
 	s.order = append(s.order, op.GetId())
+	s.entries[a.GetId()] = append(s.entries[a.GetId()], &ballastv1.Entry{Sequence: s.sequence, OperationId: op.GetId()})
 	return result
 }

@@ -5,6 +5,7 @@
 //
 //  1. Check: the whole file is read; a malformed row stops the import (or is skipped, on request).
 //  2. State: the stamp that all operations of the file carry is read from the state file, or made and fsynced there.
+//     Where it is made, rows that an earlier import applied are looked for first, in the accounts' statements.
 //  3. Accounts: unknown ones are created, on request.
 //  4. Rows: read again and sent. An account belongs to one lane, a lane has one batch in flight, so order within an
 //     account is kept while many accounts move. A batch whose outcome is not known is sent again as it was.
@@ -28,6 +29,9 @@ type Store interface {
 	Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ballastv1.Result, error)
 	// Accounts reads up to 1,000 accounts, linearizable; ids that no account has are left out.
 	Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error)
+	// Statement reads a page of an account's entries, newest first, with sequence numbers below before. next is the
+	// before of the page that follows; 0: there is none.
+	Statement(ctx context.Context, account string, before uint64) (entries []*ballastv1.Entry, next uint64, err error)
 	// Ledgers reads all ledgers.
 	Ledgers(ctx context.Context) ([]*ballastv1.Ledger, error)
 }
@@ -242,14 +246,9 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.plan.badCount > 0 && !r.SkipBad {
 		return &BadRowsError{Rows: r.plan.bad, Count: r.plan.badCount}
 	}
-	state, err := loadState(r.StateFile, r.plan.sum, r.Clock)
-	if err != nil {
+	if err := r.noteEarlier(ctx); err != nil {
 		return err
 	}
-	if state.fileChanged {
-		r.Progress.Note(r.File + " has changed since its first import; rows imported then are recognised by their ids")
-	}
-	r.issuedAt = state.issuedAt
 	r.report = newReport(r)
 	return nil
 }

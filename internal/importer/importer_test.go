@@ -116,22 +116,43 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// Without the state file no row takes effect again, also where the store has forgotten the ids: not in the run that
+// finds them, and not in the one that goes on with that run's state. Rows that never took effect are applied.
 func TestWithoutStateFileRowsConflict(t *testing.T) {
-	path := writeFile(t, randomFile(1, 100, 5))
-	store := newFakeStore()
-	if _, err := Run(t.Context(), store, optionsFor(path)); err != nil {
-		t.Fatal(err)
-	}
-	effects := len(store.order)
-	if err := os.Remove(path + ".import"); err != nil {
-		t.Fatal(err)
-	}
-	report, err := Run(t.Context(), store, optionsFor(path))
-	if err != nil || report.RefusedReasons["conflict"] != 100 || report.Clean() {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	if len(store.order) != effects {
-		t.Fatal("a row took effect twice")
+	const rows, before = 400, 150
+	for _, forgotten := range []bool{false, true} {
+		content := randomFile(1, rows, 5)
+		lines := strings.SplitAfter(content, "\n")
+		path := writeFile(t, strings.Join(lines[:1+before], ""))
+		store := newFakeStore()
+		if _, err := Run(t.Context(), store, optionsFor(path)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Remove(path+".import"), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		store.fault = randomFaults(1, 0.1)
+		var stamp time.Time
+		for run, applied := range []int64{rows - before, 0} {
+			if forgotten && run == 0 {
+				store.forget()
+			}
+			report, err := Run(t.Context(), store, optionsFor(path))
+			if err != nil || report.RefusedReasons["conflict"] != before || report.Clean() ||
+				report.Applied != applied || report.AlreadyApplied != rows-before-applied {
+				t.Fatalf("forgotten %v, run %d: %+v, %v", forgotten, run, report, err)
+			}
+			if !strings.Contains(report.RefusedRows[0].Detail, "state file of that import") {
+				t.Errorf("%+v", report.RefusedRows[0])
+			}
+			if run > 0 && !report.IssuedAt.Equal(stamp) {
+				t.Errorf("stamp changed from %v to %v", stamp, report.IssuedAt)
+			}
+			stamp = report.IssuedAt
+			if len(store.order) != rows+5 {
+				t.Fatalf("forgotten %v, run %d: %d effects", forgotten, run, len(store.order))
+			}
+		}
 	}
 }
 

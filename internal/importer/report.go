@@ -126,9 +126,23 @@ func (r *run) compare(next *row, result *ballastv1.Result) {
 	}
 }
 
+// recordEarlier counts a row that is not sent, because an import with another stamp applied it: what the store would
+// call a conflict if it still remembered the id.
+func (r *run) recordEarlier(next *row) {
+	r.mu.Lock()
+	r.countRefusal(next, reason(&ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_CONFLICT}),
+		"an earlier import applied it, and the state file of that import ("+r.StateFile+") is missing; not sent")
+	r.mu.Unlock()
+	r.Progress.Add(1)
+}
+
 func (r *run) recordRefusal(next *row, result *ballastv1.Result) {
+	r.countRefusal(next, reason(result), r.detail(result))
+}
+
+func (r *run) countRefusal(next *row, reason, detail string) {
 	r.report.Refused++
-	r.report.RefusedReasons[reason(result)]++
+	r.report.RefusedReasons[reason]++
 	if len(r.report.RefusedRows) < maxListed {
 		kind := "debit"
 		if next.credit {
@@ -136,7 +150,7 @@ func (r *run) recordRefusal(next *row, result *ballastv1.Result) {
 		}
 		r.report.RefusedRows = append(r.report.RefusedRows, RefusedRow{
 			Line: next.line, ID: next.id, Account: next.account, Kind: kind,
-			Amount: amount.Format(next.units, r.scale), Reason: reason(result), Detail: r.detail(result),
+			Amount: amount.Format(next.units, r.scale), Reason: reason, Detail: detail,
 		})
 	}
 }

@@ -29,6 +29,10 @@ func (r *run) send(ctx context.Context) error {
 		}()
 		pace := pace{every: interval(r.Rate)}
 		return r.eachRow(func(next *row) error {
+			if _, earlier := r.plan.earlier[next.line]; earlier {
+				r.recordEarlier(next)
+				return ctx.Err()
+			}
 			if err := pace.wait(ctx); err != nil {
 				return err
 			}

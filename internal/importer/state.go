@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/ballastdb/ballast/internal/durable"
 )
 
 // The state file of an import, JSON:
 //
-//	{"format": "ballast import state", "version": 1, "issued_at": "<Unix ns>", "sha256": "<of the file, hex>"}
+//	{"format": "ballast import state", "version": 1, "issued_at": "<Unix ns>", "sha256": "<of the file, hex>",
+//	 "earlier": "<sequence number>"}
+//
+// earlier is there only where an import with another stamp had applied rows of the file before this state was made, in
+// entries up to that one.
 //
 // It is written once, before anything of the file is sent, and never changed: the stamp is part of what the store
 // compares, and it is what makes a repetition after the id window too old instead of new.
@@ -31,24 +34,30 @@ type stateFile struct {
 	Version  int    `json:"version"`
 	IssuedAt int64  `json:"issued_at,string"`
 	SHA256   string `json:"sha256"`
+	Earlier  uint64 `json:"earlier,string,omitempty"`
 }
 
 // state is what a run takes from the state file.
 type state struct {
 	issuedAt    int64
+	earlier     uint64 // rows that took effect in entries up to this one carry another stamp
 	fileChanged bool
 }
 
-// loadState reads the state file, or makes it durable with the present time where there is none.
-func loadState(path string, sum [sha256.Size]byte, clock func() time.Time) (state, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		made := stateFile{Format: stateFormat, Version: stateVersion, IssuedAt: clock().UnixNano(), SHA256: hex.EncodeToString(sum[:])}
-		if err := durable.WriteFile(path, made.encode(), 0o644); err != nil {
-			return state{}, fmt.Errorf("write the import's state file (--state puts it elsewhere): %w", err)
-		}
-		return state{issuedAt: made.IssuedAt}, nil
+// makeState makes a new state durable.
+func makeState(path string, sum [sha256.Size]byte, issuedAt int64, earlier uint64) error {
+	made := stateFile{
+		Format: stateFormat, Version: stateVersion, IssuedAt: issuedAt, SHA256: hex.EncodeToString(sum[:]), Earlier: earlier,
 	}
+	if err := durable.WriteFile(path, made.encode(), 0o644); err != nil {
+		return fmt.Errorf("write the import's state file (--state puts it elsewhere): %w", err)
+	}
+	return nil
+}
+
+// readState reads the state file; fs.ErrNotExist where there is none.
+func readState(path string, sum [sha256.Size]byte) (state, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return state{}, err
 	}
@@ -60,9 +69,9 @@ func loadState(path string, sum [sha256.Size]byte, clock func() time.Time) (stat
 	found, err := decodeState(data)
 	if err != nil {
 		return state{}, fmt.Errorf("state file %s: %w; put back the one of the first run: "+
-			"without it every row that was imported is refused as a conflict", path, err)
+			"without it every row that was imported counts as a conflict", path, err)
 	}
-	return state{issuedAt: found.IssuedAt, fileChanged: found.SHA256 != hex.EncodeToString(sum[:])}, nil
+	return state{issuedAt: found.IssuedAt, earlier: found.Earlier, fileChanged: found.SHA256 != hex.EncodeToString(sum[:])}, nil
 }
 
 func (s stateFile) encode() []byte {

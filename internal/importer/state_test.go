@@ -2,29 +2,30 @@ package importer
 
 import (
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const goldenState = `{"format":"ballast import state","version":1,"issued_at":"1700000000123456789","sha256":"0100000000000000000000000000000000000000000000000000000000000000"}` + "\n"
 
 func TestStateGolden(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
-	clock := func() time.Time { return time.Unix(1700000000, 123456789) }
-	for range 2 { // made, then read
-		got, err := loadState(path, [sha256.Size]byte{1}, clock)
-		if err != nil || got != (state{issuedAt: 1700000000123456789}) {
-			t.Fatalf("%+v, %v", got, err)
-		}
-		clock = time.Now
+	if _, err := readState(path, [sha256.Size]byte{1}); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("no file: %v", err)
+	}
+	if err := makeState(path, [sha256.Size]byte{1}, 1700000000123456789, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readState(path, [sha256.Size]byte{1}); err != nil || got != (state{issuedAt: 1700000000123456789}) {
+		t.Fatalf("%+v, %v", got, err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != goldenState {
 		t.Fatalf("%s, %v", data, err)
 	}
-	if got, err := loadState(path, [sha256.Size]byte{2}, clock); err != nil || !got.fileChanged {
+	if got, err := readState(path, [sha256.Size]byte{2}); err != nil || !got.fileChanged {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }
@@ -43,7 +44,7 @@ func TestStateRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := loadState(path, [sha256.Size]byte{}, time.Now); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readState(path, [sha256.Size]byte{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -51,6 +52,7 @@ func TestStateRefused(t *testing.T) {
 
 func FuzzDecodeState(f *testing.F) {
 	f.Add([]byte(goldenState))
+	f.Add(stateFile{Format: stateFormat, Version: stateVersion, IssuedAt: 1, Earlier: 1 << 60}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := decodeState(data)
 		if err != nil {

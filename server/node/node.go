@@ -58,6 +58,7 @@ type node struct {
 	raft      *raft.Raft
 	// Service.
 	gate      *server.Gate
+	clock     *server.ClusterClock
 	coalescer *server.Coalescer
 	proposer  *server.Proposer
 	duties    *server.TermLoop
@@ -147,11 +148,12 @@ func (n *node) openLog() (err error) {
 	return nil
 }
 
-func (n *node) openSnapshots() (err error) {
-	n.snapshots, err = raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
+func (n *node) openSnapshots() error {
+	files, err := raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
 	if err != nil {
 		return fmt.Errorf("open the snapshots: %w", err)
 	}
+	n.snapshots = newestSnapshot{files}
 	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
 }
 
@@ -169,6 +171,7 @@ func (n *node) openTransport() (err error) {
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger:      n.Logger.Named("transport"),
 		SpoolDir:    n.dir.Snapshots(),
+		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		// Asked only once members are served, which is after raft was started.
