@@ -51,6 +51,8 @@ type OperatorConfig struct {
 	// Version is the program's; PID its process id.
 	Version string
 	PID     int
+	// Notes are more to say in the status' sentence, each a clause; nil: nothing.
+	Notes func() []string
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }

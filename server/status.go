@@ -42,8 +42,16 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 			s.Members = append(s.Members, memberProto(o.cfg.Store, server))
 		}
 	}
-	s.State = o.sentence(s)
+	s.State = strings.Join(append([]string{o.sentence(s)}, o.notes()...), "; ")
 	return s, nil
+}
+
+// notes are what there is to say besides.
+func (o *Operator) notes() []string {
+	if o.cfg.Notes == nil {
+		return nil
+	}
+	return o.cfg.Notes()
 }
 
 // sentence says what the member is doing, and what not to do about it.

@@ -26,7 +26,7 @@ func (b *bundle) verify(shown []*x509.Certificate, usage x509.ExtKeyUsage, now t
 	if err != nil {
 		return Identity{}, err
 	}
-	if b.identity.Role != NoRole && id.Cluster != b.identity.Cluster {
+	if id.Cluster != b.identity.Cluster {
 		return Identity{}, fmt.Errorf("certificate of %s: expected cluster %s, found cluster %s: it belongs to another cluster; check the addresses and the certificate",
 			id, b.identity.Cluster, id.Cluster)
 	}

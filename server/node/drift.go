@@ -22,6 +22,7 @@ func (n *node) logDrift() error {
 		return nil
 	}
 	for _, d := range config.Drift(n.Values, last.Config) {
+		n.drift = append(n.drift, d.Key)
 		n.Logger.Warn("configured otherwise than at the last good run", "key", d.Key, "was", d.Was, "is", d.Text, "origin", d.Origin,
 			"last_good_run", last.At.UTC().Format(time.RFC3339))
 	}

@@ -45,6 +45,7 @@ type node struct {
 
 	// On the disk.
 	dir       *datadir.Dir
+	drift     []string // keys configured otherwise than at the last good run
 	security  *security
 	identity  transport.Identity
 	id        raft.ServerID

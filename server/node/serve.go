@@ -69,7 +69,7 @@ func (n *node) makeServices() error {
 	n.operator = server.NewOperator(server.OperatorConfig{
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: peers,
 		Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
-		Marked: n.duties.Marked, Version: version.String(), PID: os.Getpid(),
+		Marked: n.duties.Marked, Notes: n.notes, Version: version.String(), PID: os.Getpid(),
 	})
 	return nil
 }

@@ -1,0 +1,23 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// notes are what the status says beside what the member is doing: what an operator should look at before it hurts.
+func (n *node) notes() (notes []string) {
+	if len(n.drift) > 0 {
+		notes = append(notes, "configured otherwise than at the last good run: "+strings.Join(n.drift, ", "))
+	}
+	if n.TLS == nil {
+		return notes
+	}
+	if left := time.Until(n.TLS.Certificate().NotAfter); left < 0 {
+		notes = append(notes, "its certificate has expired, and new connections to it are refused: renew it (ballast certs renew) and send SIGHUP")
+	} else if left < expiresSoon {
+		notes = append(notes, fmt.Sprintf("its certificate ends in %d days: renew it (ballast certs renew) and send SIGHUP", int(left/(24*time.Hour))))
+	}
+	return notes
+}
