@@ -196,9 +196,9 @@ func classify(err error) importer.Failure {
 // importStore is the client library as the importer sees it.
 type importStore struct{ *client.Client }
 
-func (s importStore) Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error) {
+func (s importStore) Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, int64, error) {
 	answer, err := s.Client.Accounts(ctx, ids)
-	return answer.GetAccounts(), err
+	return answer.GetAccounts(), answer.GetState().GetLogTime(), err
 }
 
 // statementPage is how many entries are asked for at a time.

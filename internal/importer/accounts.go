@@ -20,13 +20,15 @@ const accountsPerCall = 500
 func (r *run) readAccounts(ctx context.Context) error {
 	for ids := range slices.Chunk(r.plan.order, accountsPerCall) {
 		var found []*ballastv1.Account
+		var logTime int64
 		err := r.persist(ctx, func(ctx context.Context) (err error) {
-			found, err = r.store.Accounts(ctx, ids)
+			found, logTime, err = r.store.Accounts(ctx, ids)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		r.logTime = max(r.logTime, logTime)
 		for _, a := range found {
 			known := r.plan.accounts[a.GetId()]
 			if known == nil {

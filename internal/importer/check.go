@@ -140,7 +140,7 @@ func (r *run) findLedger(ctx context.Context) error {
 	if i < 0 {
 		return fmt.Errorf("there is no ledger %q; make it with: ballast ledger create %s --asset ASSET --scale N", r.Ledger, r.Ledger)
 	}
-	r.scale = ledgers[i].GetScale()
+	r.scale, r.asset = ledgers[i].GetScale(), ledgers[i].GetAsset()
 	if r.floor, err = optionalAmount(r.Floor, r.scale); err != nil || r.floor > 0 {
 		return &UsageError{Problem: fmt.Sprintf("--floor %s: it must be a decimal of at most %d places, 0 or below", r.Floor, r.scale)}
 	}

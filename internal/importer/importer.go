@@ -27,13 +27,16 @@ import (
 type Store interface {
 	// Submit applies operations in order and answers each.
 	Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ballastv1.Result, error)
-	// Accounts reads up to 1,000 accounts, linearizable; ids that no account has are left out.
-	Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error)
+	// Accounts reads up to 1,000 accounts, linearizable; ids that no account has are left out. logTime is that of the
+	// state that was read, Unix nanoseconds.
+	Accounts(ctx context.Context, ids []string) (found []*ballastv1.Account, logTime int64, err error)
 	// Statement reads a page of an account's entries, newest first, with sequence numbers below before. next is the
 	// before of the page that follows; 0: there is none.
 	Statement(ctx context.Context, account string, before uint64) (entries []*ballastv1.Entry, next uint64, err error)
 	// Ledgers reads all ledgers.
 	Ledgers(ctx context.Context) ([]*ballastv1.Ledger, error)
+	// Now is this machine's time, corrected by what the answers to Submit told of the cluster's.
+	Now() time.Time
 }
 
 // Failure says what a failed call of Store means for the import.
@@ -86,7 +89,7 @@ type Options struct {
 	// Classify tells what an error of Store means.
 	Classify func(error) Failure
 	Progress Progress
-	// Clock makes the stamp; nil: time.Now.
+	// Clock measures waits; nil: time.Now.
 	Clock func() time.Time
 
 	firstPause time.Duration // between two tries of a call; doubled up to maxPause
@@ -220,6 +223,8 @@ type run struct {
 	file  *os.File
 
 	scale            uint32
+	asset            string
+	logTime          int64 // of the newest state that was read; 0: none
 	floor, tolerance int64
 	issuedAt         int64
 	plan             *plan
