@@ -29,6 +29,7 @@ type BadRow struct {
 type plan struct {
 	rows     int64 // good ones
 	sum      [sha256.Size]byte
+	content  *blocks
 	accounts map[string]*account
 	order    []string // accounts as they first appear
 
@@ -60,8 +61,8 @@ func (p *plan) addBad(line int, reason string) {
 
 // check reads the whole file.
 func (r *run) check() (*plan, error) {
-	sum := sha256.New()
-	reader, err := newRowReader(io.TeeReader(r.file, sum), r.Columns, r.IDPrefix, r.scale)
+	content := newBlocks()
+	reader, err := newRowReader(io.TeeReader(r.file, content), r.Columns, r.IDPrefix, r.scale)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (r *run) check() (*plan, error) {
 		var bad *badRow
 		switch {
 		case errors.Is(err, io.EOF):
-			sum.Sum(p.sum[:0])
+			p.sum, p.content = content.finish(), content
 			return p, nil
 		case errors.As(err, &bad):
 			p.addBad(bad.line, bad.reason)
