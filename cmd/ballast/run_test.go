@@ -326,6 +326,15 @@ func TestImportEndsWithReport(t *testing.T) {
 	if r.code != exitFailed || !strings.Contains(r.err, `line 6: amount: not a decimal number: "ten"`) || len(f.sent) != sent {
 		t.Errorf("%+v", r)
 	}
+	saved, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	for _, want := range []string{`"rows": 5,`, `"skipped": 1,`, `"not_sent": 4,`, `"line": 6,`} {
+		if err != nil || !strings.Contains(string(saved), want) {
+			t.Errorf("report of a file with a bad row lacks %s: %v\n%s", want, err, saved)
+		}
+	}
+	if strings.Contains(string(saved), "issued_at") {
+		t.Errorf("a stamp that was not made: %s", saved)
+	}
 }
 
 // Every verb has an example, and a short text that fits a line.

@@ -145,8 +145,8 @@ func (e *GaveUpError) Error() string {
 // Unwrap is the store's last error.
 func (e *GaveUpError) Unwrap() error { return e.Last }
 
-// Run imports a file. The report is there whenever something may have been sent, also beside an error; refused and
-// differing rows are no error. Errors: *UsageError, *BadRowsError, *GaveUpError, the context's, the file system's and
+// Run imports a file. The report is there whenever something may have been sent, also beside an error, and beside a
+// *BadRowsError; refused and differing rows are no error. Errors: *UsageError, *BadRowsError, *GaveUpError, the context's, the file system's and
 // those that Options.Classify calls permanent.
 func Run(ctx context.Context, store Store, options Options) (*Report, error) {
 	o, err := options.withDefaults()
@@ -166,7 +166,7 @@ func Run(ctx context.Context, store Store, options Options) (*Report, error) {
 	r := &run{Options: o, store: store, file: file, lastProgress: o.Clock()}
 	defer r.Progress.Done()
 	if err := r.prepare(ctx); err != nil {
-		return nil, err
+		return r.report, err
 	}
 	started := o.Clock()
 	err = r.createAccounts(ctx)
@@ -249,6 +249,8 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	if r.plan.badCount > 0 && !r.SkipBad {
+		r.report = newReport(r)
+		r.report.finish(0)
 		return &BadRowsError{Rows: r.plan.bad, Count: r.plan.badCount}
 	}
 	if err := r.noteEarlier(ctx); err != nil {
