@@ -17,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -43,7 +44,7 @@ type node struct {
 	id        raft.ServerID
 	log       *logstore.Store
 	cache     *logCache
-	snapshots raft.SnapshotStore
+	snapshots *snapshots.RaftStore
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -89,8 +90,8 @@ func (n *node) build() error {
 		n.openDataDir,
 		n.bindAddresses,
 		n.openLog,
-		n.openSnapshots,
 		n.openStateMachine,
+		n.openSnapshots,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,
@@ -135,14 +136,6 @@ func (n *node) openLog() (err error) {
 	n.undo.pushClose("close the raft log", n.log.Close)
 	n.cache = newLogCache(n.log, logCacheBytes)
 	return nil
-}
-
-func (n *node) openSnapshots() (err error) {
-	n.snapshots, err = raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
-	if err != nil {
-		return fmt.Errorf("open the snapshots: %w", err)
-	}
-	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
 }
 
 func (n *node) openStateMachine() (err error) {
