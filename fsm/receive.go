@@ -105,12 +105,13 @@ func (r *Receiver) Commit() error {
 	if err := r.next.complete(&r.header); err != nil {
 		return err
 	}
-	commit := r.f.journal.Sync
-	if r.tail != nil {
-		commit = r.tail.Commit
-	}
-	if err := commit(); err != nil {
+	if err := r.f.syncJournal(); err != nil {
 		return err
+	}
+	if r.tail != nil {
+		if err := r.tail.Commit(); err != nil {
+			return err
+		}
 	}
 	r.f.received.put(&r.header, r.next)
 	return nil

@@ -70,9 +70,7 @@ func (s *state) position() journal.Position {
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	err := s.write(sink)
 	if err == nil {
-		if err = s.f.journal.Sync(); err != nil && s.f.Halted() == nil {
-			s.f.die(err) // what is on disk is unknown now, and a later fsync can falsely succeed
-		}
+		err = s.f.syncJournal()
 	}
 	if err == nil {
 		err = s.f.Halted() // what shuts down keeps nothing more
@@ -81,6 +79,16 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 		return errors.Join(fmt.Errorf("persist snapshot at index %d: %w", s.header.index, err), sink.Cancel())
 	}
 	return sink.Close()
+}
+
+// syncJournal makes the journal durable, or ends the process: what is on disk is unknown then, and a later fsync can
+// falsely succeed.
+func (f *FSM) syncJournal() error {
+	err := f.journal.Sync()
+	if err != nil && f.Halted() == nil {
+		f.die(err)
+	}
+	return err
 }
 
 func (s *snapshot) write(sink raft.SnapshotSink) error {
