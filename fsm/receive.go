@@ -40,7 +40,8 @@ type Receiver struct {
 	tail   *journal.Tail // nil: the journal holds what the snapshot needs
 }
 
-// Receive starts to take in a snapshot with that meta, whose pages have that digest. One at a time: ErrReceiving.
+// Receive starts to take in a snapshot with that meta, whose pages have that digest. It may be of the very index that is
+// applied here: raft's own is higher then, by entries that are not commands. One at a time: ErrReceiving.
 func (f *FSM) Receive(meta []byte, digest page.Digest) (*Receiver, error) {
 	header, err := decodeSnapshotHeader(meta)
 	if err != nil {
@@ -49,7 +50,7 @@ func (f *FSM) Receive(meta []byte, digest page.Digest) (*Receiver, error) {
 	if header.digest != digest {
 		return nil, corruptSnapshot("it is said to have the digest %v, and says %v", digest, header.digest)
 	}
-	if index, _ := f.Applied(); header.index <= index {
+	if index, _ := f.Applied(); header.index < index {
 		return nil, fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
 	}
 	if !f.received.begin() {

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/fsm/journal"
+	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/internal/vfs"
@@ -139,8 +140,12 @@ func TestRestoreNeverGoesBack(t *testing.T) {
 	f.ApplyBatch(log[:40])
 	old := persist(t, f)
 	must(t, restore(f, old)) // the same index: raft's may be higher, by entries that are no commands
+	must(t, install(f, old))
 	f.ApplyBatch(log[40:])
 	want := portraitOf(t, f)
+	if err := receive(f, old); !errors.Is(err, ErrOrder) || len(seen.errs) != 0 {
+		t.Errorf("an older snapshot is received: %v, fatal %v; want ErrOrder", err, seen.errs)
+	}
 	if err := restore(f, old); !errors.Is(err, ErrOrder) || len(seen.errs) != 1 {
 		t.Errorf("an older snapshot: %v, fatal %v; want ErrOrder", err, seen.errs)
 	}
@@ -153,14 +158,21 @@ func TestInstallReplacesAnotherJournal(t *testing.T) {
 	a := openOn(t, vfs.NewMem())
 	a.ApplyBatch(newScript(2).grow(60).logs)
 	good := persist(t, a)
-	for _, n := range []int{10, 30, 45} {
+	for _, entries := range []int{1, 20, 1000} {
+		other := newScript(3)
+		ops := make([]ledger.Operation, entries)
+		for i := range ops {
+			ops[i] = ledger.Operation{Kind: ledger.KindCredit, Credit: []byte("account-0"), Amount: 3}
+		}
+		other.operations(ops...)
 		disk := vfs.NewMem()
 		f := openOn(t, disk)
-		f.ApplyBatch(newScript(3).grow(n).logs)
-		if err := receive(f, good); err == nil {
-			t.Log("replaced at once")
+		f.ApplyBatch(other.logs)
+		longer := f.journal.End().Sequence >= a.journal.End().Sequence
+		if err := receive(f, good); longer {
+			must(t, err)
 		} else if !errors.Is(err, journal.ErrForeign) {
-			t.Fatalf("%d entries of another history: %v, want ErrForeign", n, err)
+			t.Fatalf("%d entries of another history: %v, want ErrForeign", entries, err)
 		} else {
 			must(t, receive(f, good))
 		}
