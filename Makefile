@@ -41,7 +41,8 @@ fuzz: ## Run every fuzzer of the module for FUZZTIME (20s)
 
 .PHONY: nemesis
 nemesis: ## Check linearizability under faults: make nemesis SEED=7 MINUTES=10
-	$(GO) test -count=1 -timeout 0 -v -run '^TestNemesis$$' -artifacts -outputdir .cache ./tests/linearizability -args -seed $(SEED) -minutes $(MINUTES)
+	@mkdir -p .cache
+	$(GO) test -count=1 -timeout 0 -v -tags nemesis -run '^TestNemesis$$' -artifacts -outputdir .cache ./tests/linearizability -args -seed $(SEED) -minutes $(MINUTES) $(ARGS)
 
 .PHONY: nemesis-planted
 nemesis-planted: ## Plant each known bug and expect the nemesis to catch it

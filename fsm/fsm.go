@@ -63,10 +63,12 @@ type FSM struct {
 	// mu guards what follows. It is held for one proposal, or one page of a snapshot, at a time.
 	mu          sync.RWMutex
 	state       *state
-	started     bool   // the journal holds what the state says; before, it is left from another run
-	index, term uint64 // of the newest log entry that the state shows
-	pinned      int    // snapshots
-	stopped     error  // nothing is applied and nothing snapshotted any more
+	started     bool          // the journal holds what the state says; before, it is left from another run
+	index, term uint64        // of the newest log entry that the state shows
+	pinned      int           // snapshots
+	holds       int           // why no snapshot is taken
+	idle        chan struct{} // closed when nothing is pinned; nil: nobody waits
+	stopped     error         // nothing is applied and nothing snapshotted any more
 }
 
 var _ raft.BatchingFSM = (*FSM)(nil)

@@ -21,12 +21,17 @@ type PageSink interface {
 	Finish(digest page.Digest, meta []byte) error
 }
 
-// errNoPages: another snapshot store than one that keeps pages was wired.
-var errNoPages = errors.New("the snapshot store keeps no pages")
+var (
+	// errNoPages: another snapshot store than one that keeps pages was wired.
+	errNoPages = errors.New("the snapshot store keeps no pages")
+	// errReplaced ends a snapshot of a state that an installed one took the place of.
+	errReplaced = errors.New("another snapshot was restored meanwhile")
+)
 
 // snapshot is the state pinned at an index; raft persists it beside further batches.
 type snapshot struct {
 	f      *FSM
+	state  *state // that was pinned
 	header snapshotHeader
 	view   *page.View
 }
@@ -41,7 +46,10 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.index == 0 {
 		return nil, raft.ErrNothingNewToSnapshot
 	}
-	s := &snapshot{f: f, header: snapshotHeader{
+	if f.holds > 0 {
+		return nil, ErrHeld
+	}
+	s := &snapshot{f: f, state: f.state, header: snapshotHeader{
 		index: f.index, term: f.term, digest: f.state.space().Digest(), journal: f.state.position(), version: f.state.version(), logTime: f.state.books.LogTime(),
 	}}
 	if end := f.journal.End(); end != s.header.journal && f.started {
@@ -50,14 +58,6 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	s.view = f.state.space().View(f.mu.RLocker())
 	f.pinned++
 	return s, nil
-}
-
-// Snapshotting reports whether a snapshot is pinned: from Snapshot to Release, which raft calls when it has also noted
-// the snapshot's index.
-func (f *FSM) Snapshotting() bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.pinned > 0
 }
 
 // position is where the journal ends that belongs to the state.
@@ -73,12 +73,30 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 		err = s.f.syncJournal()
 	}
 	if err == nil {
-		err = s.f.Halted() // what shuts down keeps nothing more
+		err = s.current()
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("persist snapshot at index %d: %w", s.header.index, err), sink.Cancel())
 	}
 	return sink.Close()
+}
+
+// current is nil while the snapshot may be published. What shuts down keeps nothing more. And where a snapshot is about to
+// be installed, or was meanwhile, publishing this older one would have raft move its last index back, on a member that may
+// have acknowledged more.
+func (s *snapshot) current() error {
+	s.f.mu.RLock()
+	defer s.f.mu.RUnlock()
+	if err := s.f.halted(); err != nil {
+		return err
+	}
+	if s.f.state != s.state {
+		return errReplaced
+	}
+	if s.f.holds > 0 {
+		return ErrHeld
+	}
+	return nil
 }
 
 // syncJournal makes the journal durable, or ends the process: what is on disk is unknown then, and a later fsync can
@@ -97,7 +115,7 @@ func (s *snapshot) write(sink raft.SnapshotSink) error {
 		return fmt.Errorf("%w: it offers a %T", errNoPages, sink)
 	}
 	err := s.view.Changed(pages.Changed, func(p page.Page) error {
-		if err := s.f.Halted(); err != nil {
+		if err := s.current(); err != nil {
 			return err
 		}
 		return pages.Page(p)
@@ -117,5 +135,5 @@ func (s *snapshot) Release() {
 	}
 	s.view.Close()
 	s.view = nil
-	s.f.pinned--
+	s.f.unpin()
 }

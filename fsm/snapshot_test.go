@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -12,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -150,6 +153,89 @@ func TestRestoreNeverGoesBack(t *testing.T) {
 		t.Errorf("an older snapshot: %v, fatal %v; want ErrOrder", err, seen.errs)
 	}
 	requireSame(t, portraitOf(t, f), want, "after an older snapshot")
+}
+
+// hookedSink calls a function at its first page.
+type hookedSink struct {
+	sink
+	at func()
+}
+
+func (s *hookedSink) Page(p page.Page) error {
+	if s.at != nil {
+		s.at()
+		s.at = nil
+	}
+	return s.sink.Page(p)
+}
+
+// TestSnapshotOfAReplacedStateIsNotKept: published after a newer one was installed, it would have raft move its last
+// index back.
+func TestSnapshotOfAReplacedStateIsNotKept(t *testing.T) {
+	log := newScript(2).grow(60).logs
+	a := openOn(t, vfs.NewMem())
+	a.ApplyBatch(log)
+	newer := persist(t, a)
+	f := openOn(t, vfs.NewMem())
+	f.ApplyBatch(log[:40])
+	snap, err := f.Snapshot()
+	must(t, err)
+	defer snap.Release()
+	s := &hookedSink{at: func() { must(t, install(f, newer)) }}
+	if err := snap.Persist(s); !errors.Is(err, errReplaced) || s.closed || !s.cancelled {
+		t.Errorf("got %v, closed %v, cancelled %v; want it cancelled as replaced", err, s.closed, s.cancelled)
+	}
+	requireSame(t, portraitOf(t, f), portraitOf(t, a), "after the older snapshot")
+}
+
+// TestHeldSnapshots: a hold ends a snapshot that is being persisted, is there only when that one was released, and lets
+// none begin until it is over.
+func TestHeldSnapshots(t *testing.T) {
+	f := openOn(t, vfs.NewMem())
+	f.ApplyBatch(newScript(2).grow(30).logs)
+	snap, err := f.Snapshot()
+	must(t, err)
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.HoldSnapshots(given); !errors.Is(err, context.Canceled) {
+		t.Fatalf("held while a snapshot is pinned: %v", err)
+	}
+	held := make(chan func(), 1)
+	s := &hookedSink{at: func() {
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			release, err := f.HoldSnapshots(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			held <- release
+		})
+		t.Cleanup(waiting.Wait)
+		for { // until the hold is known
+			f.mu.RLock()
+			holds := f.holds
+			f.mu.RUnlock()
+			if holds > 0 {
+				return
+			}
+			runtime.Gosched()
+		}
+	}}
+	if err := snap.Persist(s); !errors.Is(err, ErrHeld) || s.closed || !s.cancelled {
+		t.Errorf("persisted while held: %v, closed %v, cancelled %v", err, s.closed, s.cancelled)
+	}
+	if len(held) > 0 || !f.Snapshotting() {
+		t.Error("held before the snapshot was released")
+	}
+	snap.Release()
+	snap.Release()
+	release := <-held
+	if _, err := f.Snapshot(); !errors.Is(err, ErrHeld) {
+		t.Errorf("a snapshot begins while held: %v", err)
+	}
+	release()
+	release()
+	persist(t, f)
 }
 
 // TestInstallReplacesAnotherJournal: what is on disk belongs to another history, shorter or longer. The first attempt may

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -16,7 +17,7 @@ func BenchmarkEncodeRequest(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, failure := encodeRequest(operations); failure != nil {
+		if _, failure := encodeRequest(operations, math.MaxInt64, nil); failure != nil {
 			b.Fatal(failure)
 		}
 	}

@@ -123,6 +123,12 @@ func (c *Coalescer) Admit(ctx context.Context, encoded []byte, count int) (*Tick
 	return &Ticket{coalescer: c, request: p}, nil
 }
 
+// latestIssue is the latest time, Unix nanoseconds, that an operation proposed now may have been issued at by
+// this member's clock.
+func (c *Coalescer) latestIssue() int64 {
+	return c.cfg.Stamper.Stamp() + int64(ledger.MaxIssuedAhead)
+}
+
 // Ticket stands for one admitted request.
 type Ticket struct {
 	coalescer *Coalescer

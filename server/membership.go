@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -75,6 +76,9 @@ func (o *Operator) AddMember(
 	if failure := o.conflict(c.configuration, member); failure != nil {
 		return nil, failure
 	}
+	if failure := o.elsewhere(c, member); failure != nil {
+		return nil, failure
+	}
 	index, failure := o.enlist(c, member)
 	if failure != nil {
 		return nil, failure
@@ -121,6 +125,25 @@ func (o *Operator) conflict(configuration raft.Configuration, m roster.Member) *
 		}
 	}
 	return nil
+}
+
+// elsewhere refuses a member with a history of its own, whose configuration names nobody of this cluster: it was
+// bootstrapped too, or joined to one that was. Raft would write this cluster's log over its own and leave in its state
+// what was applied from the old one. A member that does not answer cannot be asked.
+func (o *Operator) elsewhere(c change, m roster.Member) *Failure {
+	ctx, cancel := context.WithTimeout(c.ctx, progressTimeout)
+	defer cancel()
+	p, err := o.cfg.Peers.Progress(ctx, m)
+	if err != nil || string(p.ID) != m.ID || len(p.Members) == 0 {
+		return nil
+	}
+	for _, s := range c.configuration.Servers {
+		if slices.Contains(p.Members, s.ID) {
+			return nil
+		}
+	}
+	return precondition("%s belongs to another cluster, which was bootstrapped apart from this one, with state of its own: "+
+		"to add it here, give it a new data directory", memberName(raft.ServerID(m.ID)))
 }
 
 // PromoteMember is ballastv1.OperatorServiceServer's.

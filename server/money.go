@@ -83,7 +83,7 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 	if failure := m.cfg.Gate.pass(); failure != nil {
 		return nil, m.hinted(failure)
 	}
-	encoded, failure := encodeRequest(operations)
+	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog)
 	if failure != nil {
 		return nil, failure
 	}
@@ -95,6 +95,13 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 		return nil, m.hinted(err)
 	}
 	return ticket, nil
+}
+
+// latestIssueByLog is the latest time that an operation may have been issued at by log time, which is ahead of this
+// member's clock where that of an earlier leader was. Callers stamp by log time.
+func (m *Money) latestIssueByLog() (latest int64) {
+	m.cfg.Store.ReadIndexed(func(s *ledger.State, _ uint64) { latest = s.LogTime() + int64(ledger.MaxIssuedAhead) })
+	return latest
 }
 
 // answer waits for what became of admitted operations.

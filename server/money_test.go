@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/proposal"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -138,6 +139,8 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 	}
 	early := credit("e", "x", 1)
 	early.IssuedAt = 0
+	ahead := credit("f", "x", 1)
+	ahead.IssuedAt += int64(2 * time.Hour)
 	for name, c := range map[string]struct {
 		operations []*ballastv1.Operation
 		says       []string
@@ -147,6 +150,7 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 		"too large":         {big, []string{"operations", "bytes"}},
 		"no id":             {[]*ballastv1.Operation{credit("a", "x", 1), credit("", "x", 1)}, []string{"operations[1].id", `found ""`}},
 		"no issue time":     {[]*ballastv1.Operation{early}, []string{"operations[0].issued_at", "found 0"}},
+		"issued far ahead":  {[]*ballastv1.Operation{ahead}, []string{"operations[0].issued_at", "1h0m0s", "found 2h0m0s ahead"}},
 		"no kind":           {[]*ballastv1.Operation{op("k", nil)}, []string{"operations[0].kind"}},
 		"no amount":         {[]*ballastv1.Operation{debit("d", "x", -5)}, []string{"operations[0].amount", "found -5"}},
 		"system account":    {[]*ballastv1.Operation{credit("s", "@usd/debits", 1)}, []string{"operations[0].account", "@usd/debits"}},
@@ -166,6 +170,25 @@ func TestSubmitNamesTheFieldAtFault(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Log time may be ahead of this member's clock, moved by an earlier leader's. Callers follow log time, so they must not be
+// refused for that until the clock has come up.
+func TestIssueTimeIsJudgedByLogTimeToo(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "x")
+	ahead := m.now.Add(48 * time.Hour).UnixNano()
+	if err := m.raft.Apply(proposal.EncodeMarker(ahead, m.fsm.ClusterVersion(), 5), 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	byLogTime := credit("a", "x", 1)
+	byLogTime.IssuedAt = ahead
+	m.submit(t, "APPLIED", byLogTime)
+	byLogTime.Id, byLogTime.IssuedAt = "b", ahead+int64(2*time.Hour)
+	_, err := m.money.Submit(testContext(t), &ballastv1.SubmitRequest{Operations: []*ballastv1.Operation{byLogTime}})
+	if failureOf(t, err, codes.InvalidArgument); !strings.Contains(err.Error(), "found 2h0m0s ahead") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -97,6 +97,26 @@ func TestAddMemberRefusesConflicts(t *testing.T) {
 	wantOperator(t, err, codes.InvalidArgument, "client_address", "localhost")
 }
 
+// A member that was bootstrapped by itself keeps what it applied when this cluster's log is written over its own.
+func TestAddMemberRefusesOneWithAnotherHistory(t *testing.T) {
+	m := newMember(t, nil)
+	knows := func(members ...raft.ServerID) {
+		m.peers.known[idB] = func() (Progress, error) {
+			return Progress{ID: idB, Term: 2, LastIndex: 9, Applied: 9, Members: members}, nil
+		}
+	}
+	knows(idB)
+	_, err := m.operator.AddMember(testContext(t), addRequest(idB))
+	wantOperator(t, err, codes.FailedPrecondition, "another cluster", "new data directory")
+	if got := m.changes(); got != "[]" {
+		t.Errorf("changes are %s", got)
+	}
+	knows(idA, idB) // removed from this cluster once: its log is of the same history
+	if _, err := m.operator.AddMember(testContext(t), addRequest(idB)); err != nil {
+		t.Error(err)
+	}
+}
+
 // The guard "AddVoter": raft counts a new voter at once, so it must have the log before.
 func TestPromoteOnlyWhenCaughtUp(t *testing.T) {
 	m := newMember(t, nil)

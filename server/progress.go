@@ -18,6 +18,8 @@ type Progress struct {
 	ID raft.ServerID
 	// Term is its current term, LastIndex the end of its log, Applied what its state shows.
 	Term, LastIndex, Applied uint64
+	// Members of the configuration that it has; none: it was in no cluster yet.
+	Members []raft.ServerID
 }
 
 // Peers asks other members how far they are.
@@ -111,9 +113,13 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 	if err != nil {
 		return Progress{}, err
 	}
-	return Progress{
+	progress := Progress{
 		ID: raft.ServerID(s.GetId()), Term: s.GetTerm(), LastIndex: s.GetLastLogIndex(), Applied: s.GetAppliedIndex(),
-	}, nil
+	}
+	for _, m := range s.GetMembers() {
+		progress.Members = append(progress.Members, raft.ServerID(m.GetId()))
+	}
+	return progress, nil
 }
 
 // conn is the one connection to an address. There are as many as members ever had addresses in this process's life.

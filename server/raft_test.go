@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestWritesAndReadsOnTheLibrary(t *testing.T) {
 	eventually(t, "it leads", func() bool { _, ok := leads(r); return ok })
 
 	submit := func(operations ...*ballastv1.Operation) error {
-		encoded, failure := encodeRequest(operations)
+		encoded, failure := encodeRequest(operations, math.MaxInt64, nil)
 		if failure != nil {
 			return failure
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -18,8 +19,10 @@ import (
 const maxRequestBytes = proposal.HardMaxBytes - proposal.Overhead
 
 // encodeRequest checks operations as one request and encodes them for a proposal. A failure names the operation, the
-// field, what was expected and what was found; nothing of the request was proposed.
-func encodeRequest(operations []*ballastv1.Operation) ([]byte, *Failure) {
+// field, what was expected and what was found; nothing of the request was proposed. Operations issued after latest (Unix
+// nanoseconds), and after what later tells where that is not enough, are refused here: the state would have to remember
+// their refusal until their time has come.
+func encodeRequest(operations []*ballastv1.Operation, latest int64, later func() int64) ([]byte, *Failure) {
 	if n := len(operations); n < 1 || n > ledger.MaxBatch {
 		return nil, invalid("operations: want 1 to %d, found %d", ledger.MaxBatch, n)
 	}
@@ -32,6 +35,13 @@ func encodeRequest(operations []*ballastv1.Operation) ([]byte, *Failure) {
 		op, err := reader.read(p)
 		if err != nil {
 			return nil, invalidOperation(i, p, err)
+		}
+		if op.IssuedAt > latest {
+			latest = max(latest, later())
+		}
+		if op.IssuedAt > latest {
+			return nil, invalid("operations[%d].issued_at: want at most %s ahead of the server's clock, found %s ahead: check the caller's clock",
+				i, ledger.MaxIssuedAhead, ledger.MaxIssuedAhead+time.Duration(op.IssuedAt-latest))
 		}
 		encoded = proposal.AppendOperation(encoded, op)
 		if len(encoded) > maxRequestBytes {

@@ -68,7 +68,12 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 // takeTurns measures every workload at every target, round after round, and returns the merged results: first all
 // targets of the first workload.
 func takeTurns(ctx context.Context, o benchOptions, configs []workload.Config, targets []target, io stdio) ([]workload.Result, error) {
-	results := make([]workload.Result, len(configs)*len(targets))
+	var results []workload.Result
+	for _, config := range configs {
+		for range targets {
+			results = append(results, workload.NewResult(config))
+		}
+	}
 	for round := range o.rounds {
 		for i, config := range configs {
 			for j, t := range targets {
@@ -78,11 +83,7 @@ func takeTurns(ctx context.Context, o benchOptions, configs []workload.Config, t
 					return nil, fmt.Errorf("%s: %w", t.label, err)
 				}
 				fmt.Fprintf(io.err, "round %d of %d: %s, %s: %.0f ops/s\n", round+1, o.rounds, config.Name, t.label, result.Throughput())
-				if merged := &results[i*len(targets)+j]; merged.Latency == nil {
-					*merged = result
-				} else {
-					merged.Merge(result)
-				}
+				results[i*len(targets)+j].Merge(result)
 			}
 		}
 	}
@@ -120,7 +121,8 @@ func findProgram(named string) (string, error) {
 	return found, nil
 }
 
-// report prints the results, and fails where calls failed: such figures say little.
+// report prints the results, and fails where calls to Ballast failed: such figures say little. The floor has no retries,
+// so an election fails calls there; the table shows them.
 func report(o benchOptions, targets []target, results []workload.Result, io stdio) error {
 	var rows []workload.Row
 	var labels []string
@@ -130,9 +132,8 @@ func report(o benchOptions, targets []target, results []workload.Result, io stdi
 		t := targets[i%len(targets)]
 		labels = append(labels, t.label)
 		rows = append(rows, results[i].Rows(t.prefix)...)
-		failed += results[i].Failed
-		if results[i].LastFailure != nil {
-			lastFailure = results[i].LastFailure
+		if t.prefix == "" && results[i].Failed > 0 {
+			failed, lastFailure = failed+results[i].Failed, results[i].LastFailure
 		}
 	}
 	for i := 0; i < len(results); i += len(targets) {

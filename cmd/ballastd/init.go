@@ -7,17 +7,18 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
+	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/server/node"
 )
 
 func initCommand(io stdio) *cobra.Command {
-	var dir, cluster, name string
+	var file, dir, cluster, name string
 	cmd := &cobra.Command{
-		Use:   "init --data-dir D --cluster-id UUID --name NAME",
+		Use:   "init [--config FILE] [--data-dir D] --cluster-id UUID --name NAME",
 		Short: "Make the data directory of a new member",
-		Long: "Make the data directory of a new member. Its parent directory must be there. The cluster's UUID is made once\n" +
-			"(uuidgen) and given to every member; the name must be unique in the cluster. Nothing that is there is touched:\n" +
+		Long: "Make the data directory of a new member: D, or the one that the configuration names. Its parent directory must\n" +
+			"be there. The cluster's UUID is made once (uuidgen) and given to every member; the name must be unique in the cluster. Nothing that is there is touched:\n" +
 			"the directory must be missing, empty, or one whose init was cut short.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -27,6 +28,13 @@ func initCommand(io stdio) *cobra.Command {
 			}
 			if err := datadir.CheckName(name); err != nil {
 				return fmt.Errorf("--name: %w", err)
+			}
+			if dir == "" {
+				loaded, err := config.Load(config.Input{File: file, LookupEnv: io.lookupEnv})
+				if err != nil {
+					return err
+				}
+				dir = loaded.DataDir
 			}
 			logger := hclog.New(&hclog.LoggerOptions{Name: "ballastd", Level: hclog.Warn, Output: io.err})
 			identity, err := node.Init(dir, id, name, logger)
@@ -38,10 +46,11 @@ func initCommand(io stdio) *cobra.Command {
 			return failed(err)
 		},
 	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (TOML) whose data_dir is made")
 	cmd.Flags().StringVar(&dir, "data-dir", "", "the directory to make")
 	cmd.Flags().StringVar(&cluster, "cluster-id", "", "the cluster's UUID, the same for all members")
 	cmd.Flags().StringVar(&name, "name", "", "the member's name, unique in the cluster")
-	for _, flag := range []string{"data-dir", "cluster-id", "name"} {
+	for _, flag := range []string{"cluster-id", "name"} {
 		if err := cmd.MarkFlagRequired(flag); err != nil {
 			panic(err) // Only where the flag is not declared above.
 		}

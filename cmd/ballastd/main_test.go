@@ -49,6 +49,7 @@ func TestExitCodes(t *testing.T) {
 		{"init without a name", []string{"init", "--data-dir", missing, "--cluster-id", clusterID}, exitUsage, "name"},
 		{"init without a UUID", []string{"init", "--data-dir", missing, "--cluster-id", "x", "--name", "n"}, exitUsage, "uuidgen"},
 		{"init with a bad name", []string{"init", "--data-dir", missing, "--cluster-id", clusterID, "--name", "A"}, exitUsage, "a-z"},
+		{"init without a directory", []string{"init", "--cluster-id", clusterID, "--name", "n"}, exitConfig, "--data-dir"},
 		{"no data directory named", []string{"run"}, exitConfig, "--data-dir"},
 		{"data directory missing", []string{"run", "--data-dir", missing}, exitConfig, "ballastd init"},
 		{"data directory empty", []string{"run", "--data-dir", empty}, exitConfig, "ballastd init"},
@@ -74,6 +75,18 @@ func TestInitTwiceIsRefused(t *testing.T) {
 	dir := initialised(t)
 	code, out := ballastd(t.Context(), "init", "--data-dir", dir, "--cluster-id", clusterID, "--name", "node-1")
 	if code != exitConfig || !strings.Contains(out, "already initialised") {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+}
+
+func TestInitMakesTheDirectoryThatTheConfigurationNames(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	file := filepath.Join(filepath.Dir(dir), "ballast.toml")
+	if err := os.WriteFile(file, []byte("data_dir = \""+dir+"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out := ballastd(t.Context(), "init", "--config", file, "--cluster-id", clusterID, "--name", "node-1")
+	if code != exitDone || !strings.Contains(out, "initialised "+dir) {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
 }

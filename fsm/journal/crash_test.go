@@ -147,3 +147,28 @@ func TestFailedWriteIsFinal(t *testing.T) {
 		}
 	}
 }
+
+// TestSyncCoversWhatAnEarlierProcessWrote: a process that was killed, not the machine, leaves names and entries that
+// nothing has made durable yet.
+func TestSyncCoversWhatAnEarlierProcessWrote(t *testing.T) {
+	h, fsys := new(history).grow(150), vfs.NewMem()
+	config := Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment}
+	j, err := Open(config)
+	must(t, err)
+	b, n := h.from(0)
+	must(t, j.Append(b, n, h.end().Hash))
+	must(t, j.Close())
+	j, err = Open(config)
+	must(t, err)
+	must(t, j.Sync())
+	must(t, j.Close())
+	for seed := range uint64(6) {
+		config.FS = fsys.Crash(seed)
+		j, err := Open(config)
+		must(t, err)
+		if j.End() != h.end() {
+			t.Errorf("seed %d: it ends at entry %d, %d were synced", seed, j.End().Sequence, h.end().Sequence)
+		}
+		must(t, j.Close())
+	}
+}

@@ -25,6 +25,7 @@ func (j *Journal) scan() error {
 		firsts = append(firsts, first)
 	}
 	slices.Sort(firsts)
+	j.dirty = len(firsts) > 0 // whoever made them may have been killed before it synced the directory
 	for i, first := range firsts {
 		fault, err := j.scanSegment(first)
 		if err != nil {

@@ -26,12 +26,14 @@ func (o *Output) reset(n int, first uint64) {
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
 	out.reset(len(ops), s.meta.sequence+1)
+	s.lookAhead(ops)
 	for len(ops) > 0 {
 		n := 1
 		for n < len(ops) && ops[n-1].Linked {
 			n++
 		}
 		done := len(out.Results) - len(ops)
+		s.work.start(s, ops[:n], s.work.all[done:done+n])
 		s.applyUnit(ops[:n], out.Results[done:done+n], out)
 		ops = ops[n:]
 	}
@@ -41,7 +43,6 @@ func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 
 // applyUnit answers an operation alone or an atomic group.
 func (s *State) applyUnit(ops []Operation, results []Result, out *Output) {
-	s.work.start(s, ops)
 	if !admit(ops, results) {
 		return
 	}
@@ -53,7 +54,7 @@ func (s *State) applyUnit(ops []Operation, results []Result, out *Output) {
 		return
 	}
 	for i := range ops {
-		if s.evaluate(&ops[i], &results[i]); results[i].Code != CodeApplied {
+		if s.evaluate(&ops[i], &s.work.members[i], &results[i]); results[i].Code != CodeApplied {
 			s.work.rollBack(s)
 			groupRefused(ops, results, i)
 			s.rememberRefusals(results, false)

@@ -17,17 +17,17 @@ type effect struct {
 func refuse(res *Result, code Code, side Side) { res.Code, res.Side = code, side }
 
 // evaluate decides one operation on the unit's copies. The order of the checks is part of the semantics: docs/results.md.
-func (s *State) evaluate(op *Operation, res *Result) {
+func (s *State) evaluate(op *Operation, m *member, res *Result) {
 	*res = Result{Attempt: op.Attempt}
 	switch op.Kind {
 	case KindCredit, KindDebit, KindTransfer:
-		s.evaluateMovement(op, res)
+		s.evaluateMovement(op, m, res)
 	case KindCreateLedger:
 		s.evaluateCreateLedger(op, res)
 	case KindCreateAccount:
-		s.evaluateCreateAccount(op, res)
+		s.evaluateCreateAccount(op, m, res)
 	case KindSetLimits, KindSetFrozen, KindCloseAccount:
-		s.evaluateChange(op, res)
+		s.evaluateChange(op, m, res)
 	}
 }
 
@@ -37,8 +37,8 @@ type movement struct {
 	side          Side // of the account that available is told of
 }
 
-func (s *State) evaluateMovement(op *Operation, res *Result) {
-	mv, ok := s.resolveMovement(op, res)
+func (s *State) evaluateMovement(op *Operation, m *member, res *Result) {
+	mv, ok := s.resolveMovement(op, m, res)
 	if !ok {
 		return
 	}
@@ -68,16 +68,16 @@ func (s *State) evaluateMovement(op *Operation, res *Result) {
 }
 
 // resolveMovement opens both accounts; the one that is not named is the ledger's own.
-func (s *State) resolveMovement(op *Operation, res *Result) (mv movement, ok bool) {
+func (s *State) resolveMovement(op *Operation, m *member, res *Result) (mv movement, ok bool) {
 	if op.Kind != KindCredit {
-		if mv.debit, ok = s.resolve(op.Debit); !ok {
+		if mv.debit, ok = s.resolve(op.Debit, &m.debit); !ok {
 			refuse(res, CodeUnknownAccount, SideDebit)
 			return mv, false
 		}
 		mv.side = SideDebit
 	}
 	if op.Kind != KindDebit {
-		if mv.credit, ok = s.resolve(op.Credit); !ok {
+		if mv.credit, ok = s.resolve(op.Credit, &m.credit); !ok {
 			refuse(res, CodeUnknownAccount, SideCredit)
 			return mv, false
 		}
@@ -173,14 +173,14 @@ func systemID(name []byte, suffix string) []byte {
 	return append(append(id, name...), suffix...)
 }
 
-func (s *State) evaluateCreateAccount(op *Operation, res *Result) {
+func (s *State) evaluateCreateAccount(op *Operation, m *member, res *Result) {
 	w := &s.work
 	l, ok := s.ledgerNamed(op.Ledger)
 	if !ok {
 		refuse(res, CodeUnknownLedger, SideNone)
 		return
 	}
-	if _, exists := s.resolve(op.Credit); exists {
+	if _, exists := s.resolve(op.Credit, &m.credit); exists {
 		refuse(res, CodeAccountExists, SideCredit)
 		return
 	}
@@ -196,8 +196,8 @@ func (s *State) evaluateCreateAccount(op *Operation, res *Result) {
 }
 
 // evaluateChange decides operations on one account without an amount.
-func (s *State) evaluateChange(op *Operation, res *Result) {
-	i, ok := s.resolve(op.Credit)
+func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
+	i, ok := s.resolve(op.Credit, &m.credit)
 	if !ok {
 		refuse(res, CodeUnknownAccount, SideCredit)
 		return

@@ -38,6 +38,8 @@ type member struct {
 	key         key
 	hash        uint64 // of the key in byKey
 	refusedHash uint64 // of the key in byRefusedKey
+	debit       lookup
+	credit      lookup
 	payload     uint64
 	verdict     verdict
 	result      Result

@@ -12,7 +12,6 @@ import (
 // knows no byte budget.
 type model struct {
 	now, window, horizon int64
-	sequence             uint64
 	books                books
 	normal               map[string]modelAnswer    // by id
 	exact                map[[2]string]modelAnswer // by id and payload

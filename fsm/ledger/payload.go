@@ -82,15 +82,13 @@ func cellOf(op *Operation) uint16 {
 	return uint16(lo % cellCount)
 }
 
-// identify computes the members' keys and payload hashes. A group's digest is part of its members' payloads: a member
+// identify computes the members' payload hashes. A group's digest is part of its members' payloads: a member
 // presented alone, or in another group, is another payload.
 func (s *State) identify(ops []Operation) {
 	w := &s.work
 	var g [2]uint64
 	for i := range ops {
 		m := &w.members[i]
-		m.key = keyOf(ops[i].ID)
-		m.hash, m.refusedHash = s.byKey.Hash(m.key.b[:]), s.byRefusedKey.Hash(m.key.b[:])
 		w.buf = appendPayload(w.buf[:0], &ops[i])
 		if len(ops) == 1 {
 			m.payload, _ = page.Hash(seedPayload, w.buf)

@@ -7,8 +7,10 @@ import "bytes"
 // only when all of it is accepted.
 type work struct {
 	ops     []Operation
-	members []member
+	members []member // of the unit
+	all     []member // of the call
 	buf     []byte
+	loaded  uint64 // see lookAhead
 
 	cellOf   uint16
 	cellDone bool
@@ -38,12 +40,8 @@ type newLedger struct {
 // fewTouched accounts are searched one by one.
 const fewTouched = 8
 
-func (w *work) start(s *State, ops []Operation) {
-	w.ops, w.cellDone = ops, false
-	if cap(w.members) < len(ops) {
-		w.members = make([]member, max(len(ops), 16))
-	}
-	w.members = w.members[:len(ops)]
+func (w *work) start(s *State, ops []Operation, members []member) {
+	w.ops, w.members, w.cellDone = ops, members, false
 	w.rollBack(s)
 }
 
@@ -107,8 +105,8 @@ func (w *work) create(a account, id []byte) int {
 }
 
 // resolve opens the account of this id, one that the unit creates included.
-func (s *State) resolve(id []byte) (int, bool) {
-	if slot, ok := s.find(id); ok {
+func (s *State) resolve(id []byte, l *lookup) (int, bool) {
+	if slot, ok := s.findAt(id, l); ok {
 		return s.open(slot), true
 	}
 	for _, i := range s.work.opened {
@@ -121,9 +119,14 @@ func (s *State) resolve(id []byte) (int, bool) {
 
 // find looks an account up by id.
 func (s *State) find(id []byte) (slot uint32, ok bool) {
-	found, ok := s.byID.Find(s.byID.Hash(id), func(locator uint64) bool {
-		return bytes.Equal(accountID(s.accounts.Get(locator)), id)
-	})
+	return s.findAt(id, &lookup{hash: s.byID.Hash(id)})
+}
+
+func (s *State) findAt(id []byte, l *lookup) (slot uint32, ok bool) {
+	if l.likely && bytes.Equal(s.idAt(uint32(l.slot)), id) {
+		return uint32(l.slot), true
+	}
+	found, ok := s.byID.Find(l.hash, func(locator uint64) bool { return bytes.Equal(s.idAt(uint32(locator)), id) })
 	return uint32(found), ok
 }
 

@@ -28,8 +28,10 @@ type rig struct {
 
 func newRig() *rig {
 	s := NewSpace()
-	return &rig{space: s, table: s.Table(1, 5000/8*8), queue: s.Queue(2, 2048),
-		model: model{records: [2]map[uint64][]byte{{}, {}}}}
+	return &rig{
+		space: s, table: s.Table(1, 5000/8*8), queue: s.Queue(2, 2048),
+		model: model{records: [2]map[uint64][]byte{{}, {}}},
+	}
 }
 
 func (r *rig) write(rec []byte, v uint64) {

@@ -243,11 +243,19 @@ func TestRefusals(t *testing.T) {
 	defer listener.Close()
 	taken := listener.Addr().(*net.TCPAddr).Port
 	dir := t.TempDir()
+	made, err := loadRecord(dir, Shape{Port: taken - operatorPorts - 2, Nodes: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Initialised = []string{"node-1"}
+	if err := made.save(); err != nil {
+		t.Fatal(err)
+	}
 	for i, c := range []struct {
 		config Config
 		want   string
 	}{
-		{Config{Dir: dir, Shape: Shape{Port: taken - operatorPorts - 2, Nodes: 2}}, fmt.Sprintf("node-2 cannot listen on 127.0.0.1:%d for operators", taken)},
+		{Config{Dir: dir}, fmt.Sprintf("node-2 cannot listen on 127.0.0.1:%d for operators", taken)},
 		{Config{Dir: dir, Shape: Shape{Port: 7777, NonVoters: -1}}, "was made with --port"},
 		{Config{Dir: dir, Shape: Shape{Nodes: 4, NonVoters: -1}}, "was made with --nodes 2, not 4"},
 	} {

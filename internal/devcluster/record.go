@@ -46,7 +46,7 @@ const (
 	maxRecordLen  = 64 << 10
 )
 
-// loadRecord reads the record in dir, or begins one.
+// loadRecord reads the record in dir, or begins one, which is saved with the first member that is made.
 func loadRecord(dir string, wanted Shape) (*record, error) {
 	path := filepath.Join(dir, "cluster.json")
 	file, err := os.Open(path)
@@ -55,8 +55,7 @@ func loadRecord(dir string, wanted Shape) (*record, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &record{Version: recordVersion, ClusterID: id, Shape: wanted, Initialised: []string{}, path: path}
-		return r, r.save()
+		return &record{Version: recordVersion, ClusterID: id, Shape: wanted, Initialised: []string{}, path: path}, nil
 	}
 	if err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -85,6 +84,8 @@ type Options struct {
 	Progress Progress
 	// Clock makes the stamp; nil: time.Now.
 	Clock func() time.Time
+
+	firstPause time.Duration // between two tries of a call; doubled up to maxPause
 }
 
 const (
@@ -167,7 +168,7 @@ func Run(ctx context.Context, store Store, options Options) (*Report, error) {
 	}
 	r.report.finish(o.Clock().Sub(started))
 	if err != nil && ctx.Err() != nil {
-		err = errors.Join(errors.New("stopped; run the same command again to go on, no row is applied twice"), ctx.Err())
+		err = fmt.Errorf("stopped (%w); run the same command again to go on, no row is applied twice", ctx.Err())
 	}
 	return r.report, err
 }
@@ -181,6 +182,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.firstPause == 0 {
+		o.firstPause = firstPause
 	}
 	if o.Progress == nil {
 		o.Progress = silent{}

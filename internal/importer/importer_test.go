@@ -30,7 +30,7 @@ func writeFile(t *testing.T, content string) string {
 
 func optionsFor(path string) Options {
 	return Options{
-		File: path, Ledger: "czk", CreateAccounts: true, Patience: 10 * time.Second, Classify: classify,
+		File: path, Ledger: "czk", CreateAccounts: true, Patience: 10 * time.Second, Classify: classify, firstPause: time.Millisecond,
 		Columns: Columns{ID: "id", Account: "account", Kind: "kind", Amount: "amount", Time: "date", Expect: "balance"},
 	}
 }
@@ -61,8 +61,8 @@ func randomFile(seed int64, rows, accounts int) string {
 // Whatever calls fail, before or after they took effect, every row takes effect once and in order within its account,
 // and is counted as this run's.
 func TestFaultsNeitherDoubleNorReorder(t *testing.T) {
-	const rows = 1500
-	for seed := range int64(3) {
+	const rows = 3000
+	for seed := range int64(5) {
 		path := writeFile(t, randomFile(seed, rows, 40))
 		store := newFakeStore()
 		store.fault = randomFaults(seed, 0.2)

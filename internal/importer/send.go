@@ -130,7 +130,7 @@ const (
 // persist repeats a call until it succeeds or fails for good, as long as something makes progress.
 func (r *run) persist(ctx context.Context, call func(context.Context) error) error {
 	started := r.Clock()
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+	for pause := r.firstPause; ; pause = min(2*pause, maxPause) {
 		attempt, cancel := context.WithTimeout(ctx, r.callTimeout(started))
 		err := call(attempt)
 		cancel()
@@ -165,7 +165,7 @@ func (r *run) callTimeout(started time.Time) time.Duration {
 		started = r.lastProgress
 	}
 	left := r.Patience - r.Clock().Sub(started)
-	return min(r.CallTimeout, max(left, firstPause))
+	return min(r.CallTimeout, max(left, r.firstPause))
 }
 
 func (r *run) progressed() {

@@ -71,7 +71,11 @@ func Open(ctx context.Context, dir string, logger hclog.Logger) (f *Floor, err e
 	if err != nil {
 		return f, err
 	}
-	f.packer = newPacker(leader)
+	var all []*raft.Raft
+	for _, m := range f.members {
+		all = append(all, m.raft)
+	}
+	f.packer = newPacker(all, leader)
 	return f, nil
 }
 

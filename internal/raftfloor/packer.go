@@ -24,11 +24,12 @@ var errClosed = errors.New("the floor is closed")
 
 // packer puts the operations of waiting callers into common proposals, in order, as any server would.
 type packer struct {
-	leader *raft.Raft
-	calls  chan call
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	members []*raft.Raft
+	leader  *raft.Raft // last seen; of propose alone
+	calls   chan call
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
 }
 
 type call struct {
@@ -41,8 +42,8 @@ type proposal struct {
 	calls  []call
 }
 
-func newPacker(leader *raft.Raft) *packer {
-	p := &packer{leader: leader, calls: make(chan call, queued)}
+func newPacker(members []*raft.Raft, leader *raft.Raft) *packer {
+	p := &packer{members: members, leader: leader, calls: make(chan call, queued)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	proposals := make(chan proposal, inFlight-1)
 	p.wg.Go(func() { p.propose(proposals) })
@@ -85,10 +86,22 @@ func (p *packer) propose(proposals chan<- proposal) {
 			return
 		case c := <-p.calls:
 			calls, operations := p.gather(c)
-			future := p.leader.Apply(make([]byte, operations*OperationBytes), 0)
+			future := p.follow().Apply(make([]byte, operations*OperationBytes), 0)
 			proposals <- proposal{future: future, calls: calls}
 		}
 	}
+}
+
+// follow is the member that leads, or the one that last did: then the proposal fails, and its callers call again.
+func (p *packer) follow() *raft.Raft {
+	if p.leader.State() != raft.Leader {
+		for _, m := range p.members {
+			if m.State() == raft.Leader {
+				p.leader = m
+			}
+		}
+	}
+	return p.leader
 }
 
 // gather takes what waits behind the first call, up to a proposal.

@@ -30,12 +30,15 @@ type Result struct {
 	Longest time.Duration
 }
 
+// NewResult is the result of no run at all, to merge others into.
+func NewResult(config Config) Result { return Result{Config: config, Latency: newHistogram()} }
+
 // Throughput in operations a second.
 func (r *Result) Throughput() float64 { return float64(r.Operations) / r.Elapsed.Seconds() }
 
-// Quantile of the latency of calls, 0 to 100.
+// Quantile of the latency of calls, 0 to 100, to three digits.
 func (r *Result) Quantile(q float64) time.Duration {
-	return time.Duration(r.Latency.ValueAtQuantile(q)) * time.Microsecond
+	return min(time.Duration(r.Latency.ValueAtQuantile(q))*time.Microsecond, r.Longest)
 }
 
 // Merge adds another run of the same workload.

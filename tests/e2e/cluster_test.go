@@ -33,7 +33,6 @@ func TestMajorityLostNothingHangsAndStaleReadsSayTheirAge(t *testing.T) {
 	b.credit(8)
 	b.checkEqual()
 	others := b.followers()
-	survivor := b.leader()
 	for _, m := range others {
 		must(t, m.Kill())
 	}
@@ -71,7 +70,6 @@ func TestMajorityLostNothingHangsAndStaleReadsSayTheirAge(t *testing.T) {
 	b.check()
 	must(t, others[1].Start())
 	b.checkEqual()
-	_ = survivor
 }
 
 func TestAllStoppedAndStartedAgain(t *testing.T) {
@@ -160,4 +158,32 @@ func TestIsolatedMemberDoesNotDisturb(t *testing.T) {
 		t.Fatalf("the term went from %d to %d", before.Term, after.Term)
 	}
 	b.check()
+}
+
+// A member that does not vote has everything, and its vote is not missed.
+func TestNonVoterFollows(t *testing.T) {
+	b := openBank(t, testcluster.Options{Members: 4, NonVoters: 1})
+	b.credit(8)
+	b.checkEqual()
+	nonVoter := b.cluster.Member(4)
+	s, err := nonVoter.Status(b.ctx())
+	must(t, err)
+	roles := map[string]ballastv1.Role{}
+	for _, m := range s.Members {
+		roles[m.Name] = m.Role
+	}
+	if len(roles) != 4 || roles[nonVoter.Name] != ballastv1.Role_ROLE_NON_VOTER {
+		t.Fatalf("the members are %v", s.Members)
+	}
+	// With two voters of three gone, the non-voter does not make a majority.
+	for _, m := range b.followers() {
+		if m != nonVoter {
+			must(t, m.Kill())
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := b.client.Credit(ctx, "account-0", 1); !unavailable(err) {
+		t.Fatalf("a write by one voter of three ended with %v", err)
+	}
 }

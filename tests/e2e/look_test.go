@@ -48,3 +48,24 @@ func lostLeader(ctx context.Context, m *testcluster.Member) error {
 	}
 	return nil
 }
+
+// caughtUp is nil once the member shows what the leader had committed a moment before.
+func caughtUp(ctx context.Context, c *testcluster.Cluster, m *testcluster.Member) error {
+	leader, err := c.WaitLeader(ctx)
+	if err != nil {
+		return err
+	}
+	ahead, err := leader.Status(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := m.Status(ctx)
+	if err != nil {
+		return err
+	}
+	const near = 64 // Entries: the load goes on.
+	if s.AppliedIndex+near < ahead.AppliedIndex || s.Leader != leader.Name {
+		return fmt.Errorf("%s has applied %d of %d and follows %q", m.Name, s.AppliedIndex, ahead.AppliedIndex, s.Leader)
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,16 +23,17 @@ type devCluster struct {
 	t         *testing.T
 	bin, dir  string
 	port      int
+	flags     []string
 	endpoints string
 	dev       *exec.Cmd
-	output    *bytes.Buffer
+	output    string // file that ballast dev writes to
 	exited    chan struct{}
 }
 
-// startDev builds the programs and starts a cluster of three.
-func startDev(t *testing.T) *devCluster {
+// startDev builds the programs and starts a cluster of three, with further flags of ballast dev.
+func startDev(t *testing.T, flags ...string) *devCluster {
 	t.Helper()
-	c := &devCluster{t: t, bin: t.TempDir(), dir: t.TempDir(), port: freePort(t)}
+	c := &devCluster{t: t, bin: t.TempDir(), dir: t.TempDir(), port: freePort(t), flags: flags}
 	build := exec.Command("go", "build", "-o", c.bin+"/", "./cmd/ballast", "./cmd/ballastd")
 	build.Dir = "../.."
 	if output, err := build.CombinedOutput(); err != nil {
@@ -51,9 +53,15 @@ func (c *devCluster) startAgain() *devCluster {
 
 func (c *devCluster) start() {
 	c.t.Helper()
-	c.output, c.exited = &bytes.Buffer{}, make(chan struct{})
-	c.dev = exec.Command(filepath.Join(c.bin, "ballast"), "dev", "--dir", filepath.Join(c.dir, "cluster"), "--port", fmt.Sprint(c.port))
-	c.dev.Stdout, c.dev.Stderr = c.output, c.output
+	output, err := os.CreateTemp(c.dir, "dev.*.out")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer output.Close()
+	c.output, c.exited = output.Name(), make(chan struct{})
+	args := append([]string{"dev", "--dir", filepath.Join(c.dir, "cluster"), "--port", fmt.Sprint(c.port)}, c.flags...)
+	c.dev = exec.Command(filepath.Join(c.bin, "ballast"), args...)
+	c.dev.Stdout, c.dev.Stderr = output, output
 	c.dev.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.dev.Start(); err != nil {
 		c.t.Fatal(err)
@@ -63,7 +71,33 @@ func (c *devCluster) start() {
 		close(c.exited)
 	}()
 	c.t.Cleanup(c.stop)
-	c.waitForLeader()
+	c.t.Cleanup(c.showLogs)
+	// Members answer before the cluster is formed; a member's end before then is an error, and ends ballast dev.
+	c.until("the cluster", func(status) bool { return strings.Contains(c.told(), "Ctrl-C stops all members") })
+}
+
+// told is what ballast dev has said.
+func (c *devCluster) told() string {
+	data, err := os.ReadFile(c.output)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// showLogs shows the end of the members' logs where the test failed.
+func (c *devCluster) showLogs() {
+	if !c.t.Failed() {
+		return
+	}
+	c.t.Logf("ballast dev:\n%s", c.told())
+	for i := range 3 {
+		data, err := os.ReadFile(filepath.Join(c.dir, "cluster", fmt.Sprintf("node-%d", i+1), "ballastd.log"))
+		if err != nil {
+			c.t.Log(err)
+		}
+		c.t.Logf("node-%d:\n%s", i+1, data[max(0, len(data)-8000):])
+	}
 }
 
 // stop stops the cluster as Ctrl-C does.
@@ -83,7 +117,7 @@ func (c *devCluster) stop() {
 		<-c.exited
 	}
 	if code := c.dev.ProcessState.ExitCode(); code != 0 {
-		c.t.Errorf("ballast dev ended with %d\n%s", code, c.output)
+		c.t.Errorf("ballast dev ended with %d\n%s", code, c.told())
 	}
 }
 
@@ -128,6 +162,12 @@ func (c *devCluster) begin(args ...string) *command {
 	return run
 }
 
+// exit waits for a command and answers its exit code.
+func (r *command) exit() int {
+	_ = r.cmd.Wait() // the exit code tells
+	return r.cmd.ProcessState.ExitCode()
+}
+
 // wait waits for a command that must succeed.
 func (r *command) wait() string {
 	r.c.t.Helper()
@@ -161,7 +201,7 @@ type status struct {
 func (c *devCluster) status() status {
 	c.t.Helper()
 	run := c.begin("status", "-o", "json")
-	_ = run.cmd.Wait()
+	run.exit()
 	var s status
 	if err := json.Unmarshal(run.out.Bytes(), &s); err != nil {
 		c.t.Fatalf("%v\n%s%s", err, run.out.String(), run.err.String())
@@ -182,7 +222,7 @@ func (c *devCluster) until(what string, wanted func(status) bool) status {
 		}
 		select {
 		case <-c.exited:
-			c.t.Fatalf("ballast dev ended\n%s", c.output)
+			c.t.Fatalf("ballast dev ended\n%s", c.told())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

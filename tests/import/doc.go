@@ -1,4 +1,6 @@
-// Package importtest loads a real bank's transactions into a development cluster whose leader is killed meanwhile, with
-// the programs that a user runs. The data are not part of the project: without ../shared/data/czech-bank beside the
-// repository the test says so and is skipped.
+// Package importtest runs the programs as a user does: a development cluster that loses its leader while a real bank's
+// transactions are loaded, and one that loses its majority.
+//
+// The bank's data are not part of the project: without ../shared/data/czech-bank beside the repository that test says so
+// and is skipped.
 package importtest

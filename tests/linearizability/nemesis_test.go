@@ -1,16 +1,10 @@
 package linearizability
 
 import (
-	"flag"
 	"testing"
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
-)
-
-var (
-	seed    = flag.Uint64("seed", 1, "what the schedule of faults and load is drawn from")
-	minutes = flag.Float64("minutes", 0, "how long TestNemesis runs; 0: not at all")
 )
 
 // TestNemesisShort is one round of a fixed seed, as part of every test run.
@@ -18,15 +12,7 @@ func TestNemesisShort(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
-	runRounds(t, Config{Seed: 2, RoundLength: 22 * time.Second}, 0)
-}
-
-// TestNemesis is `make nemesis SEED=.. MINUTES=..`.
-func TestNemesis(t *testing.T) {
-	if *minutes <= 0 {
-		t.Skip("runs for as long as it is told to: make nemesis SEED=7 MINUTES=10")
-	}
-	runRounds(t, Config{Seed: *seed, RoundLength: 40 * time.Second}, time.Duration(*minutes*float64(time.Minute)))
+	runRounds(t, Config{Seed: 20, RoundLength: 22 * time.Second}, 0)
 }
 
 // runRounds runs rounds on one cluster until the time has passed, at least one, and fails on any violation.

@@ -8,17 +8,20 @@ import (
 
 	"github.com/ballastdb/ballast/internal/planted"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/tests/linearizability/history"
 )
 
-// plants are the bugs of internal/planted, with the faults that provoke each.
+// plants are the bugs of internal/planted, with the faults that provoke each and the broken promise that it must be
+// accused of.
 var plants = []struct {
-	bug    planted.Bug
-	faults []Fault
+	bug     planted.Bug
+	faults  []Fault
+	accused history.Kind
 }{
-	{planted.AckBeforeCommit, []Fault{Isolate, IsolateAndKill}},
-	{planted.StaleAsLinearizable, []Fault{Pause, Kill, Transfer, Isolate}},
-	{planted.ForgetRefusals, []Fault{Transfer, HoldAnswers}},
-	{planted.UnknownAsNotDone, []Fault{HoldThenKill, Kill}},
+	{planted.AckBeforeCommit, []Fault{Isolate, IsolateAndKill}, history.Lost},
+	{planted.StaleAsLinearizable, []Fault{Pause, Kill, Transfer, Isolate}, history.WentBack},
+	{planted.ForgetRefusals, []Fault{Transfer, HoldAnswers}, history.RefusedTookEffect},
+	{planted.UnknownAsNotDone, []Fault{HoldThenKill, Kill}, history.NotDoneTookEffect},
 }
 
 const plantedRound = 15 * time.Second
@@ -37,9 +40,11 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 					t.Logf("round %d: %v", number, err)
 					continue
 				}
-				if len(verdict.Violations) > 0 {
-					t.Logf("caught in round %d: %v; the first: %s", number, verdict.Kinds(), verdict.Violations[0])
-					return
+				for _, v := range verdict.Violations {
+					if v.Kind == p.accused {
+						t.Logf("caught in round %d, with %v: %s", number, verdict.Kinds(), v)
+						return
+					}
 				}
 			}
 			t.Errorf("%s was not caught in %d rounds", p.bug, mostRounds)

@@ -157,7 +157,8 @@ type Operation struct {
 	Attempt uint32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// When the id was made, Unix nanoseconds. Set once by the caller and kept with the id through every retry: it is part
 	// of the compared payload. An operation issued before the store's horizon is refused as TOO_OLD, one issued more than
-	// a minute ahead of log time as TOO_EARLY. Required (> 0).
+	// a minute ahead of log time as TOO_EARLY; a request with one issued more than an hour ahead ends with
+	// INVALID_ARGUMENT. Required (> 0).
 	IssuedAt int64 `protobuf:"varint,3,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	// When the business event happened, Unix nanoseconds, the caller's own meaning. 0: not given.
 	EventTime int64 `protobuf:"varint,4,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`

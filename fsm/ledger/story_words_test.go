@@ -1,0 +1,132 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file reads and writes the words of stories, see story_test.go.
+
+// options splits name=value words from the rest.
+func options(words []string) (plain []string, opt map[string]string) {
+	opt = map[string]string{}
+	for _, w := range words {
+		if name, value, ok := strings.Cut(w, "="); ok {
+			opt[name] = value
+		} else {
+			plain = append(plain, w)
+		}
+	}
+	return plain, opt
+}
+
+func (st *story) number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	return n
+}
+
+func (st *story) duration(s string) int64 {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	return int64(d)
+}
+
+func (st *story) since(at int64) string {
+	if at == 0 {
+		return "none"
+	}
+	return time.Duration(at - storyStart).String()
+}
+
+// operation reads one operation's line.
+func (st *story) operation(words []string) Operation {
+	w, opt := options(words)
+	op := Operation{ID: []byte(opt["id"]), Attempt: 1, Reference: []byte(opt["ref"])}
+	if issued, ok := opt["issued"]; ok {
+		op.IssuedAt = storyStart + st.duration(issued)
+	} else if known, ok := st.issued[opt["id"]]; ok {
+		op.IssuedAt = known
+	} else {
+		op.IssuedAt = st.now
+		st.issued[opt["id"]] = st.now
+	}
+	if a, ok := opt["attempt"]; ok {
+		op.Attempt = uint32(st.number(a))
+	}
+	if c, ok := opt["code"]; ok {
+		op.Code = uint32(st.number(c))
+	}
+	if e, ok := opt["event"]; ok {
+		op.EventTime = storyStart + st.duration(e)
+	}
+	if f, ok := opt["floor"]; ok {
+		op.HasFloor, op.Floor = true, st.number(f)
+	}
+	if c, ok := opt["ceiling"]; ok {
+		op.HasCeiling, op.Ceiling = true, st.number(c)
+	}
+	st.kind(&op, w)
+	return op
+}
+
+func (st *story) kind(op *Operation, w []string) {
+	switch w[0] {
+	case "credit":
+		op.Kind, op.Credit, op.Amount = KindCredit, []byte(w[1]), st.number(w[2])
+	case "debit":
+		op.Kind, op.Debit, op.Amount = KindDebit, []byte(w[1]), st.number(w[2])
+	case "transfer":
+		op.Kind, op.Debit, op.Credit, op.Amount = KindTransfer, []byte(w[1]), []byte(w[2]), st.number(w[3])
+	case "create-ledger":
+		op.Kind, op.Ledger, op.Asset, op.Scale = KindCreateLedger, []byte(w[1]), []byte(w[2]), uint8(st.number(w[3]))
+	case "create-account":
+		op.Kind, op.Credit, op.Ledger = KindCreateAccount, []byte(w[1]), []byte(w[2])
+	case "set-limits":
+		op.Kind, op.Credit, op.NoCeiling = KindSetLimits, []byte(w[1]), slices.Contains(w, "no-ceiling")
+	case "freeze":
+		op.Kind, op.Credit, op.Frozen, op.FrozenCredits = KindSetFrozen, []byte(w[1]), true, slices.Contains(w, "credits-too")
+	case "thaw":
+		op.Kind, op.Credit = KindSetFrozen, []byte(w[1])
+	case "close":
+		op.Kind, op.Credit = KindCloseAccount, []byte(w[1])
+	default:
+		st.t.Fatalf("unknown command %q", w[0])
+	}
+}
+
+var codeNames = [...]string{
+	"NONE", "APPLIED", "INVALID", "CONFLICT", "SUPERSEDED", "TOO_OLD", "TOO_EARLY", "GROUP_REFUSED", "UNKNOWN_LEDGER", "UNKNOWN_ACCOUNT",
+	"LEDGER_EXISTS", "ACCOUNT_EXISTS", "LEDGER_MISMATCH", "ACCOUNT_CLOSED", "ACCOUNT_FROZEN", "INSUFFICIENT_FUNDS", "CEILING_EXCEEDED",
+	"OVERFLOW", "NOT_EMPTY", "LIMIT_REACHED",
+}
+
+func formatResult(r *Result) string {
+	s := codeNames[r.Code]
+	if r.Code == CodeApplied {
+		s += fmt.Sprintf(" #%d debit %d credit %d available %d", r.Sequence, r.DebitPosted, r.CreditPosted, r.Available)
+	}
+	if r.Side != SideNone {
+		s += [...]string{"", " debit side", " credit side"}[r.Side]
+	}
+	if r.Asked != 0 || r.Code == CodeInsufficientFunds || r.Code == CodeCeilingExceeded {
+		s += fmt.Sprintf(" asked %d available %d", r.Asked, r.Available)
+	}
+	if r.Code == CodeGroupRefused {
+		s += fmt.Sprintf(" by member %d", r.FailedMember)
+	}
+	if r.Attempt != 1 {
+		s += fmt.Sprintf(" attempt %d", r.Attempt)
+	}
+	if r.Replayed {
+		s += " again"
+	}
+	return s
+}
