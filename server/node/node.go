@@ -152,7 +152,9 @@ func (n *node) openTransport() (err error) {
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger:   n.Logger.Named("transport"),
 		SpoolDir: n.dir.Snapshots(),
-		Dial:     n.hooks.dial,
+		// A snapshot of this member's own ends before another's is installed.
+		BeforeInstall: n.machine.HoldSnapshots,
+		Dial:          n.hooks.dial,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 	})
