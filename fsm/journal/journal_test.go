@@ -2,9 +2,11 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -409,6 +411,36 @@ func FuzzOpen(f *testing.F) {
 		all, err := io.ReadAll(r)
 		if err != nil || uint64(len(all)) != end.Bytes || !bytes.HasPrefix(segment[min(headerLen, len(segment)):], all) {
 			t.Fatalf("%d bytes, %v; the journal ends at %+v", len(all), err, end)
+		}
+	})
+}
+
+// FuzzAdopt adopts any bytes as a staged tail, and changes of a good one with the header's checksum set right: what is
+// adopted must be what was wanted.
+func FuzzAdopt(f *testing.F) {
+	h := new(history).grow(12)
+	good := append(encodeStaged(h.at(4), h.end()), h.bytes[h.at(4).Bytes:]...)
+	f.Add(good)
+	f.Add(good[:stagedHeader])
+	f.Add([]byte{20, 1, 100, 2})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		changed := bytes.Clone(good)
+		for e := input; len(e) >= 2; e = e[2:] {
+			changed[int(e[0])%len(changed)] ^= e[1]
+		}
+		sum := crc32.Checksum(changed[:offStagedCRC], crc32.MakeTable(crc32.Castagnoli))
+		binary.LittleEndian.PutUint32(changed[offStagedCRC:], sum)
+		for _, staged := range [][]byte{input, changed} {
+			fsys := vfs.NewMem()
+			j := open(t, fsys, "/journal")
+			must(t, j.Append(h.bytes[:h.at(4).Bytes], 4, h.at(4).Hash))
+			file, err := fsys.OpenFile("/journal/"+stagedName, os.O_CREATE|os.O_RDWR, 0o600)
+			must(t, err)
+			_, err = file.Write(staged)
+			must(t, err)
+			if err := j.Adopt(h.end()); err == nil {
+				check(t, j, h)
+			}
 		}
 	})
 }
