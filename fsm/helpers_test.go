@@ -217,7 +217,9 @@ func persist(t testing.TB, f *FSM) *taken {
 
 func journalOf(t testing.TB, f *FSM, meta []byte) []byte {
 	t.Helper()
-	r, n, err := f.OpenJournal(meta)
+	n, err := f.JournalLength(meta)
+	must(t, err)
+	r, err := f.OpenJournal(meta)
 	must(t, err)
 	b, err := io.ReadAll(r)
 	must(t, errors.Join(err, r.Close()))

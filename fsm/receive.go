@@ -13,22 +13,26 @@ import (
 // ErrReceiving: another snapshot is being received, or waits to be restored.
 var ErrReceiving = errors.New("another snapshot is being received or waits to be restored")
 
-// OpenJournal opens the journal that belongs to a snapshot with that meta, for another member to receive, and tells its
-// length.
-func (f *FSM) OpenJournal(meta []byte) (io.ReadCloser, uint64, error) {
+// JournalLength is the length of the journal that belongs to a snapshot with that meta, bytes.
+func (f *FSM) JournalLength(meta []byte) (uint64, error) {
+	header, err := decodeSnapshotHeader(meta)
+	return header.journal.Bytes, err
+}
+
+// OpenJournal opens the journal that belongs to a snapshot with that meta, for another member to receive.
+func (f *FSM) OpenJournal(meta []byte) (io.ReadCloser, error) {
 	header, err := decodeSnapshotHeader(meta)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	want := header.journal
-	if held, err := f.journal.Holds(want); err != nil || !held {
-		return nil, 0, errors.Join(fmt.Errorf("the journal does not hold what belongs to the snapshot of index %d", header.index), err)
+	if held, err := f.journal.Holds(header.journal); err != nil || !held {
+		return nil, errors.Join(fmt.Errorf("the journal does not hold what belongs to the snapshot of index %d", header.index), err)
 	}
 	r, _ := f.journal.Reader()
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(r, int64(want.Bytes)), r}, want.Bytes, nil
+	}{io.LimitReader(r, int64(header.journal.Bytes)), r}, nil
 }
 
 // Receiver takes in a snapshot from another member beside the present state: it builds the next state in memory and stages

@@ -280,6 +280,9 @@ func TestRestoreWithoutItsJournal(t *testing.T) {
 	good := persist(t, a)
 	f, seen := openFatal(t)
 	f.ApplyBatch(log[:20])
+	if _, err := f.OpenJournal(good.meta); err == nil {
+		t.Error("a journal that is not here is sent to another member")
+	}
 	err := restore(f, good)
 	if err == nil || len(seen.errs) != 1 || !strings.Contains(err.Error(), "the snapshot needs a journal of") {
 		t.Errorf("restored without its journal: %v, fatal %v", err, seen.errs)

@@ -77,7 +77,7 @@ func (o *Opened) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if o.tail == nil {
-		tail, _, err := o.owner.OpenTail(o.meta)
+		tail, err := o.owner.OpenTail(o.meta)
 		if err != nil {
 			return 0, err
 		}

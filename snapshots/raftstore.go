@@ -21,8 +21,10 @@ const (
 // Owner is whose state the pages are. Beside them it may keep an append-only file that a snapshot only names, in its meta:
 // the tail, which travels behind the pages.
 type Owner interface {
-	// OpenTail opens the tail that belongs to a snapshot with that meta, and tells its length in bytes.
-	OpenTail(meta []byte) (io.ReadCloser, uint64, error)
+	// TailLength is the length in bytes of the tail that belongs to a snapshot with that meta, here or not.
+	TailLength(meta []byte) (uint64, error)
+	// OpenTail opens it.
+	OpenTail(meta []byte) (io.ReadCloser, error)
 	// Receive starts to take in a snapshot from another member, with that meta and digest.
 	Receive(meta []byte, digest page.Digest) (Receiver, error)
 }
@@ -132,11 +134,8 @@ func (s *RaftStore) describe(sn *Snapshot) (*raft.SnapshotMeta, *Opened, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	tail, length, err := s.Owner.OpenTail(meta.owner)
+	length, err := s.Owner.TailLength(meta.owner)
 	if err != nil {
-		// It can still be restored from, here.
-		s.Logger.Warn("the newest snapshot cannot be sent to other members", "index", sn.Index, "error", err)
-	} else if err = tail.Close(); err != nil {
 		return nil, nil, err
 	}
 	o := newOpened(sn, s.Owner, meta.owner, length)

@@ -29,8 +29,10 @@ type fakeOwner struct {
 
 func tailOf(meta []byte) []byte { return bytes.Repeat(meta, 1000) }
 
-func (o *fakeOwner) OpenTail(meta []byte) (io.ReadCloser, uint64, error) {
-	return io.NopCloser(bytes.NewReader(tailOf(meta))), uint64(len(tailOf(meta))), nil
+func (o *fakeOwner) TailLength(meta []byte) (uint64, error) { return uint64(len(tailOf(meta))), nil }
+
+func (o *fakeOwner) OpenTail(meta []byte) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(tailOf(meta))), nil
 }
 
 func (o *fakeOwner) Receive(meta []byte, _ page.Digest) (Receiver, error) {

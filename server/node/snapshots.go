@@ -47,10 +47,11 @@ func (n *node) admitInstall(index, term uint64) error {
 // stateOwner is what the state machine is to the snapshots.
 type stateOwner struct{ machine *fsm.FSM }
 
-// OpenTail implements snapshots.Owner: the journal goes along.
-func (o stateOwner) OpenTail(meta []byte) (io.ReadCloser, uint64, error) {
-	return o.machine.OpenJournal(meta)
-}
+// TailLength implements snapshots.Owner: the journal goes along.
+func (o stateOwner) TailLength(meta []byte) (uint64, error) { return o.machine.JournalLength(meta) }
+
+// OpenTail implements snapshots.Owner.
+func (o stateOwner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.machine.OpenJournal(meta) }
 
 // Receive implements snapshots.Owner.
 func (o stateOwner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
