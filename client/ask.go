@@ -35,9 +35,8 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 // ask tries members one after the other while again allows it. Errors have a *StatusError in them.
 func (c *Client) ask(ctx context.Context, target func() string, ask asker, again func(*failure) bool) error {
 	deadline := c.deadline(ctx)
-	var wait backoff
+	var way course
 	var report *failure
-	previous := ""
 	for {
 		endpoint := target()
 		f := c.askOne(ctx, endpoint, ask, deadline)
@@ -47,10 +46,9 @@ func (c *Client) ask(ctx context.Context, target func() string, ask asker, again
 		if report = moreTelling(report, f); !again(f) {
 			return f.asError()
 		}
-		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &wait, previous), deadline) {
+		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &way), deadline) {
 			return c.explain(ctx, report.asError())
 		}
-		previous = endpoint
 	}
 }
 

@@ -62,20 +62,20 @@ func (c *Client) over(ctx context.Context, deadline time.Time) bool {
 }
 
 // react moves the guess of the leader by what a try ended with and returns how long to wait before the next one.
-func (c *Client) react(f *failure, wait *backoff, previous string) time.Duration {
+func (c *Client) react(f *failure, way *course) time.Duration {
 	switch {
 	case f.code == codes.InvalidArgument && f.shared:
 		return 0 // to the same member, alone
 	case f.code == codes.ResourceExhausted:
-		return wait.next(f.retryAfter) // the right member, only busy
+		return way.pause(f.retryAfter) // the right member, only busy
 	case f.leader != "" && c.directory.follow(f.endpoint, f.leader):
-		if f.leader != previous {
-			return 0 // first-hand news
+		if way.news(f.endpoint, f.leader) {
+			return 0
 		}
-		return wait.next(f.retryAfter) // two members that name each other
+		return way.pause(f.retryAfter)
 	}
 	c.directory.leave(f.endpoint)
-	return wait.next(f.retryAfter)
+	return way.pause(f.retryAfter)
 }
 
 // failureHere is a failure at our side, before anything was sent.

@@ -21,6 +21,8 @@ type failure struct {
 	maybe bool
 	// shared: other callers' operations were in the same request.
 	shared bool
+	// ofStream: a stream ended with it, under all requests that were on it.
+	ofStream bool
 	// leader is the client address that the member hinted at; empty: none.
 	leader string
 	// retryAfter is the pause that the member asked for.
@@ -45,7 +47,14 @@ func failureOf(endpoint string, err error) *failure {
 			f.read(d)
 		}
 	}
-	f.settleInvalid()
+	return f
+}
+
+// failureOfEnd reads the status that a stream ended with. It speaks of the stream and not of any one request on it: each
+// of those may have been proposed, and may be sent again on another stream.
+func failureOfEnd(endpoint string, err error) *failure {
+	f := failureOf(endpoint, err)
+	f.ofStream = true
 	return f
 }
 
@@ -56,15 +65,10 @@ func failureOfStream(endpoint string, sf *ballastv1.StreamFailure, shared bool) 
 		f.code, f.message = codes.Internal, "the answer has neither results nor a failure"
 	}
 	f.read(sf.GetFailure())
-	f.settleInvalid()
-	return f
-}
-
-// settleInvalid: INVALID_ARGUMENT means by itself that nothing was proposed.
-func (f *failure) settleInvalid() {
-	if f.code == codes.InvalidArgument {
-		f.maybe = false
+	if sf.GetFailure() == nil && f.code == codes.InvalidArgument {
+		f.maybe = false // the code's own meaning, in the answer to one request; what a Failure says goes before it
 	}
+	return f
 }
 
 func (f *failure) read(d *ballastv1.Failure) {
@@ -80,7 +84,7 @@ func (f *failure) read(d *ballastv1.Failure) {
 func (f *failure) final() bool {
 	switch f.code {
 	case codes.InvalidArgument:
-		return !f.shared
+		return !f.shared && !f.ofStream
 	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented, codes.NotFound, codes.AlreadyExists,
 		codes.OutOfRange:
 		return true

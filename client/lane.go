@@ -146,7 +146,7 @@ func (l *lane) serve(ctx context.Context) error {
 	if errors.Is(err, io.EOF) {
 		err = status.Error(codes.Unavailable, "the member ended the stream")
 	}
-	f := failureOf(l.endpoint, err)
+	f := failureOfEnd(l.endpoint, err)
 	l.failFlight(f)
 	unsent := *f
 	unsent.maybe = false

@@ -47,8 +47,7 @@ func (c *Client) submit(ctx context.Context, operations []byte, count int) ([]*b
 	}
 	defer c.held.Release(int64(len(operations)))
 
-	var wait backoff
-	previous := ""
+	var way course
 	for alone := false; ; {
 		endpoint := c.directory.leader()
 		results, f := c.try(ctx, endpoint, &call{operations: operations, count: count, alone: alone}, deadline)
@@ -60,10 +59,9 @@ func (c *Client) submit(ctx context.Context, operations []byte, count int) ([]*b
 		if f.final() || c.over(ctx, deadline) {
 			return nil, track
 		}
-		if !sleep(ctx, c.closing, c.react(f, &wait, previous), deadline) {
+		if !sleep(ctx, c.closing, c.react(f, &way), deadline) {
 			return nil, track
 		}
-		previous = endpoint
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ballastdb/ballast/client"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -331,5 +332,34 @@ func TestStampsFollowTheCluster(t *testing.T) {
 	result, err := c.Credit(within(t, time.Minute), "alice", 1, client.WithID(op.GetId()))
 	if err != nil || !result.GetReplayed() || store.balance("alice") != 2 {
 		t.Errorf("got %v, %v, balance %d; want the first answer again", result, err, store.balance("alice"))
+	}
+}
+
+// A member that ends the stream as invalid speaks of the stream: what was on it may have taken effect, and is asked
+// again on the next one.
+func TestStreamEndedAsInvalidSettlesNothing(t *testing.T) {
+	withDetail, err := status.New(codes.InvalidArgument, "a tag twice").
+		WithDetails(&ballastv1.Failure{Outcome: ballastv1.Outcome_OUTCOME_UNKNOWN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []error{withDetail.Err(), status.Error(codes.InvalidArgument, "a tag twice")} {
+		c, store, members := startTest(t, 1, 1)
+		members[0].play(func(e *exchange) error {
+			e.apply() // and the answer is lost
+			return end
+		})
+		op := client.NewCredit("alice", 1)
+		if _, err := c.Submit(within(t, 300*time.Millisecond), op); !errors.Is(err, client.ErrUnknownOutcome) {
+			t.Errorf("%v: got %v, want outcome unknown", end, err)
+		}
+		members[0].play(serve)
+		results, err := c.Submit(within(t, time.Minute), op)
+		if err != nil || !results[0].GetReplayed() || store.timesApplied(op.GetId()) != 1 {
+			t.Errorf("retried: %v, %v", results, err)
+		}
+		if n := members[0].requests.Load(); n < 3 {
+			t.Errorf("%d requests: the first call did not try again", n)
+		}
 	}
 }

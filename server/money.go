@@ -40,6 +40,8 @@ type MoneyConfig struct {
 	Store     Store
 	Gate      *Gate
 	Logger    hclog.Logger
+	// Ready reports whether a leader's clock is set for its term: nothing is proposed before.
+	Ready func(term uint64) bool
 	// Leader is where this member believes the leader to be; nil where it knows none.
 	Leader func() *ballastv1.LeaderHint
 	// DefaultTimeout bounds calls that have no deadline of their own, MaxTimeout those that have. Defaults 10 s, 60 s.
@@ -87,8 +89,12 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 	if failure != nil {
 		return nil, failure
 	}
-	if _, ok := leads(m.cfg.Raft); !ok {
+	term, ok := leads(m.cfg.Raft)
+	if !ok {
 		return nil, m.hinted(notLeader(nil))
+	}
+	if !m.cfg.Ready(term) {
+		return nil, notReady()
 	}
 	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, len(operations))
 	if err != nil {

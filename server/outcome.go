@@ -63,6 +63,13 @@ func notLeader(cause error) *Failure {
 	return f
 }
 
+// notReady says that a new leader has not done yet what comes before its callers' requests.
+func notReady() *Failure {
+	f := notDone(codes.Unavailable, "this member was elected a moment ago and is not ready yet: try again")
+	f.RetryAfter = retrySoon
+	return f
+}
+
 // stopping says that this member is shutting down.
 func stopping() *Failure {
 	return notDone(codes.Unavailable, "this member is shutting down: go to another one")

@@ -48,6 +48,7 @@ func TestWritesAndReadsOnTheLibrary(t *testing.T) {
 		Raft: r, Stamper: stamper, Logger: hclog.NewNullLogger(), Seal: SealOperations(machine.ClusterVersion), Open: OpenResponse,
 	})
 	terms := NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime,
 		Raft: r, Self: rosterMember(idA), Announced: machine.Member, Applied: machine.Applied, Elected: r.LeaderCh(),
 		Covered: machine.LastCheckpointCovers, Logger: hclog.NewNullLogger(),
 		Duties: NewProposer(ProposerConfig{Raft: r, Stamper: stamper, ClusterVersion: machine.ClusterVersion, Open: OpenResponse}),

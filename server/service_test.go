@@ -110,12 +110,13 @@ func newMember(t *testing.T, change func(*MoneyConfig)) *member {
 		Raft: m.raft, Stamper: stamper, ClusterVersion: m.fsm.ClusterVersion, Open: OpenResponse,
 	})
 	m.terms = NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime,
 		Raft: m.raft, Duties: proposer, Self: rosterMember(idA), Announced: m.fsm.Member, Applied: m.fsm.Applied,
 		Covered: m.fsm.LastCheckpointCovers, Logger: logger,
 	})
 	cfg := MoneyConfig{
 		Raft: m.raft, Coalescer: m.coalescer, Reads: reads, Store: m.fsm, Gate: m.gate, Logger: logger,
-		Leader: LeaderHint(m.raft, m.fsm),
+		Leader: LeaderHint(m.raft, m.fsm), Ready: setClock{}.Ready,
 	}
 	if change != nil {
 		change(&cfg)

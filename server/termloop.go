@@ -17,10 +17,24 @@ type Duties interface {
 	Checkpoint(ctx context.Context) error
 }
 
+// TermClock is the time that a leader stamps with; *ClusterClock is one.
+type TermClock interface {
+	// Observe notes the log time that the state shows.
+	Observe(logTime int64)
+	// Set sets the time for a term, or adjusts it.
+	Set(ctx context.Context, term uint64) error
+	// Ready reports whether it was set for term.
+	Ready(term uint64) bool
+}
+
 // TermLoopConfig is what a TermLoop needs. Zero times mean the defaults.
 type TermLoopConfig struct {
 	Raft   Raft
 	Duties Duties
+	// Clock is set before anything is proposed in a term, and every ClockPeriod after. LogTime is the newest log time that
+	// the state shows.
+	Clock   TermClock
+	LogTime func() int64
 	// Elected wakes the loop when leadership may have changed, so that the marker is not late by a Tick; raft's LeaderCh
 	// does. May be nil.
 	Elected <-chan bool
@@ -36,11 +50,13 @@ type TermLoopConfig struct {
 	Tick time.Duration
 	// Quiet is how long nothing must have been applied before a checkpoint is proposed. Default 1 s.
 	Quiet time.Duration
+	// ClockPeriod is how often the clock is adjusted within a term. Default 1 s.
+	ClockPeriod time.Duration
 	// Timeout bounds each command. Default 5 s.
 	Timeout time.Duration
 }
 
-// TermLoop does what a leader owes in its term: commit one marker, see to it that the roster has its addresses, and
+// TermLoop does what a leader owes in its term: set the clock that it stamps with, commit one marker, see to it that the roster has its addresses, and
 // record a checkpoint when the state has changed and come to rest. Run is its only goroutine.
 type TermLoop struct {
 	cfg TermLoopConfig
@@ -53,12 +69,15 @@ type TermLoop struct {
 	// Only Run's goroutine touches these: the last index seen and since when.
 	seen  uint64
 	since time.Time
+	// clockSet is when the clock was last set or adjusted.
+	clockSet time.Time
 }
 
 // NewTermLoop returns a TermLoop that does nothing before Run.
 func NewTermLoop(cfg TermLoopConfig) *TermLoop {
 	defaultTo(&cfg.Tick, 100*time.Millisecond)
 	defaultTo(&cfg.Quiet, time.Second)
+	defaultTo(&cfg.ClockPeriod, time.Second)
 	defaultTo(&cfg.Timeout, 5*time.Second)
 	return &TermLoop{cfg: cfg, changed: make(chan struct{})}
 }
@@ -97,16 +116,31 @@ func (l *TermLoop) Marked(ctx context.Context, term uint64) error {
 
 // step does what is due now. What fails is tried again at the next step, while this member still leads.
 func (l *TermLoop) step(ctx context.Context, now time.Time) {
+	l.cfg.Clock.Observe(l.cfg.LogTime())
 	term, ok := leads(l.cfg.Raft)
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	if !l.mark(ctx, term) || !l.announce(ctx) {
+	if !l.setClock(ctx, term, now) || !l.mark(ctx, term) || !l.announce(ctx) {
 		return
 	}
 	l.checkpoint(ctx, now)
+}
+
+// setClock sets the clock once for the term and adjusts it from time to time. Failing to adjust it stops nothing.
+func (l *TermLoop) setClock(ctx context.Context, term uint64, now time.Time) bool {
+	ready := l.cfg.Clock.Ready(term)
+	if ready && now.Sub(l.clockSet) < l.cfg.ClockPeriod {
+		return true
+	}
+	l.clockSet = now
+	if err := l.cfg.Clock.Set(ctx, term); err != nil {
+		l.cfg.Logger.Warn("the cluster's time is not known", "term", term, "error", err)
+		return ready
+	}
+	return true
 }
 
 // mark commits the marker of term, once.

@@ -51,6 +51,7 @@ func TestDutiesOfALeader(t *testing.T) {
 	announced := map[string]roster.Member{}
 	applied, covered := uint64(10), false
 	l := NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime,
 		Raft: r, Duties: d, Self: self, Logger: hclog.NewNullLogger(), Quiet: time.Second,
 		Announced: func(id string) (roster.Member, bool) { m, ok := announced[id]; return m, ok },
 		Applied:   func() (uint64, uint64) { return applied, 5 },
@@ -96,6 +97,7 @@ func TestTermLoopMarksWhenElected(t *testing.T) {
 	elected := make(chan bool, 1)
 	self := roster.Member{ID: "a"}
 	l := NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime,
 		Raft: r, Duties: d, Self: self, Logger: hclog.NewNullLogger(), Elected: elected, Tick: time.Hour,
 		Announced: func(string) (roster.Member, bool) { return self, true },
 		Applied:   func() (uint64, uint64) { return 1, 5 },

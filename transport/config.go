@@ -40,6 +40,8 @@ type Config struct {
 	Logger hclog.Logger
 	// CurrentTerm answers ConfirmTerm; it must not wait for raft's main loop. Required.
 	CurrentTerm func() uint64
+	// Clock answers ReadClock. Default time.Now.
+	Clock func() time.Time
 	// SpoolDir holds snapshots while they arrive, unnamed: nothing is left after a crash. It must be on a disk with room
 	// for one. Required.
 	SpoolDir string
@@ -143,6 +145,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Logger == nil || c.CurrentTerm == nil || c.SpoolDir == "" || c.LocalAddress == "" {
 		return c, errors.New("transport: Logger, CurrentTerm, SpoolDir and LocalAddress are required")
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	_, incarnation, err := ParseServerID(c.LocalID)
 	if err != nil {

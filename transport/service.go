@@ -168,7 +168,7 @@ func (s *service) ConfirmTerm(_ context.Context, m *raftv1.ConfirmTermRequest) (
 	if err := s.admitID(m.GetEnvelope(), nil); err != nil {
 		return nil, err
 	}
-	return &raftv1.ConfirmTermResponse{Term: s.transport.config.CurrentTerm()}, nil
+	return &raftv1.ConfirmTermResponse{Term: s.transport.config.CurrentTerm(), Clock: s.transport.config.Clock().UnixNano()}, nil
 }
 
 // AppendEntriesPipeline implements raftv1.RaftServiceServer: appends one after the other, until one is not a success.

@@ -7,8 +7,10 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
@@ -241,16 +243,30 @@ func (t *Transport) InstallSnapshot(id raft.ServerID, address raft.ServerAddress
 // ConfirmTerm asks a member for its current term, which it reads after the question arrived and without its raft's main
 // loop: one voice in a read-index round. A member that cannot be reached is not waited for.
 func (t *Transport) ConfirmTerm(ctx context.Context, id raft.ServerID, address raft.ServerAddress) (uint64, error) {
+	answer, err := t.confirm(ctx, id, address)
+	return answer.GetTerm(), err
+}
+
+// ReadClock asks a member what its clock shows. A member that cannot be reached is not waited for.
+func (t *Transport) ReadClock(ctx context.Context, id raft.ServerID, address raft.ServerAddress) (time.Time, error) {
+	answer, err := t.confirm(ctx, id, address)
+	if err == nil && answer.GetClock() == 0 {
+		err = fmt.Errorf("member %s does not tell its clock: its version is older", id)
+	}
+	return time.Unix(0, answer.GetClock()), err
+}
+
+func (t *Transport) confirm(ctx context.Context, id raft.ServerID, address raft.ServerAddress) (*raftv1.ConfirmTermResponse, error) {
 	p, err := t.peer(id, address)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeouts.Confirm)
 	defer cancel()
 	defer context.AfterFunc(t.calls, cancel)()
 	answer, err := p.control.client.ConfirmTerm(ctx, &raftv1.ConfirmTermRequest{Envelope: p.envelope()})
 	if err != nil {
-		return 0, p.callError(ctx, "confirmation of the term", err)
+		return nil, p.callError(ctx, "confirmation of the term", err)
 	}
-	return answer.GetTerm(), nil
+	return answer, nil
 }

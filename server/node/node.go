@@ -52,6 +52,7 @@ type node struct {
 	raft      *raft.Raft
 	// Service.
 	gate      *server.Gate
+	clock     *server.ClusterClock
 	coalescer *server.Coalescer
 	proposer  *server.Proposer
 	duties    *server.TermLoop
@@ -152,9 +153,10 @@ func (n *node) openTransport() (err error) {
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger:   n.Logger.Named("transport"),
 		SpoolDir: n.dir.Snapshots(),
+		Clock:    n.hooks.clock,
+		Dial:     n.hooks.dial,
 		// A snapshot of this member's own ends before another's is installed.
 		BeforeInstall: n.machine.HoldSnapshots,
-		Dial:          n.hooks.dial,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 	})

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"sync"
 
@@ -10,7 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/internal/version"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -19,16 +18,19 @@ import (
 
 // startWriting starts what proposes: callers' operations, and what a leader owes by itself.
 func (n *node) startWriting() error {
-	stamper := server.NewStamper(n.hooks.clock)
+	n.clock = server.NewClusterClock(server.ClusterClockConfig{
+		Own: n.hooks.clock, Raft: n.raft, LocalID: n.id, Members: n.transport, Logger: n.Logger.Named("clock"),
+	})
+	stamper := server.NewStamper(n.clock.Now)
 	n.coalescer = server.NewCoalescer(server.CoalescerConfig{
 		Raft: n.raft, Stamper: stamper, Logger: n.Logger.Named("coalescer"),
-		Seal: server.SealOperations(n.machine.ClusterVersion), Open: openResponse,
+		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse,
 	})
 	n.proposer = server.NewProposer(server.ProposerConfig{
-		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: openResponse,
+		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: server.OpenResponse,
 	})
 	n.duties = server.NewTermLoop(server.TermLoopConfig{
-		Raft: n.raft, Duties: n.proposer, Elected: n.raft.LeaderCh(), Self: n.self(), Announced: n.machine.Member,
+		Raft: n.raft, Duties: n.proposer, Clock: n.clock, LogTime: n.logTime, Elected: n.raft.LeaderCh(), Self: n.self(), Announced: n.machine.Member,
 		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
@@ -63,7 +65,7 @@ func (n *node) makeServices() error {
 	})
 	n.money = server.NewMoney(server.MoneyConfig{
 		Raft: n.raft, Coalescer: n.coalescer, Reads: n.reads, Store: n.machine, Gate: n.gate,
-		Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
+		Ready: n.clock.Ready, Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
 	})
 	n.operator = server.NewOperator(server.OperatorConfig{
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: peers,
@@ -102,13 +104,10 @@ func (n *node) self() roster.Member {
 	}
 }
 
-// openResponse takes apart what the state machine answered to a proposal.
-func openResponse(response any) (server.Applied, error) {
-	r, ok := response.(*fsm.Response)
-	if !ok {
-		return server.Applied{}, fmt.Errorf("expected a response of the state machine, found %T", response)
-	}
-	return server.Applied{Results: r.Results, LogTime: r.LogTime}, r.Err
+// logTime is the newest log time that the state shows.
+func (n *node) logTime() (t int64) {
+	n.machine.Read(func(s *ledger.State) { t = s.LogTime() })
+	return t
 }
 
 // leading tells whether this member believes that it leads.

@@ -1297,8 +1297,10 @@ func (x *ConfirmTermRequest) GetEnvelope() *Envelope {
 
 // ConfirmTermResponse tells it.
 type ConfirmTermResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Term  uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	// The receiver's clock, Unix nanoseconds.
+	Clock         int64 `protobuf:"varint,2,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1336,6 +1338,13 @@ func (*ConfirmTermResponse) Descriptor() ([]byte, []int) {
 func (x *ConfirmTermResponse) GetTerm() uint64 {
 	if x != nil {
 		return x.Term
+	}
+	return 0
+}
+
+func (x *ConfirmTermResponse) GetClock() int64 {
+	if x != nil {
+		return x.Clock
 	}
 	return 0
 }
@@ -1438,9 +1447,10 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x18\n" +
 	"\asuccess\x18\x03 \x01(\bR\asuccess\"C\n" +
 	"\x12ConfirmTermRequest\x12-\n" +
-	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\")\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"?\n" +
 	"\x13ConfirmTermResponse\x12\x12\n" +
-	"\x04term\x18\x01 \x01(\x04R\x04term2\xcf\x04\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05clock\x18\x02 \x01(\x03R\x05clock2\xcf\x04\n" +
 	"\vRaftService\x12N\n" +
 	"\rAppendEntries\x12\x1d.raft.v1.AppendEntriesRequest\x1a\x1e.raft.v1.AppendEntriesResponse\x12j\n" +
 	"\x15AppendEntriesPipeline\x12%.raft.v1.AppendEntriesPipelineRequest\x1a&.raft.v1.AppendEntriesPipelineResponse(\x010\x01\x12H\n" +

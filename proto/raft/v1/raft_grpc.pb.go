@@ -51,8 +51,8 @@ type RaftServiceClient interface {
 	TimeoutNow(ctx context.Context, in *TimeoutNowRequest, opts ...grpc.CallOption) (*TimeoutNowResponse, error)
 	// InstallSnapshot sends a whole snapshot: the header first, then chunks, then a trailer with length and checksum.
 	InstallSnapshot(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse], error)
-	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop. It is
-	// one vote of a read-index round.
+	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
+	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(ctx context.Context, in *ConfirmTermRequest, opts ...grpc.CallOption) (*ConfirmTermResponse, error)
 }
 
@@ -163,8 +163,8 @@ type RaftServiceServer interface {
 	TimeoutNow(context.Context, *TimeoutNowRequest) (*TimeoutNowResponse, error)
 	// InstallSnapshot sends a whole snapshot: the header first, then chunks, then a trailer with length and checksum.
 	InstallSnapshot(grpc.ClientStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]) error
-	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop. It is
-	// one vote of a read-index round.
+	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
+	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error)
 	mustEmbedUnimplementedRaftServiceServer()
 }
