@@ -17,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -43,7 +44,7 @@ type node struct {
 	id        raft.ServerID
 	log       *logstore.Store
 	cache     *logCache
-	snapshots raft.SnapshotStore
+	snapshots *snapshots.RaftStore
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -90,8 +91,8 @@ func (n *node) build() error {
 		n.openDataDir,
 		n.bindAddresses,
 		n.openLog,
-		n.openSnapshots,
 		n.openStateMachine,
+		n.openSnapshots,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,
@@ -138,15 +139,6 @@ func (n *node) openLog() (err error) {
 	return nil
 }
 
-func (n *node) openSnapshots() error {
-	files, err := raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
-	if err != nil {
-		return fmt.Errorf("open the snapshots: %w", err)
-	}
-	n.snapshots = newestSnapshot{files}
-	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
-}
-
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
 	if err != nil {
@@ -163,6 +155,8 @@ func (n *node) openTransport() (err error) {
 		SpoolDir: n.dir.Snapshots(),
 		Clock:    n.hooks.clock,
 		Dial:     n.hooks.dial,
+		// A snapshot of this member's own ends before another's is installed.
+		BeforeInstall: n.machine.HoldSnapshots,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 	})
