@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -263,6 +264,24 @@ func TestAccountListHasEveryPage(t *testing.T) {
 		out := s.must(append([]string{"account", "list", "-o", "json"}, c.args...)...)
 		if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Accounts) != c.want || got.Accounts == nil {
 			t.Errorf("%q: %v\n%s", c.args, err, out)
+		}
+	}
+}
+
+// A ledger's own accounts have no floor, so tables show none, nor what would be available above it.
+func TestSystemAccountsShowNoFloor(t *testing.T) {
+	f, s := start(t)
+	system := f.open("@usd/credits", -700, 0)
+	system.System, system.Floor, system.Available = true, math.MinInt64, math.MaxInt64
+	f.open("alice", 700, -100)
+	for _, verb := range [][]string{{"list", "--system"}, {"get", "@usd/credits", "alice"}} {
+		table := s.must(append([]string{"account"}, verb...)...)
+		if !regexp.MustCompile(`@usd/credits +usd +-7.00 +0.00 +- +- +- +1 +system\n`).MatchString(table) ||
+			!regexp.MustCompile(`alice +usd +7.00 +0.00 +-1.00 +- +8.00 `).MatchString(table) {
+			t.Errorf("%q:\n%s", verb, table)
+		}
+		if json := s.must(append([]string{"account", "-o", "json"}, verb...)...); !strings.Contains(json, `"floor_units": "-9223372036854775808"`) {
+			t.Errorf("%q:\n%s", verb, json)
 		}
 	}
 }
