@@ -33,3 +33,7 @@ func (c *logClock) observe(took time.Duration, stamp int64) {
 		c.ahead.CompareAndSwap(ahead, corrected)
 	}
 }
+
+// Now is this machine's time, corrected by what answers to this Client's changes told of the cluster's: what operations
+// without an issued_at are stamped with.
+func (c *Client) Now() time.Time { return c.clock.now() }

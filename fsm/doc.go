@@ -6,8 +6,8 @@
 //	     │                                       │   ├─ cluster        cluster version, marker
 //	     │                                       │   └─ checkpoints    digests of the whole state
 //	     │                                       └── journal.Journal  entries
-//	     ├─ Snapshot ── Persist: pages and journal as a stream (docs/formats/snapshot.md)
-//	     └─ Restore ── a fresh state, verified, then swapped in
+//	     ├─ Snapshot ── Persist: the pages that changed (docs/formats/snapshot.md), to a PageSink
+//	     └─ Restore ── a fresh state from a PageSource, or the one that a Receiver built, verified, then swapped in
 //
 // All of the state is pages of one page.Space, and so covered by one digest. Every member has the same bytes in them at
 // the same log index.

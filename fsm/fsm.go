@@ -50,21 +50,25 @@ var (
 // FSM is the state machine. Raft calls Apply, ApplyBatch, Snapshot and Restore from one goroutine; everything else may be
 // called from anywhere.
 type FSM struct {
-	logger  hclog.Logger
-	fatal   func(error)
-	journal *journal.Journal
-	applied applied
+	logger   hclog.Logger
+	fatal    func(error)
+	journal  *journal.Journal
+	applied  applied
+	received received
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder
 	out     ledger.Output
-	started bool // the journal holds what the state says
 
 	// mu guards what follows. It is held for one proposal, or one page of a snapshot, at a time.
 	mu          sync.RWMutex
 	state       *state
-	index, term uint64 // of the newest log entry that the state shows
-	stopped     error  // nothing is applied and nothing snapshotted any more
+	started     bool          // the journal holds what the state says; before, it is left from another run
+	index, term uint64        // of the newest log entry that the state shows
+	pinned      int           // snapshots
+	holds       int           // why no snapshot is taken
+	idle        chan struct{} // closed when nothing is pinned; nil: nobody waits
+	stopped     error         // nothing is applied and nothing snapshotted any more
 }
 
 var _ raft.BatchingFSM = (*FSM)(nil)

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -169,17 +170,38 @@ func deliver(f *FSM, logs []*raft.Log, rng *rand.Rand) []any {
 	return answers
 }
 
-// sink keeps a snapshot in memory.
+// taken is a snapshot in memory, and the journal that belongs to it.
+type taken struct {
+	meta    []byte
+	digest  page.Digest
+	pages   []page.Page
+	journal []byte
+}
+
+// sink takes all pages.
 type sink struct {
-	bytes.Buffer
+	taken
 	closed, cancelled bool
 }
 
-func (s *sink) ID() string    { return "test" }
-func (s *sink) Close() error  { s.closed = true; return nil }
-func (s *sink) Cancel() error { s.cancelled = true; return nil }
+func (s *sink) ID() string                           { return "test" }
+func (s *sink) Write([]byte) (int, error)            { return 0, errors.New("pages are wanted, not bytes") }
+func (s *sink) Changed(_ page.ID, index uint64) bool { return true }
+func (s *sink) Close() error                         { s.closed = true; return nil }
+func (s *sink) Cancel() error                        { s.cancelled = true; return nil }
 
-func persist(t testing.TB, f *FSM) []byte {
+func (s *sink) Page(p page.Page) error {
+	p.Data = bytes.Clone(p.Data)
+	s.pages = append(s.pages, p)
+	return nil
+}
+
+func (s *sink) Finish(digest page.Digest, meta []byte) error {
+	s.digest, s.meta = digest, meta
+	return nil
+}
+
+func persist(t testing.TB, f *FSM) *taken {
 	t.Helper()
 	snap, err := f.Snapshot()
 	must(t, err)
@@ -189,10 +211,71 @@ func persist(t testing.TB, f *FSM) []byte {
 	if !s.closed || s.cancelled {
 		t.Fatal("the sink is not closed")
 	}
-	return s.Bytes()
+	s.journal = journalOf(t, f, s.meta)
+	return &s.taken
 }
 
-func restore(f *FSM, stream []byte) error { return f.Restore(io.NopCloser(bytes.NewReader(stream))) }
+func journalOf(t testing.TB, f *FSM, meta []byte) []byte {
+	t.Helper()
+	n, err := f.JournalLength(meta)
+	must(t, err)
+	r, err := f.OpenJournal(meta)
+	must(t, err)
+	b, err := io.ReadAll(r)
+	must(t, errors.Join(err, r.Close()))
+	if uint64(len(b)) != n {
+		t.Fatalf("a journal of %d bytes, want %d", len(b), n)
+	}
+	return b
+}
+
+// opened is a snapshot as the store opens it.
+type opened struct {
+	*taken
+	io.ReadCloser
+}
+
+func (o opened) Meta() []byte { return o.meta }
+
+func (o opened) Walk(yield func(page.Page) error) error {
+	for _, p := range o.pages {
+		if err := yield(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore restores what is on the disk, the journal too.
+func restore(f *FSM, s *taken) error { return f.Restore(opened{taken: s}) }
+
+// install receives a snapshot from another member and restores it.
+func install(f *FSM, s *taken) error {
+	if err := receive(f, s); err != nil {
+		return err
+	}
+	return restore(f, s)
+}
+
+func receive(f *FSM, s *taken) error {
+	r, err := f.Receive(s.meta, s.digest)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.pages {
+		if err := r.Page(p); err != nil {
+			return errors.Join(err, r.Abort())
+		}
+	}
+	_, err = io.Copy(r, bytes.NewReader(s.journal))
+	if err == nil {
+		err = r.Commit()
+	}
+	if err != nil {
+		return errors.Join(err, r.Abort())
+	}
+	return nil
+}
 
 // portrait is all that members must have alike.
 type portrait struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -21,22 +22,29 @@ func TestMembersAreAlike(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			disk := vfs.NewMem()
 			a := openOn(t, disk)
-			var streams [][]byte
+			var kept []*taken
 			at := 0
 			for at < len(log) {
 				n := min(len(log), at+1+rng.IntN(90))
-				streams = append(streams, applyWhilePersisting(t, a, log[at:n], rng)...)
+				kept = append(kept, applyWhilePersisting(t, a, log[at:n], rng)...)
 				at = n
 			}
 			want := portraitOf(t, a)
 
-			for _, stream := range streams {
-				requireSame(t, restoredAndFed(t, openOn(t, vfs.NewMem()), stream, log, rng), want, "restored on an empty disk")
+			for _, snapshot := range kept {
+				f := openOn(t, vfs.NewMem())
+				must(t, install(f, snapshot))
+				requireSame(t, feed(t, f, snapshot, log, rng), want, "installed on an empty disk")
+				f = openOn(t, vfs.NewMem())
+				deliver(f, log[:rng.IntN(8)], rng)
+				must(t, install(f, snapshot))
+				requireSame(t, feed(t, f, snapshot, log, rng), want, "installed over an older state")
 			}
 			for crash := range uint64(2) {
-				stream := streams[rng.IntN(len(streams))]
+				snapshot := kept[rng.IntN(len(kept))]
 				f := openOn(t, disk.Crash(crash))
-				requireSame(t, restoredAndFed(t, f, stream, log, rng), want, "restored after a crash")
+				must(t, restore(f, snapshot))
+				requireSame(t, feed(t, f, snapshot, log, rng), want, "restored after a crash")
 				f = openOn(t, disk.Crash(crash))
 				deliver(f, log, rng)
 				requireSame(t, portraitOf(t, f), want, "replayed without a snapshot after a crash")
@@ -45,8 +53,8 @@ func TestMembersAreAlike(t *testing.T) {
 	}
 }
 
-// applyWhilePersisting pins a snapshot if there is a state, applies logs, and gives the stream that was written meanwhile.
-func applyWhilePersisting(t *testing.T, f *FSM, logs []*raft.Log, rng *rand.Rand) [][]byte {
+// applyWhilePersisting pins a snapshot if there is a state, applies logs, and gives what was written meanwhile.
+func applyWhilePersisting(t *testing.T, f *FSM, logs []*raft.Log, rng *rand.Rand) []*taken {
 	if index, _ := f.Applied(); index == 0 {
 		deliver(f, logs, rng)
 		return nil
@@ -63,13 +71,14 @@ func applyWhilePersisting(t *testing.T, f *FSM, logs []*raft.Log, rng *rand.Rand
 	deliver(f, logs, rng)
 	persisting.Wait()
 	snap.Release()
-	return [][]byte{s.Bytes()}
+	s.journal = journalOf(t, f, s.meta)
+	return []*taken{&s.taken}
 }
 
-func restoredAndFed(t *testing.T, f *FSM, stream []byte, log []*raft.Log, rng *rand.Rand) portrait {
+// feed delivers what follows the snapshot that was restored.
+func feed(t *testing.T, f *FSM, s *taken, log []*raft.Log, rng *rand.Rand) portrait {
 	t.Helper()
-	must(t, restore(f, stream))
-	if again := persist(t, f); !bytes.Equal(again, stream) {
+	if again := persist(t, f); !reflect.DeepEqual(again, s) {
 		t.Error("the snapshot of what was restored is another")
 	}
 	index, _ := f.Applied()

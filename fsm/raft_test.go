@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -9,53 +10,51 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/vfs"
+	"github.com/ballastdb/ballast/snapshots"
 )
 
 // TestUnderRaft runs a member alone under the raft library, with a snapshot in the middle, and starts it again twice:
 // from the snapshot and the log behind it, and from the log alone.
 func TestUnderRaft(t *testing.T) {
-	dir := t.TempDir()
+	dir, kept := t.TempDir(), t.TempDir()
 	logs := raft.NewInmemStore()
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, hclog.NewNullLogger())
-	must(t, err)
 	_, transport := raft.NewInmemTransport("a")
-	must(t, raft.BootstrapCluster(raftConfig(), logs, logs, snapshots, transport, raft.Configuration{
+	must(t, raft.BootstrapCluster(raftConfig(), logs, logs, raft.NewInmemSnapshotStore(), transport, raft.Configuration{
 		Servers: []raft.Server{{ID: "a", Address: "a"}},
 	}))
 
-	f, r := startRaft(t, dir, logs, snapshots)
+	m := startRaft(t, dir, kept, logs)
 	ops := newScript(1)
 	for i, l := range ops.grow(60).logs {
 		if l.Type != raft.LogCommand {
 			continue
 		}
-		apply := r.Apply(l.Data, 5*time.Second)
+		apply := m.raft.Apply(l.Data, 5*time.Second)
 		must(t, apply.Error())
 		if _, ok := apply.Response().(*Response); !ok {
 			t.Fatalf("answered %T, want *Response", apply.Response())
 		}
-		if i == 40 {
-			must(t, r.Snapshot().Error())
+		if i == 20 || i == 40 {
+			must(t, m.raft.Snapshot().Error())
 		}
-		if index, _ := f.Applied(); index != apply.Index() {
+		if index, _ := m.Applied(); index != apply.Index() {
 			t.Fatalf("index %d is published, want %d", index, apply.Index())
 		}
 	}
-	want := portraitOf(t, f)
-	stopRaft(t, f, r)
+	want := portraitOf(t, m.FSM)
+	m.stop(t)
 
-	f, r = startRaft(t, dir, logs, snapshots)
-	must(t, f.WaitApplied(t.Context(), want.index))
-	requireSame(t, portraitOf(t, f), want, "started again from a snapshot")
-	stopRaft(t, f, r)
+	m = startRaft(t, dir, kept, logs)
+	must(t, m.WaitApplied(t.Context(), want.index))
+	requireSame(t, portraitOf(t, m.FSM), want, "started again from a snapshot")
+	m.stop(t)
 
-	none, err := raft.NewFileSnapshotStoreWithLogger(t.TempDir(), 2, hclog.NewNullLogger())
-	must(t, err)
-	f, r = startRaft(t, dir, logs, none)
-	must(t, f.WaitApplied(t.Context(), want.index))
-	requireSame(t, portraitOf(t, f), want, "started again from the log alone")
-	stopRaft(t, f, r)
+	m = startRaft(t, dir, t.TempDir(), logs)
+	must(t, m.WaitApplied(t.Context(), want.index))
+	requireSame(t, portraitOf(t, m.FSM), want, "started again from the log alone")
+	m.stop(t)
 }
 
 func raftConfig() *raft.Config {
@@ -68,27 +67,56 @@ func raftConfig() *raft.Config {
 	return c
 }
 
-func startRaft(t *testing.T, dir string, logs *raft.InmemStore, snapshots raft.SnapshotStore) (*FSM, *raft.Raft) {
+// underRaft is a member alone.
+type underRaft struct {
+	*FSM
+	raft  *raft.Raft
+	store *snapshots.Store
+}
+
+func startRaft(t *testing.T, dir, kept string, logs *raft.InmemStore) *underRaft {
 	t.Helper()
-	f, err := Open(Config{Dir: dir, FS: vfs.OS{}, SegmentBytes: 4000, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	fatal := func(err error) { t.Errorf("fatal: %v", err) }
+	f, err := Open(Config{Dir: dir, FS: vfs.OS{}, SegmentBytes: 4000, Fatal: fatal})
+	must(t, err)
+	store, err := snapshots.Open(vfs.OS{}, kept)
 	must(t, err)
 	_, transport := raft.NewInmemTransport("a")
 	elected := make(chan bool, 1)
 	c := raftConfig()
 	c.NotifyCh = elected
-	r, err := raft.NewRaft(c, f, logs, logs, snapshots, transport)
+	r, err := raft.NewRaft(c, f, logs, logs, raftStore(store, f, fatal), transport)
 	must(t, err)
 	if leads := <-elected; !leads {
 		t.Fatal("not elected")
 	}
-	return f, r
+	return &underRaft{f, r, store}
 }
 
-func stopRaft(t *testing.T, f *FSM, r *raft.Raft) {
+func (m *underRaft) stop(t *testing.T) {
 	t.Helper()
-	f.BeginShutdown()
-	must(t, r.Shutdown().Error())
-	must(t, f.Close())
+	m.BeginShutdown()
+	must(t, m.raft.Shutdown().Error())
+	must(t, m.store.Close())
+	must(t, m.Close())
+}
+
+func raftStore(store *snapshots.Store, f *FSM, fatal func(error)) *snapshots.RaftStore {
+	return snapshots.NewRaftStore(snapshots.RaftConfig{Store: store, Owner: owner{f}, Fatal: fatal})
+}
+
+// owner is what a state machine is to its snapshots.
+type owner struct{ f *FSM }
+
+func (o owner) TailLength(meta []byte) (uint64, error)      { return o.f.JournalLength(meta) }
+func (o owner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.f.OpenJournal(meta) }
+
+func (o owner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
+	r, err := o.f.Receive(meta, digest)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // BenchmarkApply is the whole of a follower's work on a proposal of transfers: decode, apply, journal.

@@ -1,8 +1,6 @@
 package fsm
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,9 +10,17 @@ import (
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
+// PageSource is an opened snapshot.
+type PageSource interface {
+	// Meta is what Finish was given.
+	Meta() []byte
+	// Walk yields every page in order, its checksum verified; the data is valid until yield returns.
+	Walk(yield func(page.Page) error) error
+}
+
 // Restore is raft.FSM's: it reads a snapshot into a fresh state, verifies all of it, and only then puts it in the place
-// of the present one. A failure ends the process: raft would go on and apply later entries to the old state. Raft closes
-// the reader.
+// of the present one. r must be a PageSource, or a wrapper of one such as raft's. A failure ends the process: raft would
+// go on and apply later entries to the old state. Raft closes the reader.
 func (f *FSM) Restore(r io.ReadCloser) error {
 	err := f.restore(r)
 	if err == nil {
@@ -27,112 +33,71 @@ func (f *FSM) Restore(r io.ReadCloser) error {
 	return err
 }
 
-func (f *FSM) restore(r io.Reader) error {
+// pageSource looks below what raft wraps a reader in.
+func pageSource(r io.ReadCloser) (PageSource, error) {
+	for {
+		switch v := r.(type) {
+		case PageSource:
+			return v, nil
+		case interface{ WrappedReadCloser() io.ReadCloser }:
+			r = v.WrappedReadCloser()
+		default:
+			return nil, fmt.Errorf("%w: it opens a %T", errNoPages, r)
+		}
+	}
+}
+
+func (f *FSM) restore(r io.ReadCloser) error {
 	if err := f.Halted(); err != nil {
 		return err
 	}
-	in := newStreamReader(bufio.NewReaderSize(r, sinkBuffer))
-	head := make([]byte, headerBytes)
-	if err := in.fill(head, 0); err != nil {
+	source, err := pageSource(r)
+	if err != nil {
 		return err
 	}
-	header, err := decodeSnapshotHeader(head)
+	header, err := decodeSnapshotHeader(source.Meta())
 	if err != nil {
 		return err
 	}
 	if index, _ := f.Applied(); header.index < index {
 		return fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
 	}
-	next, pages, err := readState(in, &header)
+	next, err := f.nextState(source, &header)
 	if err != nil {
 		return err
 	}
-	commit, abort, err := f.readJournal(in, header.journal)
-	if err != nil {
+	if err := f.swap(next, &header); err != nil {
 		return err
-	}
-	tag := make([]byte, 1)
-	if err = in.fill(tag, 0); err == nil && tag[0] != tagEnd {
-		err = corruptSnapshot("%q follows the journal, want the end", tag)
-	}
-	if err == nil {
-		err = in.end(pages)
-	}
-	if err == nil {
-		err = f.swap(next, &header, commit)
-	}
-	if err != nil {
-		return errors.Join(err, abort())
 	}
 	f.logger.Info("restored a snapshot", "index", header.index, "term", header.term, "entries", header.journal.Sequence, "digest", header.digest)
 	return nil
 }
 
-// swap puts the verified state and its journal in the place of the present ones.
-func (f *FSM) swap(next *state, header *snapshotHeader, commitJournal func() error) error {
-	f.mu.Lock()
-	if err := f.halted(); err != nil {
-		f.mu.Unlock()
-		return err
+// nextState is the state of the snapshot: the one that was built while it was received, or one that is read now.
+func (f *FSM) nextState(source PageSource, header *snapshotHeader) (*state, error) {
+	if next := f.received.take(header); next != nil {
+		return next, nil
 	}
-	if err := commitJournal(); err != nil {
-		f.mu.Unlock()
-		return err
-	}
-	f.state, f.index, f.term, f.started = next, header.index, header.term, true
-	f.mu.Unlock()
-	f.applied.publish(header.index, header.term)
-	return nil
-}
-
-// readState reads the pages, up to the mark of the journal, and checks that they are the state that the header names.
-func readState(in *streamReader, header *snapshotHeader) (*state, uint64, error) {
 	next := newState()
-	pages := uint64(0)
-	head, data := make([]byte, pageHead), make([]byte, page.Size)
-	for {
-		if err := in.fill(head[:1], 0); err != nil {
-			return nil, 0, err
-		}
-		if head[0] == tagJournal {
-			break
-		}
-		if head[0] != tagPage {
-			return nil, 0, corruptSnapshot("%q after page %d, want a page or the journal", head[:1], pages)
-		}
-		if err := readPage(in, head, data, next.space()); err != nil {
-			return nil, 0, err
-		}
-		pages++
+	if err := source.Walk(next.space().Load); err != nil {
+		return nil, err
 	}
-	if err := next.space().Loaded(); err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrCorruptSnapshot, err)
-	}
-	if got := next.space().Digest(); got != header.digest { // just computed from the pages
-		return nil, 0, corruptSnapshot("the digest of its pages is %v, it says %v", got, header.digest)
-	}
-	if err := next.rebuild(); err != nil {
-		return nil, 0, err
-	}
-	return next, pages, next.is(header)
+	return next, next.complete(header)
 }
 
-func readPage(in *streamReader, head, data []byte, space *page.Space) error {
-	if err := in.fill(head, 1); err != nil {
+// complete derives what is not in pages, after all of them were loaded, and checks that they are the state that the header
+// names.
+func (s *state) complete(header *snapshotHeader) error {
+	if err := s.space().Loaded(); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorruptSnapshot, err)
+	}
+	if got := s.space().Digest(); got != header.digest { // just computed from the pages
+		return corruptSnapshot("the digest of its pages is %v, it says %v", got, header.digest)
+	}
+	if err := s.rebuild(); err != nil {
 		return err
 	}
-	p, want, err := decodePageHead(head)
-	if err != nil {
-		return err
-	}
-	if err := in.fill(data, 0); err != nil {
-		return err
-	}
-	if got := page.Checksum(p.ID, data); got != want {
-		return corruptSnapshot("page %d of table %d has checksum %016x, it says %016x", p.Number, p.Table, got, want)
-	}
-	p.Data = data
-	return space.Load(p)
+	return s.is(header)
 }
 
 // is compares a loaded state with the header.
@@ -148,56 +113,42 @@ func (s *state) is(h *snapshotHeader) error {
 	return nil
 }
 
-// readJournal reads the journal, behind its tag, and tells how to put it in place. What is on disk already is not
-// written again: at a start that is nearly always all of it.
-func (f *FSM) readJournal(in *streamReader, want journal.Position) (commit, abort func() error, err error) {
-	mark := make([]byte, markBytes)
-	if err := in.fill(mark, 1); err != nil {
-		return nil, nil, err
+// swap puts the verified state in the place of the present one, its journal first.
+func (f *FSM) swap(next *state, header *snapshotHeader) error {
+	f.mu.Lock()
+	err := f.halted()
+	if err == nil {
+		err = f.placeJournal(header.journal)
 	}
-	mark[0] = tagJournal
-	if expected := encodeJournalMark(want.Bytes); !bytes.Equal(mark, expected) {
-		return nil, nil, corruptSnapshot("the journal begins with %x, want %x: %d bytes", mark, expected, want.Bytes)
-	}
-	held, err := f.journal.Holds(want)
-	if err != nil && !errors.Is(err, journal.ErrCorrupt) {
-		return nil, nil, err
-	}
-	if held {
-		if err := skip(in, want.Bytes); err != nil {
-			return nil, nil, err
-		}
-		return func() error { return f.journal.Truncate(want.Sequence, want.Bytes) }, func() error { return nil }, nil
-	}
-	f.logger.Info("writing the journal of a snapshot", "entries", want.Sequence, "bytes", want.Bytes, "local_entries", f.journal.End().Sequence)
-	stage, err := f.journal.Stage()
 	if err != nil {
-		return nil, nil, err
+		f.mu.Unlock()
+		return err
 	}
-	buf := make([]byte, journalBuffer)
-	for left := want.Bytes; left > 0; {
-		b := buf[:min(uint64(len(buf)), left)]
-		err := in.fill(b, 0)
-		if err == nil {
-			_, err = stage.Write(b)
-		}
-		if err != nil {
-			return nil, nil, errors.Join(err, stage.Abort())
-		}
-		left -= uint64(len(b))
-	}
-	return func() error { return stage.Commit(want) }, stage.Abort, nil
+	f.state, f.index, f.term, f.started = next, header.index, header.term, true
+	f.mu.Unlock()
+	f.applied.publish(header.index, header.term)
+	return nil
 }
 
-// skip reads and drops n bytes; they are part of the checksum.
-func skip(in *streamReader, n uint64) error {
-	buf := make([]byte, journalBuffer)
-	for n > 0 {
-		b := buf[:min(uint64(len(buf)), n)]
-		if err := in.fill(b, 0); err != nil {
+// placeJournal makes the journal end at want. Either it is on disk up to there already, and what follows is cut: the log
+// writes it again; or its end was staged when the snapshot was received.
+func (f *FSM) placeJournal(want journal.Position) error {
+	held, err := f.journal.Holds(want)
+	if err != nil && !errors.Is(err, journal.ErrCorrupt) {
+		return err
+	}
+	if held {
+		if err := f.journal.Truncate(want.Sequence, want.Bytes); err != nil {
 			return err
 		}
-		n -= uint64(len(b))
+		return f.journal.DropTail()
 	}
-	return nil
+	if err := f.journal.Adopt(want); !errors.Is(err, journal.ErrNoTail) {
+		return err
+	}
+	end := f.journal.End()
+	return errors.Join(err, fmt.Errorf("the snapshot needs a journal of %d entries, %d bytes and hash %016x, and the one here, which is good to "+
+		"entry %d, byte %d, does not have it: entries that were on disk are damaged or gone; put the member's journal directory back from where it "+
+		"went, or remove the member from the cluster, make a new data directory (ballastd init) and join it as a new one",
+		want.Sequence, want.Bytes, want.Hash, end.Sequence, end.Bytes))
 }

@@ -1,10 +1,8 @@
 package fsm
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/hashicorp/raft"
 
@@ -12,22 +10,30 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Sizes of buffers: what is written to a sink, and copied from the journal, at a time.
-const (
-	sinkBuffer    = 1 << 20
-	journalBuffer = 256 << 10
-)
+// PageSink is a raft.SnapshotSink that takes pages, and of those only what changed since the snapshot before.
+type PageSink interface {
+	raft.SnapshotSink
+	// Changed reports whether the page must come with its data.
+	Changed(id page.ID, index uint64) bool
+	// Page takes every page of the state, in order; Data nil: it has not changed.
+	Page(p page.Page) error
+	// Finish takes what belongs to the pages. Close makes all of it durable.
+	Finish(digest page.Digest, meta []byte) error
+}
 
-// errReplaced ends a snapshot of a state that an installed one took the place of.
-var errReplaced = errors.New("another snapshot was restored meanwhile")
+var (
+	// errNoPages: another snapshot store than one that keeps pages was wired.
+	errNoPages = errors.New("the snapshot store keeps no pages")
+	// errReplaced ends a snapshot of a state that an installed one took the place of.
+	errReplaced = errors.New("another snapshot was restored meanwhile")
+)
 
 // snapshot is the state pinned at an index; raft persists it beside further batches.
 type snapshot struct {
-	f       *FSM
-	state   *state // that was pinned
-	header  snapshotHeader
-	view    *page.View
-	journal *journal.Reader
+	f      *FSM
+	state  *state // that was pinned
+	header snapshotHeader
+	view   *page.View
 }
 
 // Snapshot is raft.FSM's: it pins the state, in constant time.
@@ -40,16 +46,17 @@ func (f *FSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.index == 0 {
 		return nil, raft.ErrNothingNewToSnapshot
 	}
-	s := &snapshot{f: f, state: f.state, view: f.state.space().View(f.mu.RLocker())}
-	var end journal.Position
-	s.journal, end = f.journal.Reader()
-	s.header = snapshotHeader{
-		index: f.index, term: f.term, digest: s.view.Digest(), journal: f.state.position(), version: f.state.version(), logTime: f.state.books.LogTime(),
+	if f.holds > 0 {
+		return nil, ErrHeld
 	}
-	if end != s.header.journal && f.started {
-		s.view.Close()
+	s := &snapshot{f: f, state: f.state, header: snapshotHeader{
+		index: f.index, term: f.term, digest: f.state.space().Digest(), journal: f.state.position(), version: f.state.version(), logTime: f.state.books.LogTime(),
+	}}
+	if end := f.journal.End(); end != s.header.journal && f.started {
 		return nil, fmt.Errorf("the journal ends at %+v, the state says %+v: not snapshotted", end, s.header.journal)
 	}
+	s.view = f.state.space().View(f.mu.RLocker())
+	f.pinned++
 	return s, nil
 }
 
@@ -58,14 +65,12 @@ func (s *state) position() journal.Position {
 	return journal.Position{Sequence: s.books.Sequence(), Bytes: s.books.JournalBytes(), Hash: journal.Hash(s.books.JournalHash())}
 }
 
-// Persist is raft.FSMSnapshot's: it writes the stream, holding up batches for the copy of one page at a time. The
-// journal that the snapshot names is durable before the snapshot is.
+// Persist is raft.FSMSnapshot's: it gives the sink, which must be a PageSink, the pages that changed, holding up batches
+// for the copy of one page at a time. The journal that the snapshot names is durable before the snapshot is.
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	err := s.write(sink)
 	if err == nil {
-		if err = s.f.journal.Sync(); err != nil && s.f.Halted() == nil {
-			s.f.die(err) // what is on disk is unknown now, and a later fsync can falsely succeed
-		}
+		err = s.f.syncJournal()
 	}
 	if err == nil {
 		err = s.current()
@@ -76,9 +81,9 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	return sink.Close()
 }
 
-// current is nil while the snapshot may be published. What shuts down keeps nothing more. And where a snapshot was
-// installed meanwhile, publishing this older one would have raft move its last index back, on a member that may have
-// acknowledged more.
+// current is nil while the snapshot may be published. What shuts down keeps nothing more. And where a snapshot is about to
+// be installed, or was meanwhile, publishing this older one would have raft move its last index back, on a member that may
+// have acknowledged more.
 func (s *snapshot) current() error {
 	s.f.mu.RLock()
 	defer s.f.mu.RUnlock()
@@ -88,66 +93,47 @@ func (s *snapshot) current() error {
 	if s.f.state != s.state {
 		return errReplaced
 	}
+	if s.f.holds > 0 {
+		return ErrHeld
+	}
 	return nil
 }
 
-func (s *snapshot) write(sink io.Writer) error {
-	buffered := bufio.NewWriterSize(sink, sinkBuffer)
-	w := newStreamWriter(buffered)
-	if _, err := w.Write(s.header.encode()); err != nil {
-		return err
+// syncJournal makes the journal durable, or ends the process: what is on disk is unknown then, and a later fsync can
+// falsely succeed.
+func (f *FSM) syncJournal() error {
+	err := f.journal.Sync()
+	if err != nil && f.Halted() == nil {
+		f.die(err)
 	}
-	pages := uint64(0)
-	err := s.view.Pages(func(p page.Page) error {
-		if err := s.f.Halted(); err != nil {
+	return err
+}
+
+func (s *snapshot) write(sink raft.SnapshotSink) error {
+	pages, ok := sink.(PageSink)
+	if !ok {
+		return fmt.Errorf("%w: it offers a %T", errNoPages, sink)
+	}
+	err := s.view.Changed(pages.Changed, func(p page.Page) error {
+		if err := s.current(); err != nil {
 			return err
 		}
-		pages++
-		if _, err := w.Write(encodePageHead(p)); err != nil {
-			return err
-		}
-		_, err := w.Write(p.Data)
-		return err
+		return pages.Page(p)
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.writeJournal(w); err != nil {
-		return err
-	}
-	if err := w.end(pages); err != nil {
-		return err
-	}
-	return buffered.Flush()
-}
-
-func (s *snapshot) writeJournal(w io.Writer) error {
-	if _, err := w.Write(encodeJournalMark(s.header.journal.Bytes)); err != nil {
-		return err
-	}
-	buf := make([]byte, journalBuffer)
-	for left := s.header.journal.Bytes; left > 0; {
-		if err := s.f.Halted(); err != nil {
-			return err
-		}
-		n, err := s.journal.Read(buf[:min(uint64(len(buf)), left)])
-		if err != nil {
-			return fmt.Errorf("read the journal: %w", err)
-		}
-		if _, err := w.Write(buf[:n]); err != nil {
-			return err
-		}
-		left -= uint64(n)
-	}
-	return nil
+	return pages.Finish(s.header.digest, s.header.encode())
 }
 
 // Release is raft.FSMSnapshot's.
 func (s *snapshot) Release() {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	s.view.Close()
-	if err := s.journal.Close(); err != nil {
-		s.f.logger.Warn("cannot close the journal that was read for a snapshot", "error", err)
+	if s.view == nil {
+		return
 	}
+	s.view.Close()
+	s.view = nil
+	s.f.unpin()
 }

@@ -17,7 +17,7 @@ func TestStatementsListEveryEntry(t *testing.T) {
 	a := openOn(t, vfs.NewMem())
 	deliver(a, s.logs, rand.New(rand.NewPCG(1, 1)))
 	b := openOn(t, vfs.NewMem())
-	must(t, restore(b, persist(t, a)))
+	must(t, install(b, persist(t, a)))
 	for _, f := range []*FSM{a, b} {
 		var newest uint64
 		f.Read(func(s *ledger.State) { newest = s.Sequence() })

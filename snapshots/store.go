@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/guard"
 	"github.com/ballastdb/ballast/internal/vfs"
 )
 
@@ -65,17 +67,24 @@ func Open(fsys vfs.FS, dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	var manifests []string
 	for _, name := range names {
-		if strings.HasSuffix(name, manifestSuffix) && name > s.name {
-			s.name = name // fixed-width hex: the greatest name is the newest
+		if strings.HasSuffix(name, manifestSuffix) {
+			manifests = append(manifests, name)
 		}
 		var n uint64
 		if _, err := fmt.Sscanf(name, "%16x"+packSuffix, &n); err == nil && n >= s.next {
 			s.next = n + 1
 		}
 	}
-	if s.name != "" {
-		if err := s.load(); err != nil {
+	slices.Sort(manifests) // fixed-width hex: the last is the newest
+	for _, name := range slices.Backward(manifests) {
+		s.name = name
+		err := s.load()
+		if err == nil {
+			break
+		}
+		if guard.On(guardFallBack) { // the log behind an older one may be gone
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -254,10 +263,21 @@ func (s *Store) discard(old *Manifest, oldName string) error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("snapshots: the snapshot is taken, but what it replaces could not be removed: %w", err)
+		return &LeftoverError{err}
 	}
 	return nil
 }
+
+// LeftoverError: the snapshot is taken, but what it replaces could not be removed. The next Open does it.
+type LeftoverError struct{ Reason error }
+
+// Error implements error.
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("snapshots: the snapshot is taken, but what it replaces could not be removed: %v", e.Reason)
+}
+
+// Unwrap gives the reason.
+func (e *LeftoverError) Unwrap() error { return e.Reason }
 
 // Close closes all files. Open snapshots cannot be read afterwards.
 func (s *Store) Close() error {

@@ -61,6 +61,15 @@ func (w *Writer) Changed(id page.ID, index uint64) bool {
 	return !ok || w.base.pages[i].index != index
 }
 
+// has reports whether the newest snapshot holds exactly this page.
+func (w *Writer) has(id page.ID, ref pageRef) bool {
+	if w.base == nil {
+		return false
+	}
+	i, ok := w.base.find(id)
+	return ok && w.base.pages[i].index == ref.index && w.base.pages[i].checksum == ref.checksum
+}
+
 // Page adds a page, in order of table and number. Data nil means unchanged: what the newest snapshot holds.
 func (w *Writer) Page(p page.Page) error {
 	if p.Data == nil {
@@ -94,7 +103,7 @@ func (w *Writer) write(p page.Page) (pageRef, error) {
 }
 
 // Commit makes the snapshot durable and the newest. After an error the snapshot before is still the newest and this one
-// may be taken again, unless the store answers ErrReopen from then on.
+// may be taken again, unless the store answers ErrReopen from then on, or the error is a LeftoverError.
 func (w *Writer) Commit(digest page.Digest, meta []byte) error {
 	if len(meta) > maxMeta {
 		return errors.Join(fmt.Errorf("snapshots: %d bytes of meta, at most %d", len(meta), maxMeta), w.Abort())

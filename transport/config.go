@@ -50,6 +50,9 @@ type Config struct {
 	// SpoolDir holds snapshots while they arrive, unnamed: nothing is left after a crash. It must be on a disk with room
 	// for one. Required.
 	SpoolDir string
+	// BeforeInstall is called before a received snapshot is handed to raft, outside raft's main loop; what it returns, after
+	// raft has answered. An error, or ctx's end, keeps the snapshot from raft. Default: nothing.
+	BeforeInstall func(ctx context.Context) (after func(), err error)
 	// DialOptions are added last, so they override.
 	DialOptions []grpc.DialOption
 	// Credentials secure the connections to the member with this name; nil: none, plain TCP.
@@ -146,6 +149,9 @@ func (c Config) complete() (Config, error) {
 		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", address)
 		}
+	}
+	if c.BeforeInstall == nil {
+		c.BeforeInstall = func(context.Context) (func(), error) { return func() {}, nil }
 	}
 	if c.Logger == nil || c.CurrentTerm == nil || c.SpoolDir == "" || c.LocalAddress == "" {
 		return c, errors.New("transport: Logger, CurrentTerm, SpoolDir and LocalAddress are required")

@@ -50,6 +50,13 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 		return installError(err)
 	}
 	defer file.Close()
+	after, err := t.config.BeforeInstall(ctx)
+	if err != nil && ctx.Err() != nil {
+		return installError(context.Cause(ctx))
+	} else if err != nil {
+		return installError(err)
+	}
+	defer after()
 	answer, err := t.install(ctx, installFromWire(header), file)
 	if err != nil {
 		return installError(err)

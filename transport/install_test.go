@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,6 +153,42 @@ func TestDamagedSnapshots(t *testing.T) {
 				t.Errorf("expected %v, found %v", c.code, err)
 			}
 		})
+	}
+}
+
+// TestBeforeInstall: raft is given a snapshot between the call and what the call returned, and not at all where the call
+// fails.
+func TestBeforeInstall(t *testing.T) {
+	snapshot := randomBytes(1000)
+	var open atomic.Bool
+	var refused error
+	a, b := startMember(t, "a", nil), startMember(t, "b", func(c *Config) {
+		c.BeforeInstall = func(context.Context) (func(), error) {
+			if refused != nil {
+				return nil, refused
+			}
+			open.Store(true)
+			return func() { open.Store(false) }, nil
+		}
+	})
+	given := 0
+	b.answerAll(t, func(rpc raft.RPC) (any, error) {
+		given++
+		if !open.Load() {
+			t.Error("raft is given a snapshot outside of it")
+		}
+		return restoring(t, snapshot)(rpc)
+	})
+	install := func() error {
+		return a.InstallSnapshot(b.id, b.address, installOf(a, 3, len(snapshot)), &raft.InstallSnapshotResponse{}, bytes.NewReader(snapshot))
+	}
+	if err := install(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end", func() bool { return !open.Load() })
+	refused = errors.New("not now")
+	if err := install(); err == nil || !strings.Contains(err.Error(), "not now") || given != 1 {
+		t.Errorf("refused, found %v; raft was given %d snapshots, want one", err, given)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,9 @@ type accountView struct {
 	Version        uint64   `json:"version"`
 	Flags          []string `json:"flags"`
 }
+
+// flagSystem marks a ledger's own accounts.
+const flagSystem = "system"
 
 // accountList is many accounts in JSON.
 type accountList struct {
@@ -53,7 +57,7 @@ func viewAccount(account *ballastv1.Account) *accountView {
 		{account.GetFrozen(), "frozen"},
 		{account.GetFrozenCredits(), "frozen_credits"},
 		{account.GetClosed(), "closed"},
-		{account.GetSystem(), "system"},
+		{account.GetSystem(), flagSystem},
 	} {
 		if flag.set {
 			v.Flags = append(v.Flags, flag.name)
@@ -80,8 +84,14 @@ func accountGrid(accounts []*accountView) *render.Grid {
 		{Name: "flags"},
 	}}
 	for _, v := range accounts {
-		g.Add(v.ID, v.Ledger, v.Posted, v.Held, v.Floor, v.Ceiling, v.Available,
-			v.PostedUnits, v.HeldUnits, v.FloorUnits, v.CeilingUnits, v.AvailableUnits,
+		// A ledger's own accounts have no floor. What stands for that in JSON is the lowest number there is, which tells
+		// people nothing: such a cell stays empty.
+		limit := func(number string) string { return number }
+		if slices.Contains(v.Flags, flagSystem) {
+			limit = func(string) string { return "" }
+		}
+		g.Add(v.ID, v.Ledger, v.Posted, v.Held, limit(v.Floor), v.Ceiling, limit(v.Available),
+			v.PostedUnits, v.HeldUnits, limit(v.FloorUnits), v.CeilingUnits, limit(v.AvailableUnits),
 			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","))
 	}
 	return g

@@ -72,8 +72,9 @@ func (a *app) connectedImport(cmd *cobra.Command, options *importer.Options, rep
 		options.File, options.Patience, options.Classify = args[0], a.timeout, classify
 		options.Progress = a.progress()
 		report, err := importer.Run(ctx, importStore{c}, *options)
-		if report == nil {
-			return err
+		var bad *importer.BadRowsError
+		if report == nil || errors.As(err, &bad) { // nothing was sent; the error names the rows
+			return errors.Join(err, writeReport(report, *reportFile))
 		}
 		return a.finishImport(report, *reportFile, err)
 	})
@@ -98,11 +99,8 @@ func (a *app) progress() importer.Progress {
 
 // finishImport writes the report and decides the exit code.
 func (a *app) finishImport(report *importer.Report, reportFile string, err error) error {
-	if reportFile != "" {
-		var data bytes.Buffer
-		if failed := errors.Join(render.WriteJSON(&data, report), durable.WriteFile(reportFile, data.Bytes(), 0o644)); failed != nil {
-			err = errors.Join(err, fmt.Errorf("write the report: %w", failed))
-		}
+	if failed := writeReport(report, reportFile); failed != nil {
+		err = errors.Join(err, failed)
 	}
 	if failed := a.write(reportGrid(report), report); failed != nil {
 		err = errors.Join(err, failed)
@@ -132,6 +130,18 @@ func (a *app) finishImport(report *importer.Report, reportFile string, err error
 		return importError(err)
 	case !report.Clean():
 		return fmt.Errorf("%d rows refused, %d differ from the expected balance", report.Refused, report.Differing)
+	}
+	return nil
+}
+
+// writeReport writes the report to a file, where both are there.
+func writeReport(report *importer.Report, path string) error {
+	if report == nil || path == "" {
+		return nil
+	}
+	var data bytes.Buffer
+	if err := errors.Join(render.WriteJSON(&data, report), durable.WriteFile(path, data.Bytes(), 0o644)); err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
 }
@@ -196,9 +206,9 @@ func classify(err error) importer.Failure {
 // importStore is the client library as the importer sees it.
 type importStore struct{ *client.Client }
 
-func (s importStore) Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error) {
+func (s importStore) Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, int64, error) {
 	answer, err := s.Client.Accounts(ctx, ids)
-	return answer.GetAccounts(), err
+	return answer.GetAccounts(), answer.GetState().GetLogTime(), err
 }
 
 // statementPage is how many entries are asked for at a time.

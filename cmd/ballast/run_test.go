@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -267,6 +268,24 @@ func TestAccountListHasEveryPage(t *testing.T) {
 	}
 }
 
+// A ledger's own accounts have no floor, so tables show none, nor what would be available above it.
+func TestSystemAccountsShowNoFloor(t *testing.T) {
+	f, s := start(t)
+	system := f.open("@usd/credits", -700, 0)
+	system.System, system.Floor, system.Available = true, math.MinInt64, math.MaxInt64
+	f.open("alice", 700, -100)
+	for _, verb := range [][]string{{"list", "--system"}, {"get", "@usd/credits", "alice"}} {
+		table := s.must(append([]string{"account"}, verb...)...)
+		if !regexp.MustCompile(`@usd/credits +usd +-7.00 +0.00 +- +- +- +1 +system\n`).MatchString(table) ||
+			!regexp.MustCompile(`alice +usd +7.00 +0.00 +-1.00 +- +8.00 `).MatchString(table) {
+			t.Errorf("%q:\n%s", verb, table)
+		}
+		if json := s.must(append([]string{"account", "-o", "json"}, verb...)...); !strings.Contains(json, `"floor_units": "-9223372036854775808"`) {
+			t.Errorf("%q:\n%s", verb, json)
+		}
+	}
+}
+
 func TestOperationGet(t *testing.T) {
 	f, s := start(t)
 	f.open("alice", 0, 0)
@@ -325,6 +344,15 @@ func TestImportEndsWithReport(t *testing.T) {
 	r = s.run(command...)
 	if r.code != exitFailed || !strings.Contains(r.err, `line 6: amount: not a decimal number: "ten"`) || len(f.sent) != sent {
 		t.Errorf("%+v", r)
+	}
+	saved, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	for _, want := range []string{`"rows": 5,`, `"skipped": 1,`, `"not_sent": 4,`, `"line": 6,`} {
+		if err != nil || !strings.Contains(string(saved), want) {
+			t.Errorf("report of a file with a bad row lacks %s: %v\n%s", want, err, saved)
+		}
+	}
+	if strings.Contains(string(saved), "issued_at") {
+		t.Errorf("a stamp that was not made: %s", saved)
 	}
 }
 

@@ -238,7 +238,7 @@ func (v *statusView) findProblems(answered bool) {
 		add("no leader: the members are choosing one, which takes about a second; ask again")
 	}
 	if v.DigestsEqual != nil && !*v.DigestsEqual {
-		add("the members' states differ at log index %d: see docs/runbooks before you restart or remove anything", v.DigestIndex)
+		add("the members' states differ at log index %d: find out which one is wrong before you restart or remove anything", v.DigestIndex)
 	}
 	for _, m := range v.Members {
 		if m.Reachable && m.Role == "unknown" {

@@ -1,8 +1,8 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"testing"
@@ -10,80 +10,81 @@ import (
 	"github.com/ballastdb/ballast/internal/vfs"
 )
 
-// TestCrashLosesNothingThatWasSynced cuts the power at every call of a story in turn and opens what a disk could hold.
+// TestCrashLosesNothingThatWasSynced cuts the power at every call of a story in turn and opens what a disk could hold: a
+// journal is synced, goes on, and a tail takes the place of its end, or of all of it.
 func TestCrashLosesNothingThatWasSynced(t *testing.T) {
-	old, other := new(history).grow(150), &history{}
+	h, other := new(history).grow(150), &history{}
 	other.add([]byte("another history"))
 	other.grow(120)
-	story := func(fsys *vfs.Mem) (synced *history) {
-		synced = &history{}
-		j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
-		if err != nil {
-			return synced
-		}
-		defer j.Close()
-		part := &history{bytes: old.bytes[:old.at(70).Bytes], ends: old.ends[:70]}
-		b, n := part.from(0)
-		if j.Append(b, n, part.end().Hash) != nil || j.Sync() != nil {
-			return synced
-		}
-		synced = part
-		b, n = old.from(70)
-		if j.Append(b, n, old.end().Hash) != nil {
-			return synced
-		}
-		s, err := j.Stage()
-		if err != nil {
-			return synced
-		}
-		if _, err := s.Write(other.bytes); err != nil {
-			return synced
-		}
-		if s.Commit(other.end()) == nil {
-			synced = other
-		}
-		return synced
-	}
-	for call := 0; ; call++ {
-		fsys, calls := vfs.NewMem(), 0
-		fsys.Inject(func(vfs.Op) vfs.Fault {
-			if calls++; calls-1 == call {
-				return vfs.PowerCut
-			}
-			return vfs.None
-		})
-		synced := story(fsys)
-		for seed := range uint64(6) {
-			after := fsys.Crash(seed)
-			j, err := Open(Config{Dir: "/journal", FS: after, Format: testFormat{}, SegmentBytes: testSegment})
-			if err != nil {
-				t.Fatalf("power cut at call %d, seed %d: %v", call, seed, err)
-			}
-			h := old
-			if one := new(Cursor); j.End().Sequence > 0 {
-				one = j.Cursor()
-				b, err := one.Entry(1)
-				must(t, err)
-				if bytes.Equal(b, other.entry(1)) {
-					h = other
+	for name, c := range map[string]struct {
+		from uint64 // where the tail begins; what is local behind it is not of its history
+		tail *history
+	}{"the end": {110, h}, "all of it": {0, other}} {
+		for call := 0; ; call++ {
+			fsys, calls := vfs.NewMem(), 0
+			fsys.Inject(func(vfs.Op) vfs.Fault {
+				if calls++; calls-1 == call {
+					return vfs.PowerCut
 				}
-				must(t, one.Close())
+				return vfs.None
+			})
+			synced, staged := crashStory(fsys, h, c.tail, h.at(c.from))
+			for seed := range uint64(6) {
+				what := fmt.Sprintf("%s: power cut at call %d, seed %d", name, call, seed)
+				reopenAfterCrash(t, what, fsys.Crash(seed), h, c.tail, synced, staged)
 			}
-			end := j.End().Sequence
-			if end > h.end().Sequence || h.at(end) != j.End() {
-				t.Fatalf("power cut at call %d, seed %d: it ends at %+v, which is in no history", call, seed, j.End())
+			if calls <= call {
+				break
 			}
-			if h != other && synced == other || end < synced.end().Sequence && h == old && synced != other || h == other && end < other.end().Sequence {
-				t.Fatalf("power cut at call %d, seed %d: it ends at entry %d, %d were synced", call, seed, end, synced.end().Sequence)
-			}
-			catchUp(t, j, h)
-			check(t, j, h)
-			must(t, j.Close())
-		}
-		if calls <= call {
-			return
 		}
 	}
+}
+
+// crashStory tells how many entries of h were synced, and whether the tail was staged.
+func crashStory(fsys *vfs.Mem, h, tail *history, from Position) (synced uint64, staged bool) {
+	j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
+	if err != nil {
+		return 0, false
+	}
+	defer j.Close()
+	if j.Append(h.bytes[:h.at(70).Bytes], 70, h.at(70).Hash) != nil || j.Sync() != nil {
+		return 0, false
+	}
+	if j.Append(h.bytes[h.at(70).Bytes:h.at(110).Bytes], 40, h.at(110).Hash) != nil {
+		return 70, false
+	}
+	s, err := j.StageTail(from, tail.end())
+	if err != nil {
+		return 70, false
+	}
+	if _, err := s.Write(tail.bytes); err != nil || s.Commit() != nil {
+		return 70, false
+	}
+	_ = j.Adopt(tail.end()) // whatever becomes of it, the stage or the journal has all of it
+	return 110, true
+}
+
+func reopenAfterCrash(t *testing.T, what string, disk *vfs.Mem, h, tail *history, synced uint64, staged bool) {
+	t.Helper()
+	j, err := Open(Config{Dir: "/journal", FS: disk, Format: testFormat{}, SegmentBytes: testSegment})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	end := j.End()
+	adopted := j.Adopt(tail.end())
+	held, err := j.Holds(tail.end())
+	must(t, err)
+	switch {
+	case staged && !held:
+		t.Fatalf("%s: the staged tail is lost: %v", what, adopted)
+	case !staged && adopted != nil && (end.Sequence < synced || h.at(end.Sequence) != end):
+		t.Fatalf("%s: it ends at %+v, %d entries were synced", what, end, synced)
+	case !held:
+		tail = h
+	}
+	catchUp(t, j, tail)
+	check(t, j, tail)
+	must(t, j.Close())
 }
 
 // TestReplayMakesTheSameFiles tears the journal at any length, cuts it to a snapshot and replays: the same bytes must be

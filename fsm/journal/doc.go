@@ -12,5 +12,5 @@
 //
 // What entries are is the owner's: see Format. The journal knows how long each is and how they chain.
 //
-// Append, Truncate, Stage and Close are for one goroutine at a time; everything else may run beside them.
+// Append, Truncate, Adopt and Close are for one goroutine at a time; one Tail may be staged beside them, and everything else.
 package journal

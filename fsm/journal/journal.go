@@ -72,7 +72,7 @@ type Journal struct {
 	limit  uint64
 	logger hclog.Logger
 
-	syncing sync.Mutex // one Sync, Truncate, Commit or Close at a time; taken before mu
+	syncing sync.Mutex // one Sync, Truncate or Close at a time; taken before mu
 
 	mu       sync.RWMutex
 	set      uint64 // in use

@@ -2,9 +2,11 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -87,19 +89,36 @@ func TestAgainstModel(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			"replace": func(t *rapid.T) {
-				h = &history{}
-				h.add([]byte{byte(rapid.IntRange(0, 255).Draw(t, "other"))})
+			"adopt": func(t *rapid.T) {
+				from := Position{}
+				if rapid.Bool().Draw(t, "another history") {
+					h = &history{}
+					h.add([]byte{byte(rapid.IntRange(0, 255).Draw(t, "other"))})
+				} else {
+					from = h.end()
+				}
 				h.grow(rapid.IntRange(0, 60).Draw(t, "entries"))
-				s, err := j.Stage()
+				s, err := j.StageTail(from, h.end())
 				if err != nil {
 					t.Fatal(err)
 				}
 				if _, err := io.CopyBuffer(s, onlyReader{bytes.NewReader(h.bytes)}, make([]byte, rapid.IntRange(1, 300).Draw(t, "chunk"))); err != nil {
 					t.Fatal(err)
 				}
-				if err := s.Commit(h.end()); err != nil {
+				if err := s.Commit(); err != nil {
 					t.Fatal(err)
+				}
+				if rapid.Bool().Draw(t, "opened again between") {
+					if err := j.Close(); err != nil {
+						t.Fatal(err)
+					}
+					j = reopen()
+				}
+				if err := j.Adopt(h.end()); err != nil {
+					t.Fatal(err)
+				}
+				if err := j.Adopt(h.end()); !errors.Is(err, ErrNoTail) {
+					t.Fatalf("adopted twice: %v", err)
 				}
 			},
 			"reopen": func(t *rapid.T) {
@@ -251,15 +270,64 @@ func TestAnotherStatesEntriesAreRefused(t *testing.T) {
 	if ok, err := j.Holds(wrong); ok || err != nil {
 		t.Errorf("it holds a position with another hash: %v, %v", ok, err)
 	}
-	s, err := j.Stage()
-	must(t, err)
-	_, err = s.Write(h.bytes[:h.at(7).Bytes])
-	must(t, err)
-	if err := s.Commit(h.end()); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("commit of a staged journal that is short: %v, want ErrCorrupt", err)
-	}
-	must(t, s.Abort())
 	check(t, j, h)
+}
+
+// TestTailsThatDoNotFitAreRefused: nothing of them is staged, and the journal stays as it is.
+func TestTailsThatDoNotFitAreRefused(t *testing.T) {
+	h, other := new(history).grow(10), &history{}
+	other.add([]byte("another history"))
+	other.grow(30)
+	longer := new(history).grow(20)
+	for name, c := range map[string]struct {
+		from, to Position
+		bytes    []byte
+		want     error
+	}{
+		"short":           {h.end(), longer.end(), longer.bytes[:longer.at(17).Bytes], ErrCorrupt},
+		"torn":            {h.end(), longer.end(), longer.bytes[:len(longer.bytes)-1], ErrCorrupt},
+		"long":            {h.end(), longer.at(17), longer.bytes, ErrCorrupt},
+		"another history": {h.end(), other.end(), other.bytes, ErrForeign},
+	} {
+		fsys := vfs.NewMem()
+		j := open(t, fsys, "/journal")
+		catchUp(t, j, h)
+		s, err := j.StageTail(c.from, c.to)
+		must(t, err)
+		if _, err = s.Write(c.bytes); err == nil {
+			err = s.Commit()
+		}
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		must(t, s.Abort())
+		if err := j.Adopt(c.to); !errors.Is(err, ErrNoTail) {
+			t.Errorf("%s: adopted: %v", name, err)
+		}
+		check(t, j, h)
+		if names, err := fsys.ReadDir("/journal"); err != nil || len(names) != 2 {
+			t.Errorf("%s: left behind: %q, %v", name, names, err)
+		}
+	}
+}
+
+// TestDamagedTailIsNotAdopted flips bits in a staged tail: what it leads to must not pass for what was wanted.
+func TestDamagedTailIsNotAdopted(t *testing.T) {
+	h := new(history).grow(10)
+	fsys := vfs.NewMem()
+	j := open(t, fsys, "/journal")
+	s, err := j.StageTail(Position{}, h.end())
+	must(t, err)
+	_, err = s.Write(h.bytes)
+	must(t, err)
+	must(t, s.Commit())
+	for at := range fsys.Bytes("/journal/" + stagedName) {
+		bad := fsys.Clone()
+		bad.Bytes("/journal/" + stagedName)[at] ^= 4
+		if err := open(t, bad, "/journal").Adopt(h.end()); err == nil {
+			t.Fatalf("adopted with a bit of byte %d flipped", at)
+		}
+	}
 }
 
 func TestForeignFilesAreLeftAlone(t *testing.T) {
@@ -287,6 +355,7 @@ func TestGolden(t *testing.T) {
 	for name, got := range map[string][]byte{
 		"header.bin": encodeHeader(0x0102030405060708, 0x1112131415161718, Hash{0x2122232425262728, 0x3132333435363738}),
 		"CURRENT":    encodeCurrent(2),
+		"STAGED":     encodeStaged(Position{1, 2, Hash{3, 4}}, Position{0x0102030405060708, 6, Hash{7, 8}}),
 	} {
 		path := filepath.Join("testdata", name)
 		if *update {
@@ -342,6 +411,36 @@ func FuzzOpen(f *testing.F) {
 		all, err := io.ReadAll(r)
 		if err != nil || uint64(len(all)) != end.Bytes || !bytes.HasPrefix(segment[min(headerLen, len(segment)):], all) {
 			t.Fatalf("%d bytes, %v; the journal ends at %+v", len(all), err, end)
+		}
+	})
+}
+
+// FuzzAdopt adopts any bytes as a staged tail, and changes of a good one with the header's checksum set right: what is
+// adopted must be what was wanted.
+func FuzzAdopt(f *testing.F) {
+	h := new(history).grow(12)
+	good := append(encodeStaged(h.at(4), h.end()), h.bytes[h.at(4).Bytes:]...)
+	f.Add(good)
+	f.Add(good[:stagedHeader])
+	f.Add([]byte{20, 1, 100, 2})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		changed := bytes.Clone(good)
+		for e := input; len(e) >= 2; e = e[2:] {
+			changed[int(e[0])%len(changed)] ^= e[1]
+		}
+		sum := crc32.Checksum(changed[:offStagedCRC], crc32.MakeTable(crc32.Castagnoli))
+		binary.LittleEndian.PutUint32(changed[offStagedCRC:], sum)
+		for _, staged := range [][]byte{input, changed} {
+			fsys := vfs.NewMem()
+			j := open(t, fsys, "/journal")
+			must(t, j.Append(h.bytes[:h.at(4).Bytes], 4, h.at(4).Hash))
+			file, err := fsys.OpenFile("/journal/"+stagedName, os.O_CREATE|os.O_RDWR, 0o600)
+			must(t, err)
+			_, err = file.Write(staged)
+			must(t, err)
+			if err := j.Adopt(h.end()); err == nil {
+				check(t, j, h)
+			}
 		}
 	})
 }

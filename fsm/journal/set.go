@@ -11,11 +11,12 @@ import (
 	"github.com/ballastdb/ballast/internal/vfs"
 )
 
-// The segments are in a directory of their own, a set, so that the whole journal can be replaced in one step: a new set
-// is written beside the one in use, and the file CURRENT is replaced.
+// The segments are in a directory of their own, a set, which the file CURRENT names: a journal without it is refused, not
+// taken for an empty one.
 //
-//	journal/CURRENT                                  "ballast journal 1\nset 00000002\ncrc32c 5d0ff8a4\n"
-//	journal/00000002/00000000000000000001.journal
+//	journal/CURRENT                                  "ballast journal 1\nset 00000001\ncrc32c 5d0ff8a4\n"
+//	journal/STAGED                                   a tail that waits to be put in place: see Tail
+//	journal/00000001/00000000000000000001.journal
 
 const (
 	currentName  = "CURRENT"
@@ -70,7 +71,7 @@ func (j *Journal) openSet() error {
 	}
 	j.dir, j.set = filepath.Join(j.root, setName(set)), set
 	for _, name := range names {
-		if name == currentName || name == setName(set) {
+		if name == currentName || name == setName(set) || name == stagedName {
 			continue
 		}
 		if err := j.removeStray(name); err != nil {
@@ -109,7 +110,7 @@ func (j *Journal) makeSet(dir string, set uint64) error {
 // removeStray removes a set that is not in use, or an unfinished CURRENT; nothing else.
 func (j *Journal) removeStray(name string) error {
 	path := filepath.Join(j.root, name)
-	if name == currentName+vfs.TempSuffix {
+	if name == currentName+vfs.TempSuffix || name == stagedName+vfs.TempSuffix {
 		return j.fs.Remove(path)
 	}
 	if n, err := strconv.ParseUint(name, 10, 64); err != nil || setName(n) != name {

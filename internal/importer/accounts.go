@@ -20,13 +20,15 @@ const accountsPerCall = 500
 func (r *run) readAccounts(ctx context.Context) error {
 	for ids := range slices.Chunk(r.plan.order, accountsPerCall) {
 		var found []*ballastv1.Account
+		var logTime int64
 		err := r.persist(ctx, func(ctx context.Context) (err error) {
-			found, err = r.store.Accounts(ctx, ids)
+			found, logTime, err = r.store.Accounts(ctx, ids)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		r.logTime = max(r.logTime, logTime)
 		for _, a := range found {
 			known := r.plan.accounts[a.GetId()]
 			if known == nil {
@@ -66,14 +68,15 @@ func (r *run) refuseAccounts() error {
 	})
 }
 
-// eachRow reads the file again and calls do with every row that the check found good.
+// eachRow reads the file again and calls do with every row that the check found good. It stops where the file is not
+// what was checked.
 func (r *run) eachRow(do func(*row) error) error {
 	if _, err := r.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	reader, err := newRowReader(r.file, r.Columns, r.IDPrefix, r.scale)
+	reader, err := newRowReader(newSameReader(r.file, r.plan.content), r.Columns, r.IDPrefix, r.scale)
 	if err != nil {
-		return err
+		return r.changed(err)
 	}
 	for {
 		var next row
@@ -89,12 +92,16 @@ func (r *run) eachRow(do func(*row) error) error {
 			err = fmt.Errorf("line %d: account %q was not there before", next.line, next.account)
 		}
 		if err != nil {
-			return fmt.Errorf("%s changed while it was imported: %w", r.File, err)
+			return r.changed(err)
 		}
 		if err := do(&next); err != nil {
 			return err
 		}
 	}
+}
+
+func (r *run) changed(err error) error {
+	return fmt.Errorf("%s changed while it was imported: %w", r.File, err)
 }
 
 // createAccounts opens the accounts that are missing. Their operation ids follow from the account's, so that a run that

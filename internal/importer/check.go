@@ -29,6 +29,7 @@ type BadRow struct {
 type plan struct {
 	rows     int64 // good ones
 	sum      [sha256.Size]byte
+	content  *blocks
 	accounts map[string]*account
 	order    []string // accounts as they first appear
 
@@ -60,8 +61,8 @@ func (p *plan) addBad(line int, reason string) {
 
 // check reads the whole file.
 func (r *run) check() (*plan, error) {
-	sum := sha256.New()
-	reader, err := newRowReader(io.TeeReader(r.file, sum), r.Columns, r.IDPrefix, r.scale)
+	content := newBlocks()
+	reader, err := newRowReader(io.TeeReader(r.file, content), r.Columns, r.IDPrefix, r.scale)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (r *run) check() (*plan, error) {
 		var bad *badRow
 		switch {
 		case errors.Is(err, io.EOF):
-			sum.Sum(p.sum[:0])
+			p.sum, p.content = content.finish(), content
 			return p, nil
 		case errors.As(err, &bad):
 			p.addBad(bad.line, bad.reason)
@@ -140,7 +141,7 @@ func (r *run) findLedger(ctx context.Context) error {
 	if i < 0 {
 		return fmt.Errorf("there is no ledger %q; make it with: ballast ledger create %s --asset ASSET --scale N", r.Ledger, r.Ledger)
 	}
-	r.scale = ledgers[i].GetScale()
+	r.scale, r.asset = ledgers[i].GetScale(), ledgers[i].GetAsset()
 	if r.floor, err = optionalAmount(r.Floor, r.scale); err != nil || r.floor > 0 {
 		return &UsageError{Problem: fmt.Sprintf("--floor %s: it must be a decimal of at most %d places, 0 or below", r.Floor, r.scale)}
 	}

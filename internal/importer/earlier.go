@@ -55,7 +55,9 @@ func (r *run) noteEarlier(ctx context.Context) error {
 	if len(look.lines) == 0 {
 		look.before = 0 // nothing to look for again
 	}
-	r.issuedAt = r.Clock().UnixNano()
+	if r.issuedAt, err = r.stamp(ctx); err != nil {
+		return err
+	}
 	return makeState(r.StateFile, r.plan.sum, r.issuedAt, look.before)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -40,6 +41,11 @@ type fakeStore struct {
 	// fault decides before and after each call; nil: none.
 	fault func(call int, applied bool) error
 	order []string // ids in the order of their effect
+	// fast is how far the importer's clock is ahead; what answers tell corrects it. logTime stands still until something
+	// is submitted. checksTime: stamps that do not fit it are refused.
+	fast       time.Duration
+	logTime    int64
+	checksTime bool
 	// entries of each account, newest last.
 	entries map[string][]*ballastv1.Entry
 }
@@ -53,6 +59,7 @@ func newFakeStore() *fakeStore {
 	return &fakeStore{
 		ledgers:  []*ballastv1.Ledger{{Name: "czk", Asset: "CZK", Scale: 2}, {Name: "jpy", Asset: "JPY"}},
 		accounts: map[string]*ballastv1.Account{}, answers: map[string]*answer{}, entries: map[string][]*ballastv1.Entry{},
+		logTime: time.Now().UnixNano(),
 	}
 }
 
@@ -84,7 +91,7 @@ func (s *fakeStore) Ledgers(context.Context) ([]*ballastv1.Ledger, error) {
 	return s.ledgers, s.faulty(false)
 }
 
-func (s *fakeStore) Accounts(_ context.Context, ids []string) ([]*ballastv1.Account, error) {
+func (s *fakeStore) Accounts(_ context.Context, ids []string) ([]*ballastv1.Account, int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
@@ -94,7 +101,13 @@ func (s *fakeStore) Accounts(_ context.Context, ids []string) ([]*ballastv1.Acco
 			found = append(found, proto.Clone(a).(*ballastv1.Account))
 		}
 	}
-	return found, s.faulty(false)
+	return found, s.logTime, s.faulty(false)
+}
+
+func (s *fakeStore) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.fast)
 }
 
 // Statement serves pages of seven.
@@ -128,6 +141,7 @@ func (s *fakeStore) Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]
 	if err := s.faulty(false); err != nil {
 		return nil, err
 	}
+	s.logTime, s.fast = time.Now().UnixNano(), 0
 	results := make([]*ballastv1.Result, len(ops))
 	for i, op := range ops {
 		results[i] = s.answer(op)
@@ -154,9 +168,14 @@ func (s *fakeStore) answer(op *ballastv1.Operation) *ballastv1.Result {
 }
 
 func (s *fakeStore) apply(op *ballastv1.Operation) *ballastv1.Result {
+	if refused := s.checkTime(op); s.checksTime && refused != nil {
+		return refused
+	}
 	result := &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_APPLIED, Attempt: op.GetAttempt()}
 	var a *ballastv1.Account
 	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_CreateLedger: // there are all that are needed
+		return &ballastv1.Result{Code: ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS}
 	case *ballastv1.Operation_CreateAccount:
 		a = &ballastv1.Account{Id: kind.CreateAccount.GetAccount(), Ledger: kind.CreateAccount.GetLedger(), Floor: kind.CreateAccount.GetFloor()}
 		s.accounts[a.GetId()] = a

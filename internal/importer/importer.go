@@ -27,13 +27,16 @@ import (
 type Store interface {
 	// Submit applies operations in order and answers each.
 	Submit(ctx context.Context, ops ...*ballastv1.Operation) ([]*ballastv1.Result, error)
-	// Accounts reads up to 1,000 accounts, linearizable; ids that no account has are left out.
-	Accounts(ctx context.Context, ids []string) ([]*ballastv1.Account, error)
+	// Accounts reads up to 1,000 accounts, linearizable; ids that no account has are left out. logTime is that of the
+	// state that was read, Unix nanoseconds.
+	Accounts(ctx context.Context, ids []string) (found []*ballastv1.Account, logTime int64, err error)
 	// Statement reads a page of an account's entries, newest first, with sequence numbers below before. next is the
 	// before of the page that follows; 0: there is none.
 	Statement(ctx context.Context, account string, before uint64) (entries []*ballastv1.Entry, next uint64, err error)
 	// Ledgers reads all ledgers.
 	Ledgers(ctx context.Context) ([]*ballastv1.Ledger, error)
+	// Now is this machine's time, corrected by what the answers to Submit told of the cluster's.
+	Now() time.Time
 }
 
 // Failure says what a failed call of Store means for the import.
@@ -86,7 +89,7 @@ type Options struct {
 	// Classify tells what an error of Store means.
 	Classify func(error) Failure
 	Progress Progress
-	// Clock makes the stamp; nil: time.Now.
+	// Clock measures waits; nil: time.Now.
 	Clock func() time.Time
 
 	firstPause time.Duration // between two tries of a call; doubled up to maxPause
@@ -142,8 +145,8 @@ func (e *GaveUpError) Error() string {
 // Unwrap is the store's last error.
 func (e *GaveUpError) Unwrap() error { return e.Last }
 
-// Run imports a file. The report is there whenever something may have been sent, also beside an error; refused and
-// differing rows are no error. Errors: *UsageError, *BadRowsError, *GaveUpError, the context's, the file system's and
+// Run imports a file. The report is there whenever something may have been sent, also beside an error, and beside a
+// *BadRowsError; refused and differing rows are no error. Errors: *UsageError, *BadRowsError, *GaveUpError, the context's, the file system's and
 // those that Options.Classify calls permanent.
 func Run(ctx context.Context, store Store, options Options) (*Report, error) {
 	o, err := options.withDefaults()
@@ -163,7 +166,7 @@ func Run(ctx context.Context, store Store, options Options) (*Report, error) {
 	r := &run{Options: o, store: store, file: file, lastProgress: o.Clock()}
 	defer r.Progress.Done()
 	if err := r.prepare(ctx); err != nil {
-		return nil, err
+		return r.report, err
 	}
 	started := o.Clock()
 	err = r.createAccounts(ctx)
@@ -220,6 +223,8 @@ type run struct {
 	file  *os.File
 
 	scale            uint32
+	asset            string
+	logTime          int64 // of the newest state that was read; 0: none
 	floor, tolerance int64
 	issuedAt         int64
 	plan             *plan
@@ -244,6 +249,8 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	if r.plan.badCount > 0 && !r.SkipBad {
+		r.report = newReport(r)
+		r.report.finish(0)
 		return &BadRowsError{Rows: r.plan.bad, Count: r.plan.badCount}
 	}
 	if err := r.noteEarlier(ctx); err != nil {

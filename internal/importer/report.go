@@ -14,8 +14,8 @@ import (
 type Report struct {
 	File   string `json:"file"`
 	Ledger string `json:"ledger"`
-	// IssuedAt is the stamp of all operations of the file.
-	IssuedAt time.Time `json:"issued_at"`
+	// IssuedAt is the stamp of all operations of the file; zero where bad rows kept it from being made.
+	IssuedAt time.Time `json:"issued_at,omitzero"`
 	// Rows of the file, without the header.
 	Rows int64 `json:"rows"`
 	// Applied took effect in this run, AlreadyApplied in an earlier one.
@@ -26,7 +26,7 @@ type Report struct {
 	RefusedReasons map[string]int64 `json:"refused_reasons"`
 	// Differing rows took effect and left another balance than the file expected.
 	Differing int64 `json:"differing"`
-	// Skipped rows are malformed and were not sent.
+	// Skipped rows cannot be imported and were not sent.
 	Skipped int64 `json:"skipped"`
 	// Unknown rows were sent and not answered; NotSent ones were left when the run ended.
 	Unknown         int64   `json:"unknown"`
@@ -68,11 +68,15 @@ func (r *Report) Clean() bool {
 }
 
 func newReport(r *run) *Report {
-	return &Report{
-		File: r.File, Ledger: r.Ledger, IssuedAt: time.Unix(0, r.issuedAt).UTC(), Rows: r.plan.rows + int64(r.plan.badCount),
+	report := &Report{
+		File: r.File, Ledger: r.Ledger, Rows: r.plan.rows + int64(r.plan.badCount),
 		Skipped: int64(r.plan.badCount), SkippedRows: append([]BadRow{}, r.plan.bad...),
 		RefusedReasons: map[string]int64{}, RefusedRows: []RefusedRow{}, DifferingRows: []DifferingRow{},
 	}
+	if r.issuedAt != 0 {
+		report.IssuedAt = time.Unix(0, r.issuedAt).UTC()
+	}
+	return report
 }
 
 func (r *Report) finish(took time.Duration) {

@@ -18,6 +18,7 @@ import (
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -51,7 +52,7 @@ type node struct {
 	id        raft.ServerID
 	log       *logstore.Store
 	cache     *logCache
-	snapshots raft.SnapshotStore
+	snapshots *snapshots.RaftStore
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -101,8 +102,8 @@ func (n *node) build() error {
 		n.logDrift,
 		n.bindAddresses,
 		n.openLog,
-		n.openSnapshots,
 		n.openStateMachine,
+		n.openSnapshots,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,
@@ -149,15 +150,6 @@ func (n *node) openLog() (err error) {
 	return nil
 }
 
-func (n *node) openSnapshots() error {
-	files, err := raft.NewFileSnapshotStoreWithLogger(n.dir.Root(), retainedSnapshots, n.Logger.Named("snapshots"))
-	if err != nil {
-		return fmt.Errorf("open the snapshots: %w", err)
-	}
-	n.snapshots = newestSnapshot{files}
-	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
-}
-
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
 	if err != nil {
@@ -175,6 +167,8 @@ func (n *node) openTransport() (err error) {
 		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),
+		// A snapshot of this member's own ends before another's is installed.
+		BeforeInstall: n.machine.HoldSnapshots,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 	})

@@ -21,8 +21,6 @@ const (
 	// commitTimeout is how soon after a quiet moment followers learn the newest commit index. It costs an append to every
 	// follower each time it passes; who writes never waits for it.
 	commitTimeout = 50 * time.Millisecond
-	// retainedSnapshots on disk: the newest, and the one before it until the newest is known to be good.
-	retainedSnapshots = 2
 )
 
 func raftConfig(c config.Config, id raft.ServerID, logger hclog.Logger) *raft.Config {

@@ -1,13 +1,63 @@
 package node
 
-import "github.com/hashicorp/raft"
+import (
+	"fmt"
+	"io"
 
-// newestSnapshot shows raft nothing but the newest snapshot. Where that one cannot be read, raft would start from an older
-// one, on a log that may begin beyond it or be empty: a member that has forgotten what it acknowledged. It must not start.
-type newestSnapshot struct{ raft.SnapshotStore }
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/vfs"
+	"github.com/ballastdb/ballast/snapshots"
+)
 
-// List is raft.SnapshotStore's, newest first.
-func (s newestSnapshot) List() ([]*raft.SnapshotMeta, error) {
-	list, err := s.SnapshotStore.List()
-	return list[:min(len(list), 1)], err
+// guardOwnSnapshot is the guard of an UPSTREAM row.
+const guardOwnSnapshot guard.Name = "#248"
+
+// openSnapshots opens the snapshots, and sees that the log goes on where the newest ends. It needs the state machine,
+// whose journal goes with a snapshot to other members.
+func (n *node) openSnapshots() error {
+	store, err := snapshots.Open(vfs.OS{}, n.dir.Snapshots())
+	if err != nil {
+		return fmt.Errorf("open the snapshots: %w", err)
+	}
+	n.undo.pushClose("close the snapshots", store.Close)
+	n.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
+		Store: store, Owner: stateOwner{n.machine}, Admit: n.admitInstall, Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
+	})
+	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
+}
+
+// admitInstall refuses a snapshot from the leader that would take something away. It runs on raft's own goroutine, so that
+// the log does not change meanwhile. A snapshot of this member's own counts as being taken until raft has noted its index:
+// noted after a newer one was installed, it would make raft's last index go backwards.
+func (n *node) admitInstall(index, term uint64) error {
+	last, err := n.cache.LastIndex()
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the raft log: %w", err)
+	case last >= index:
+		return fmt.Errorf("the snapshot of index %d, term %d is not installed over a log that goes to %d: entries in it may be acknowledged", index, term, last)
+	case n.machine.Snapshotting() && guard.On(guardOwnSnapshot):
+		return fmt.Errorf("the snapshot of index %d, term %d is not installed while this member takes one of its own", index, term)
+	}
+	return nil
+}
+
+// stateOwner is what the state machine is to the snapshots.
+type stateOwner struct{ machine *fsm.FSM }
+
+// TailLength implements snapshots.Owner: the journal goes along.
+func (o stateOwner) TailLength(meta []byte) (uint64, error) { return o.machine.JournalLength(meta) }
+
+// OpenTail implements snapshots.Owner.
+func (o stateOwner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.machine.OpenJournal(meta) }
+
+// Receive implements snapshots.Owner.
+func (o stateOwner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
+	r, err := o.machine.Receive(meta, digest)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }

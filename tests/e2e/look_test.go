@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,19 +11,17 @@ import (
 	"github.com/ballastdb/ballast/internal/testcluster"
 )
 
-// firstIndexAbove tells, by the names of the member's snapshots (term-index-time), whether its log up to index is gone.
+// firstIndexAbove tells, by the name of the member's newest snapshot (index-term.manifest, in hex), whether its log up to
+// index is gone.
 func firstIndexAbove(m *testcluster.Member, index uint64) error {
-	entries, err := os.ReadDir(filepath.Join(m.DataDir(), "snapshots"))
+	manifests, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*.manifest"))
 	if err != nil {
 		return err
 	}
 	newest := uint64(0)
-	for _, e := range entries {
-		parts := strings.Split(e.Name(), "-")
-		if len(parts) != 3 || strings.HasSuffix(e.Name(), ".tmp") {
-			continue
-		}
-		n, err := strconv.ParseUint(parts[1], 10, 64)
+	for _, name := range manifests {
+		digits, _, _ := strings.Cut(filepath.Base(name), "-")
+		n, err := strconv.ParseUint(digits, 16, 64)
 		if err != nil {
 			return err
 		}
