@@ -34,7 +34,7 @@ func newAccountCreateCommand(a *app) *cobra.Command {
 		if err := flags.apply(c, op); err != nil {
 			return err
 		}
-		return a.submit(ctx, c, op, d)
+		return a.submit(ctx, c, &flags, op, d)
 	})
 	cmd.Flags().StringVar(&ledger, "ledger", "", "the `ledger` it belongs to")
 	limits.addFlags(cmd)

@@ -44,5 +44,5 @@ func (a *app) setFrozen(ctx context.Context, c *client.Client, id string, freeze
 	if err := flags.apply(c, op); err != nil {
 		return err
 	}
-	return a.submit(ctx, c, op, d)
+	return a.submit(ctx, c, flags, op, d)
 }

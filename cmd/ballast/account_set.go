@@ -36,7 +36,7 @@ func newAccountSetCommand(a *app) *cobra.Command {
 		if err := flags.apply(c, op); err != nil {
 			return err
 		}
-		return a.submit(ctx, c, op, d)
+		return a.submit(ctx, c, &flags, op, d)
 	})
 	limits.addFlags(cmd)
 	cmd.Flags().BoolVar(&limits.noCeiling, "no-ceiling", false, "remove the ceiling")

@@ -29,7 +29,7 @@ func newDebitCommand(a *app) *cobra.Command {
 		if err := flags.apply(c, op); err != nil {
 			return err
 		}
-		return a.submit(ctx, c, op, d)
+		return a.submit(ctx, c, &flags, op, d)
 	})
 	flags.addFlags(cmd.Flags())
 	return cmd

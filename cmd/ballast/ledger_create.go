@@ -34,7 +34,7 @@ func newLedgerCreateCommand(a *app) *cobra.Command {
 		if err := flags.apply(c, op); err != nil {
 			return err
 		}
-		return a.submit(ctx, c, op, denomination{ledger: args[0], scale: scale})
+		return a.submit(ctx, c, &flags, op, denomination{ledger: args[0], scale: scale})
 	})
 	cmd.Flags().StringVar(&asset, "asset", "", "what it counts, such as USD")
 	cmd.Flags().Uint32Var(&scale, "scale", 0, "decimals of an amount, 0 to 18")

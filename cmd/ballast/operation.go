@@ -61,10 +61,10 @@ func (f *operationFlags) apply(c *client.Client, op *ballastv1.Operation) error 
 }
 
 // submit sends one operation and shows what became of it.
-func (a *app) submit(ctx context.Context, c *client.Client, op *ballastv1.Operation, d denomination) error {
+func (a *app) submit(ctx context.Context, c *client.Client, flags *operationFlags, op *ballastv1.Operation, d denomination) error {
 	results, err := c.Submit(ctx, op)
 	if err != nil {
-		return a.notAnswered(op, err)
+		return notAnswered(op, flags.id != "", err)
 	}
 	result := results[0]
 	view := viewOf(op, result, d)
@@ -78,31 +78,42 @@ func (a *app) submit(ctx context.Context, c *client.Client, op *ballastv1.Operat
 			return err
 		}
 	}
-	return fmt.Errorf("refused: %s\noperation %s, attempt %d: this answer is final%s", text, op.GetId(), op.GetAttempt(), wayOn(op, result))
+	return fmt.Errorf("refused: %s\n%s", text, wayOn(op, result))
 }
 
-// notAnswered says how to find out what became of an operation.
-func (a *app) notAnswered(op *ballastv1.Operation, err error) error {
+// notAnswered says how to find out what became of an operation. ownID: the caller gave the id, so an earlier call may
+// have sent it.
+func notAnswered(op *ballastv1.Operation, ownID bool, err error) error {
 	if errors.Is(err, client.ErrUnknownOutcome) {
 		return fmt.Errorf("%w\nit may have taken effect. Run the same command again with %s: it takes effect at most once.\n"+
-			"What became of it: ballast operation get %s", err, retryFlags(op), op.GetId())
+			"What became of it: ballast operation get %s", err, retryFlags(op), shellWord(op.GetId()))
 	}
 	if errors.Is(err, client.ErrInvalid) {
 		return err
 	}
-	return fmt.Errorf("%w\nnothing was done by this call (operation %s)", err, op.GetId())
+	earlier := ""
+	if ownID {
+		earlier = "; an earlier call with this id may have been applied: ballast operation get " + shellWord(op.GetId())
+	}
+	return fmt.Errorf("%w\nnothing was done by this call (operation %s)%s", err, op.GetId(), earlier)
 }
 
 // retryFlags are the flags that make the same command a retry.
 func retryFlags(op *ballastv1.Operation) string {
 	flags := "--id " + shellWord(op.GetId())
-	if stamp, carried := client.IssuedAt(op.GetId()); !carried || stamp != op.GetIssuedAt() {
+	if !carriesStamp(op) {
 		flags += " --issued-at " + timetext.Format(op.GetIssuedAt())
 	}
 	if op.GetAttempt() > 1 {
 		flags += fmt.Sprintf(" --attempt %d", op.GetAttempt())
 	}
 	return flags
+}
+
+// carriesStamp tells whether the id alone says when it was made, so that a retry needs no --issued-at.
+func carriesStamp(op *ballastv1.Operation) bool {
+	stamp, carried := client.IssuedAt(op.GetId())
+	return carried && stamp == op.GetIssuedAt()
 }
 
 // shellWord quotes a text for a shell where it needs it.

@@ -120,6 +120,8 @@ func (v *operationView) grid(op *ballastv1.Operation) *render.Grid {
 	default:
 		add("account", v.Account, false)
 	}
-	g.Add(cells...)
+	// People need the stamp where a retry has to repeat it; programs find it always in the same column.
+	g.Columns = append(g.Columns, render.Column{Name: "issued_at", Wide: carriesStamp(op)})
+	g.Add(append(cells, v.IssuedAt)...)
 	return g
 }

@@ -68,17 +68,27 @@ func aboutID(op *ballastv1.Operation, code ballastv1.ResultCode) string {
 	}
 }
 
-// wayOn says what a person can do after a refusal.
+// wayOn says what a person can do after a refusal, as docs/results.md does: another attempt only where it can be of use.
 func wayOn(op *ballastv1.Operation, result *ballastv1.Result) string {
+	final := fmt.Sprintf("operation %s, attempt %d: this answer is final", op.GetId(), op.GetAttempt())
+	higher := fmt.Sprintf("%s --attempt %d", retryFlags(&ballastv1.Operation{Id: op.GetId(), IssuedAt: op.GetIssuedAt()}), op.GetAttempt()+1)
 	switch result.GetCode() {
 	case ballastv1.ResultCode_RESULT_CODE_CONFLICT:
-		return "; a retry repeats every field of the first try, --issued-at too"
-	case ballastv1.ResultCode_RESULT_CODE_SUPERSEDED, ballastv1.ResultCode_RESULT_CODE_TOO_OLD:
-		return ""
-	default:
-		again := retryFlags(&ballastv1.Operation{Id: op.GetId(), IssuedAt: op.GetIssuedAt()})
-		return fmt.Sprintf("; to try again on purpose: %s --attempt %d", again, op.GetAttempt()+1)
+		return "another operation with this id is known, and it may have been applied: ballast operation get " + shellWord(op.GetId()) +
+			"\na retry repeats every field of the first try, --issued-at too; another change needs another --id"
+	case ballastv1.ResultCode_RESULT_CODE_SUPERSEDED:
+		return final + "; the newest attempt's answer: ballast operation get " + shellWord(op.GetId())
+	case ballastv1.ResultCode_RESULT_CODE_INVALID:
+		return fmt.Sprintf("operation %s: nothing is remembered of it", op.GetId())
+	case ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS, ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS:
+		return final + "; if that is the one you want, nothing is left to do"
+	case ballastv1.ResultCode_RESULT_CODE_TOO_OLD, ballastv1.ResultCode_RESULT_CODE_LEDGER_MISMATCH,
+		ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED, ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED:
+		return final
+	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
+		return final + "; once its time has come: " + higher
 	}
+	return final + "; to try again on purpose: " + higher
 }
 
 // subject is the account that an operation is about; of a transfer, the debited one.

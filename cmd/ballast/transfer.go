@@ -32,7 +32,7 @@ func newTransferCommand(a *app) *cobra.Command {
 		if err := flags.apply(c, op); err != nil {
 			return err
 		}
-		return a.submit(ctx, c, op, d)
+		return a.submit(ctx, c, &flags, op, d)
 	})
 	flags.addFlags(cmd.Flags())
 	return cmd
