@@ -28,10 +28,10 @@ func run(ctx context.Context, args []string, io stdio) int {
 	switch {
 	case err == nil || err.Error() == "":
 	case code == exitUnavailable:
-		fmt.Fprintln(io.err, "error: unavailable:", err)
+		fmt.Fprintln(io.err, "error: unavailable:", inWords(err))
 		fmt.Fprintln(io.err, "`ballast status` tells which members answer and what to do; reads work with --stale as long as one does")
 	default:
-		fmt.Fprintln(io.err, "error:", err)
+		fmt.Fprintln(io.err, "error:", inWords(err))
 	}
 	return code
 }

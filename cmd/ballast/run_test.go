@@ -140,6 +140,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{[]string{"debit", "alice", "20.00"}, exitFailed, `error: refused: account "alice": insufficient funds: asked 20.00, available 15.00 (ledger usd)`},
 		{[]string{"credit", "bob", "1"}, exitFailed, `error: there is no account "bob"`},
+		{[]string{"account", "list", "--ledger", "nope"}, exitFailed, `error: there is no ledger "nope"`},
+		{[]string{"account", "list", "--ledger", "nope", "--stale"}, exitFailed, `error: there is no ledger "nope"`},
 		{[]string{"account", "get", "bob"}, exitFailed, `error: there is no account "bob"`},
 		{[]string{"statement", "bob"}, exitFailed, `error: there is no account "bob"`},
 		{[]string{"transfer", "alice", "bob", "1"}, exitFailed, `error: refused: there is no account "bob"`},
@@ -208,6 +210,9 @@ func TestUnknownOutcome(t *testing.T) {
 	r := s.run("credit", "alice", "5", "--id", "invoice 17", "--attempt", "2")
 	if r.code != exitUnknown {
 		t.Fatalf("%+v", r)
+	}
+	if !strings.HasPrefix(r.err, "error: outcome of operation invoice 17 unknown: ") || strings.Contains(r.err, "Unavailable:") {
+		t.Errorf("%s", r.err)
 	}
 	told := regexp.MustCompile(`with --id '(.*)' --issued-at (\S+) --attempt 2: it takes effect at most once`).FindStringSubmatch(r.err)
 	if told == nil || told[1] != "invoice 17" {
@@ -334,7 +339,16 @@ func TestOperationGet(t *testing.T) {
 	f, s := start(t)
 	f.open("alice", 0, 0)
 	s.must("credit", "alice", "5", "--id", "one", "--issued-at", "2026-01-01T00:00:00Z")
-	if got := s.must("operation", "get", "one", "-o", "csv"); !strings.Contains(got, "\none,applied,1,1,,0,500,,500\n") {
+	if got := s.must("operation", "get", "one", "-o", "csv"); !strings.Contains(got, "\none,applied,1,1,,0,500,,500,,,\n") {
+		t.Errorf("%s", got)
+	}
+	r := s.run("operation", "get", "one")
+	if r.code != exitDone || !strings.HasPrefix(r.out, "OPERATION  RESULT   ATTEMPT  SEQUENCE  DEBIT POSTED UNITS  CREDIT POSTED UNITS  AVAILABLE UNITS\n") ||
+		!strings.Contains(r.err, "minor units") {
+		t.Errorf("%+v", r)
+	}
+	s.run("debit", "alice", "20", "--id", "two")
+	if got := s.must("operation", "get", "two"); !regexp.MustCompile(`^OPERATION  RESULT +ATTEMPT  ACCOUNT  LEDGER  ASKED  AVAILABLE\ntwo .* usd +20.00 +5.00\n$`).MatchString(got) {
 		t.Errorf("%s", got)
 	}
 }
