@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/internal/version"
 )
 
 // stdio is what a run reads and writes.
@@ -19,6 +21,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	a := &app{stdio: io}
 	defer a.close()
 	root := newRoot(a)
+	addCompletion(root)
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
@@ -49,6 +52,7 @@ func newRoot(a *app) *cobra.Command {
 		Example:       "  ballast dev                                # a cluster on this machine\n  ballast account get alice --stale -o json",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version.String(),
 		Args:          cobra.ArbitraryArgs,
 		RunE:          chooseVerb,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -76,7 +80,18 @@ func newRoot(a *app) *cobra.Command {
 		newBenchCommand(a),
 		newVersionCommand(a),
 	)
+	root.SetVersionTemplate("ballast {{.Version}}\n")
 	return root
+}
+
+// addCompletion adds cobra's own verb, which takes a wrong shell for help, and makes it a noun as the others.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, child := range root.Commands() {
+		if child.Name() == "completion" {
+			child.Args, child.RunE = cobra.ArbitraryArgs, chooseVerb
+		}
+	}
 }
 
 // group is a noun that verbs hang below.
