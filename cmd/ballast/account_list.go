@@ -25,6 +25,12 @@ func newAccountListCommand(a *app) *cobra.Command {
 			}
 			list.Accounts = append(list.Accounts, viewAccount(account))
 		}
+		if filter.Ledger != "" && len(list.Accounts) == 0 {
+			// An empty list and a ledger that does not exist look the same.
+			if _, err := ofLedger(ctx, c, filter.Ledger, read.choice()...); err != nil {
+				return err
+			}
+		}
 		if read.stale {
 			list.Read = read.view()
 		}

@@ -81,8 +81,14 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.Trim(unknown.GetSpecifiedShortnames(), "0123456789.,") == "" {
 		return usagef("-%s is no flag; amounts are positive: debit lowers a balance, credit raises it", unknown.GetSpecifiedShortnames())
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration" && isDigits(invalid.GetValue()) {
+		return usagef("--%s %s: a unit is missing; did you mean %ss?", invalid.GetFlag().Name, invalid.GetValue(), invalid.GetValue())
+	}
 	return usagef("%v (see: %s --help)", err, cmd.CommandPath())
 }
+
+func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // args requires the named arguments; a last name that ends in "..." stands for one or more, one in brackets for an
 // optional one.

@@ -262,7 +262,8 @@ func (f *fakeCluster) ListAccounts(_ context.Context, request *ballastv1.ListAcc
 	response := &ballastv1.ListAccountsResponse{State: state}
 	for _, id := range f.order {
 		a := f.accounts[id]
-		if id <= request.GetPageToken() || !strings.HasPrefix(id, request.GetPrefix()) || a.GetSystem() && !request.GetIncludeSystem() {
+		if id <= request.GetPageToken() || !strings.HasPrefix(id, request.GetPrefix()) || a.GetSystem() && !request.GetIncludeSystem() ||
+			request.GetLedger() != "" && request.GetLedger() != a.GetLedger() {
 			continue
 		}
 		if len(response.Accounts) == 2 {

@@ -70,7 +70,7 @@ func newImportCommand(a *app) *cobra.Command {
 func (a *app) connectedImport(cmd *cobra.Command, options *importer.Options, reportFile *string) func(*cobra.Command, []string) error {
 	body := a.connected(func(ctx context.Context, c *client.Client, args []string) error {
 		options.File, options.Patience, options.Classify = args[0], a.timeout, classify
-		options.Progress = a.progress()
+		options.Progress, options.Describe = a.progress(), inWords
 		report, err := importer.Run(ctx, importStore{c}, *options)
 		var bad *importer.BadRowsError
 		if report == nil || errors.As(err, &bad) { // nothing was sent; the error names the rows

@@ -84,9 +84,11 @@ func (a *app) submit(ctx context.Context, c *client.Client, flags *operationFlag
 // notAnswered says how to find out what became of an operation. ownID: the caller gave the id, so an earlier call may
 // have sent it.
 func notAnswered(op *ballastv1.Operation, ownID bool, err error) error {
-	if errors.Is(err, client.ErrUnknownOutcome) {
-		return fmt.Errorf("%w\nit may have taken effect. Run the same command again with %s: it takes effect at most once.\n"+
-			"What became of it: ballast operation get %s", err, retryFlags(op), shellWord(op.GetId()))
+	var unknown *client.UnknownOutcomeError
+	if errors.As(err, &unknown) {
+		return wordedError{err: err, text: fmt.Sprintf("outcome of operation %s unknown: %s\n"+
+			"it may have taken effect. Run the same command again with %s: it takes effect at most once.\n"+
+			"What became of it: ballast operation get %s", op.GetId(), inWords(unknown.Cause), retryFlags(op), shellWord(op.GetId()))}
 	}
 	if errors.Is(err, client.ErrInvalid) {
 		return err

@@ -13,8 +13,8 @@ import (
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
-// knownView is what is remembered of an operation, in JSON. Balances are in minor units: an answer does not name its
-// ledger.
+// knownView is what is remembered of an operation, in JSON. An answer names an account only where it refuses; then its
+// ledger is looked up and Asked and Available are there as decimals. Balances are in minor units alone.
 type knownView struct {
 	Operation         string    `json:"operation"`
 	Known             bool      `json:"known"`
@@ -26,6 +26,9 @@ type knownView struct {
 	AvailableUnits    string    `json:"available_units,omitempty"`
 	AskedUnits        string    `json:"asked_units,omitempty"`
 	Account           string    `json:"account,omitempty"`
+	Ledger            string    `json:"ledger,omitempty"`
+	Asked             string    `json:"asked,omitempty"`
+	Available         string    `json:"available,omitempty"`
 	Horizon           string    `json:"horizon"`
 	Read              *readView `json:"read,omitempty"`
 }
@@ -36,7 +39,8 @@ func newOperationGetCommand(a *app) *cobra.Command {
 		Use:   "get ID",
 		Short: "Tell what became of an operation id",
 		Long: "Tell what became of an operation id: its newest attempt's answer. Exits 1 where the id is not\n" +
-			"remembered: then it never took effect, unless it was issued before the horizon that is shown.",
+			"remembered: if it was issued before the horizon that is shown, its outcome is no longer known;\n" +
+			"otherwise it has had no effect so far (a copy that is still under way may yet take effect).",
 		Example: "  ballast operation get 01a2043f-f252-73a7-b162-66d02d4bcbaf",
 		Args:    args("ID"),
 	}
@@ -46,6 +50,12 @@ func newOperationGetCommand(a *app) *cobra.Command {
 			return err
 		}
 		view := viewKnown(args[0], answer)
+		if view.Account != "" {
+			// A scale never changes: any member's will do. Without one the units have to.
+			if account, err := c.Account(ctx, view.Account, client.Stale()); err == nil {
+				view.denominate(of(account), answer.GetResult())
+			}
+		}
 		if read.stale {
 			view.Read = read.view()
 		}
@@ -53,6 +63,9 @@ func newOperationGetCommand(a *app) *cobra.Command {
 			if err := a.write(view.grid(), view); err != nil {
 				return err
 			}
+		}
+		if view.DebitPostedUnits != "" && a.format == render.Table {
+			a.note("amounts are in minor units, as this answer does not name its ledger; `ballast statement ACCOUNT` has decimals")
 		}
 		read.tell(a)
 		if !view.Known {
@@ -96,19 +109,43 @@ func viewKnown(id string, answer *ballastv1.GetOperationResponse) *knownView {
 	return v
 }
 
+// denominate adds the amounts as decimals of the account's ledger.
+func (v *knownView) denominate(d denomination, result *ballastv1.Result) {
+	v.Ledger = d.ledger
+	if comparesAmounts(result.GetCode()) {
+		v.Asked, v.Available = d.format(result.GetAsked()), d.format(result.GetAvailable())
+	}
+}
+
+// grid shows in a table only what applies; CSV always has the same columns.
 func (v *knownView) grid() *render.Grid {
-	g := &render.Grid{Columns: []render.Column{
-		{Name: "operation"},
-		{Name: "result"},
-		{Name: "attempt", Right: true},
-		{Name: "sequence", Right: true},
-		{Name: "account"},
-		{Name: "debit_posted_units", Right: true},
-		{Name: "credit_posted_units", Right: true},
-		{Name: "asked_units", Right: true},
-		{Name: "available_units", Right: true},
-	}}
-	g.Add(v.Operation, v.Result, strconv.FormatUint(uint64(v.Attempt), 10), strconv.FormatUint(v.Sequence, 10), v.Account,
-		v.DebitPostedUnits, v.CreditPostedUnits, v.AskedUnits, v.AvailableUnits)
+	sequence := ""
+	if v.Sequence > 0 {
+		sequence = strconv.FormatUint(v.Sequence, 10)
+	}
+	decimals := v.Available != ""
+	g := &render.Grid{}
+	var cells []string
+	for _, c := range []struct {
+		name, cell  string
+		right, hide bool
+	}{
+		{name: "operation", cell: v.Operation},
+		{name: "result", cell: v.Result},
+		{name: "attempt", cell: strconv.FormatUint(uint64(v.Attempt), 10), right: true},
+		{name: "sequence", cell: sequence, right: true},
+		{name: "account", cell: v.Account},
+		{name: "debit_posted_units", cell: v.DebitPostedUnits, right: true},
+		{name: "credit_posted_units", cell: v.CreditPostedUnits, right: true},
+		{name: "asked_units", cell: v.AskedUnits, right: true, hide: decimals},
+		{name: "available_units", cell: v.AvailableUnits, right: true, hide: decimals},
+		{name: "ledger", cell: v.Ledger},
+		{name: "asked", cell: v.Asked, right: true},
+		{name: "available", cell: v.Available, right: true},
+	} {
+		g.Columns = append(g.Columns, render.Column{Name: c.name, Right: c.right, Wide: c.hide || c.cell == ""})
+		cells = append(cells, c.cell)
+	}
+	g.Add(cells...)
 	return g
 }

@@ -22,11 +22,15 @@ func (r *reading) addFlags(flags *pflag.FlagSet) {
 }
 
 func (r *reading) options() []client.ReadOption {
-	options := []client.ReadOption{client.OnState(func(s *ballastv1.ReadState) { r.state = s })}
+	return append(r.choice(), client.OnState(func(s *ballastv1.ReadState) { r.state = s }))
+}
+
+// choice is for a look-up beside the one that is shown: it reads alike and its state is not told.
+func (r *reading) choice() []client.ReadOption {
 	if r.stale {
-		options = append(options, client.Stale())
+		return []client.ReadOption{client.Stale()}
 	}
-	return options
+	return nil
 }
 
 // readView is a ReadState in JSON.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/internal/version"
 )
 
 // stdio is what a run reads and writes.
@@ -21,6 +23,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	a := &app{stdio: io}
 	defer a.close()
 	root := newRoot(a)
+	addCompletion(root)
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
@@ -30,13 +33,13 @@ func run(ctx context.Context, args []string, io stdio) int {
 	switch {
 	case err == nil || err.Error() == "":
 	case code == exitUnavailable:
-		fmt.Fprintln(io.err, "error: unavailable:", err)
+		fmt.Fprintln(io.err, "error: unavailable:", inWords(err))
 		if a.ca == "" && strings.Contains(err.Error(), noPreface) {
 			fmt.Fprintln(io.err, "the member may answer TLS only: give --ca, --cert and --key, or BALLAST_CA, BALLAST_CERT and BALLAST_KEY")
 		}
 		fmt.Fprintln(io.err, "`ballast status` tells which members answer and what to do; reads work with --stale as long as one does")
 	default:
-		fmt.Fprintln(io.err, "error:", err)
+		fmt.Fprintln(io.err, "error:", inWords(err))
 	}
 	return code
 }
@@ -57,6 +60,7 @@ func newRoot(a *app) *cobra.Command {
 		Example:       "  ballast dev                                # a cluster on this machine\n  ballast account get alice --stale -o json",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version.String(),
 		Args:          cobra.ArbitraryArgs,
 		RunE:          chooseVerb,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -90,7 +94,18 @@ func newRoot(a *app) *cobra.Command {
 		newBenchCommand(a),
 		newVersionCommand(a),
 	)
+	root.SetVersionTemplate("ballast {{.Version}}\n")
 	return root
+}
+
+// addCompletion adds cobra's own verb, which takes a wrong shell for help, and makes it a noun as the others.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, child := range root.Commands() {
+		if child.Name() == "completion" {
+			child.Args, child.RunE = cobra.ArbitraryArgs, chooseVerb
+		}
+	}
 }
 
 // group is a noun that verbs hang below.

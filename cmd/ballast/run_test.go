@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 
+	"github.com/ballastdb/ballast/internal/version"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -110,9 +111,9 @@ func TestMoneyStory(t *testing.T) {
 	got = s.must("statement", "alice", "-o", "csv")
 	id := regexp.MustCompile(`,,0,,[-0-9a-f]{36}\n`)
 	want = "sequence,log_time,kind,amount,posted,amount_units,posted_units,counterparty,event_time,code,reference,operation\n" +
-		"6,2023-11-14T22:13:20Z,credit,-12.34,68.16,-1234,6816,bob,,0,,ID\n" +
-		"5,2023-11-14T22:13:20Z,debit,-20.00,80.50,-2000,8050,@usd/debits,2026-01-31T00:00:00Z,7,call-1,0190a0b0-c0d0-7000-8000-000000000001\n" +
-		"4,2023-11-14T22:13:20Z,credit,100.50,100.50,10050,10050,@usd/credits,,0,,ID\n"
+		"6,2023-11-14T22:13:20.000000000Z,credit,-12.34,68.16,-1234,6816,bob,,0,,ID\n" +
+		"5,2023-11-14T22:13:20.000000000Z,debit,-20.00,80.50,-2000,8050,@usd/debits,2026-01-31T00:00:00Z,7,call-1,0190a0b0-c0d0-7000-8000-000000000001\n" +
+		"4,2023-11-14T22:13:20.000000000Z,credit,100.50,100.50,10050,10050,@usd/credits,,0,,ID\n"
 	if got = id.ReplaceAllString(got, ",,0,,ID\n"); got != want {
 		t.Errorf("statement:\n%s\nwant\n%s", got, want)
 	}
@@ -140,6 +141,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{[]string{"debit", "alice", "20.00"}, exitFailed, `error: refused: account "alice": insufficient funds: asked 20.00, available 15.00 (ledger usd)`},
 		{[]string{"credit", "bob", "1"}, exitFailed, `error: there is no account "bob"`},
+		{[]string{"account", "list", "--ledger", "nope"}, exitFailed, `error: there is no ledger "nope"`},
+		{[]string{"account", "list", "--ledger", "nope", "--stale"}, exitFailed, `error: there is no ledger "nope"`},
 		{[]string{"account", "get", "bob"}, exitFailed, `error: there is no account "bob"`},
 		{[]string{"statement", "bob"}, exitFailed, `error: there is no account "bob"`},
 		{[]string{"transfer", "alice", "bob", "1"}, exitFailed, `error: refused: there is no account "bob"`},
@@ -170,6 +173,9 @@ func TestRefusals(t *testing.T) {
 		{[]string{"account"}, exitUsage, `Available Commands:`},
 		{[]string{"status", "-o", "yaml"}, exitUsage, `unknown output format "yaml"`},
 		{[]string{"status", "--timeout", "0s"}, exitUsage, `it must be positive`},
+		{[]string{"status", "--timeout", "5"}, exitUsage, `--timeout 5: a unit is missing; did you mean 5s?`},
+		{[]string{"completion", "tcsh"}, exitUsage, `ballast completion has no command "tcsh"`},
+		{[]string{"completion"}, exitUsage, `Available Commands:`},
 		{[]string{"status", "--endpoints", "nonsense"}, exitUsage, `expected host:port`},
 		{[]string{"import", "x.csv"}, exitUsage, `--ledger is missing`},
 		{[]string{"cluster", "join"}, exitUsage, `--node is missing`},
@@ -208,6 +214,9 @@ func TestUnknownOutcome(t *testing.T) {
 	r := s.run("credit", "alice", "5", "--id", "invoice 17", "--attempt", "2")
 	if r.code != exitUnknown {
 		t.Fatalf("%+v", r)
+	}
+	if !strings.HasPrefix(r.err, "error: outcome of operation invoice 17 unknown: ") || strings.Contains(r.err, "Unavailable:") {
+		t.Errorf("%s", r.err)
 	}
 	told := regexp.MustCompile(`with --id '(.*)' --issued-at (\S+) --attempt 2: it takes effect at most once`).FindStringSubmatch(r.err)
 	if told == nil || told[1] != "invoice 17" {
@@ -334,7 +343,16 @@ func TestOperationGet(t *testing.T) {
 	f, s := start(t)
 	f.open("alice", 0, 0)
 	s.must("credit", "alice", "5", "--id", "one", "--issued-at", "2026-01-01T00:00:00Z")
-	if got := s.must("operation", "get", "one", "-o", "csv"); !strings.Contains(got, "\none,applied,1,1,,0,500,,500\n") {
+	if got := s.must("operation", "get", "one", "-o", "csv"); !strings.Contains(got, "\none,applied,1,1,,0,500,,500,,,\n") {
+		t.Errorf("%s", got)
+	}
+	r := s.run("operation", "get", "one")
+	if r.code != exitDone || !strings.HasPrefix(r.out, "OPERATION  RESULT   ATTEMPT  SEQUENCE  DEBIT POSTED UNITS  CREDIT POSTED UNITS  AVAILABLE UNITS\n") ||
+		!strings.Contains(r.err, "minor units") {
+		t.Errorf("%+v", r)
+	}
+	s.run("debit", "alice", "20", "--id", "two")
+	if got := s.must("operation", "get", "two"); !regexp.MustCompile(`^OPERATION  RESULT +ATTEMPT  ACCOUNT  LEDGER  ASKED  AVAILABLE\ntwo .* usd +20.00 +5.00\n$`).MatchString(got) {
 		t.Errorf("%s", got)
 	}
 }
@@ -397,6 +415,13 @@ func TestImportEndsWithReport(t *testing.T) {
 	}
 	if strings.Contains(string(saved), "issued_at") {
 		t.Errorf("a stamp that was not made: %s", saved)
+	}
+}
+
+func TestVersionFlag(t *testing.T) {
+	_, s := start(t)
+	if got := s.must("--version"); got != "ballast "+version.String()+"\n" {
+		t.Errorf("%q", got)
 	}
 }
 

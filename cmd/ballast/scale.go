@@ -67,8 +67,8 @@ func accountError(err error, id string) error {
 }
 
 // ofLedger finds a ledger's scale.
-func ofLedger(ctx context.Context, c *client.Client, name string) (denomination, error) {
-	ledgers, err := c.Ledgers(ctx)
+func ofLedger(ctx context.Context, c *client.Client, name string, options ...client.ReadOption) (denomination, error) {
+	ledgers, err := c.Ledgers(ctx, options...)
 	if err != nil {
 		return denomination{}, err
 	}

@@ -99,7 +99,7 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 		amount, posted, counterparty = -amount, entry.GetDebitPosted(), entry.GetCreditAccount()
 	}
 	return entryView{
-		Sequence: entry.GetSequence(), LogTime: timetext.Format(entry.GetLogTime()),
+		Sequence: entry.GetSequence(), LogTime: timetext.FormatFixed(entry.GetLogTime()),
 		Kind:   strings.ToLower(strings.TrimPrefix(entry.GetKind().String(), "ENTRY_KIND_")),
 		Amount: d.format(amount), AmountUnits: strconv.FormatInt(amount, 10),
 		Posted: d.format(posted), PostedUnits: strconv.FormatInt(posted, 10),

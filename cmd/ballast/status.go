@@ -52,6 +52,9 @@ func (v *statusView) summary(a *app) {
 	if v.DigestsEqual != nil && *v.DigestsEqual {
 		fmt.Fprintf(a.out, "digests are equal at log index %d\n", v.DigestIndex)
 	}
+	if v.DigestIndex == 0 && v.Leader != "" {
+		fmt.Fprintln(a.out, "no digest to compare yet: members note one at each checkpoint, and have none in common so far")
+	}
 }
 
 func (v *statusView) grid() *render.Grid {

@@ -138,7 +138,7 @@ func (v *statusView) addSilent(member *memberView, a client.MemberStatus) {
 		v.Members = append(v.Members, member)
 	}
 	if !member.Reachable {
-		member.Error = a.Err.Error()
+		member.Error = inWords(a.Err)
 	}
 }
 

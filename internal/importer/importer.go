@@ -88,6 +88,8 @@ type Options struct {
 	CallTimeout time.Duration
 	// Classify tells what an error of Store means.
 	Classify func(error) Failure
+	// Describe puts an error of Store into words for people; nil: its own text.
+	Describe func(error) string
 	Progress Progress
 	// Clock measures waits; nil: time.Now.
 	Clock func() time.Time
@@ -189,6 +191,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Describe == nil {
+		o.Describe = error.Error
 	}
 	if o.firstPause == 0 {
 		o.firstPause = firstPause

@@ -193,7 +193,7 @@ func (r *run) stalled(started time.Time, err error) time.Duration {
 	waited := now.Sub(started)
 	if !r.waiting || now.Sub(r.lastNote) >= noteEvery {
 		r.waiting, r.lastNote = true, now
-		r.Progress.Note(fmt.Sprintf("waiting for the cluster, %s of %s: %v", waited.Round(100*time.Millisecond), r.Patience, err))
+		r.Progress.Note(fmt.Sprintf("waiting for the cluster, %s of %s: %s", waited.Round(100*time.Millisecond), r.Patience, r.Describe(err)))
 	}
 	return waited
 }

@@ -22,6 +22,15 @@ func Parse(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %.80q: it must look like 2026-01-31, 2026-01-31 12:00:00 or 2026-01-31T12:00:00Z", text)
 }
 
+// FormatFixed writes Unix nanoseconds as RFC 3339 in UTC, always with nine digits of fraction, so that texts sort as the
+// times do and columns align; 0 is the empty text.
+func FormatFixed(nanoseconds int64) string {
+	if nanoseconds == 0 {
+		return ""
+	}
+	return time.Unix(0, nanoseconds).UTC().Format("2006-01-02T15:04:05.000000000Z")
+}
+
 // Format writes Unix nanoseconds as RFC 3339 in UTC; 0 is the empty text.
 func Format(nanoseconds int64) string {
 	if nanoseconds == 0 {

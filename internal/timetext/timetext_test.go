@@ -30,6 +30,12 @@ func TestFormatParsesBack(t *testing.T) {
 	if got, err := Parse(Format(stamp)); err != nil || got.UnixNano() != stamp {
 		t.Errorf("%v, %v", got, err)
 	}
+	if got, err := Parse(FormatFixed(stamp - 789)); err != nil || got.UnixNano() != stamp-789 || len(FormatFixed(stamp-789)) != len(FormatFixed(stamp)) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if FormatFixed(0) != "" {
+		t.Errorf("%q", FormatFixed(0))
+	}
 	if Format(0) != "" {
 		t.Errorf("%q", Format(0))
 	}

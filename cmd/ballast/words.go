@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/ballastdb/ballast/client"
+)
+
+var (
+	// dialing is how gRPC wraps what kept it from connecting.
+	dialing = regexp.MustCompile(`(?:last )?connection error: desc = "(?:transport: )?(?:Error while dialing: |error while dialing: )?(.*?)"`)
+	// awaited is how it says that a connection was not there in time.
+	awaited = regexp.MustCompile(`(?:received context error )?while waiting for (?:new LB policy update|connections to become ready)`)
+	// nested is a status inside a status' text.
+	nested = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+)
+
+const noSuchService = "whoever answers there is no client or operator address of a member (client addresses of a cluster of " +
+	"`ballast dev`: " + defaultEndpoints + ")"
+
+// inWords is an error's text for people: what gRPC says of connections and codes is put into words.
+func inWords(err error) string {
+	text := err.Error()
+	var status *client.StatusError
+	if errors.As(err, &status) {
+		text = strings.ReplaceAll(text, status.Error(), statusInWords(status))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")
+	}
+	return text
+}
+
+// statusInWords is what a member answered, or what kept it from being asked, without the code's name where the message
+// says enough.
+func statusInWords(status *client.StatusError) string {
+	text := dialing.ReplaceAllString(status.Message, "cannot connect: $1")
+	text = awaited.ReplaceAllString(nested.ReplaceAllString(text, ""), "no connection")
+	switch {
+	case status.Code == codes.Unimplemented && strings.Contains(text, "unknown service"):
+		text = noSuchService
+	case status.Code == codes.DeadlineExceeded:
+		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")
+	case status.Code == codes.Internal || status.Code == codes.Unknown:
+		text = "internal error: " + text
+	case text == "":
+		text = status.Code.String()
+	}
+	if status.Endpoint == "" {
+		return text
+	}
+	return status.Endpoint + ": " + text
+}
+
+// wordedError has a text of its own for an error that says the same in a program's words.
+type wordedError struct {
+	text string
+	err  error
+}
+
+func (e wordedError) Error() string { return e.text }
+
+func (e wordedError) Unwrap() error { return e.err }
