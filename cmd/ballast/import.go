@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -82,6 +83,9 @@ func (a *app) connectedImport(cmd *cobra.Command, options *importer.Options, rep
 		if options.Ledger == "" {
 			return usagef("--ledger is missing: which ledger do the file's accounts belong to? (see: ballast ledger list)")
 		}
+		if err := reportWritable(*reportFile); err != nil {
+			return err
+		}
 		if !cmd.Flags().Changed("timeout") {
 			a.timeout = importTimeout
 		}
@@ -144,6 +148,23 @@ func writeReport(report *importer.Report, path string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// reportWritable finds out, before anything is sent, that a report could not be written at the end. It leaves a report
+// that is there as it is.
+func reportWritable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return usagef("--report %s: it is there and is no regular file; nothing was sent", path)
+	}
+	// The report is written beside its place and renamed.
+	probe, err := os.CreateTemp(filepath.Dir(path), ".ballast-report-*")
+	if err != nil {
+		return usagef("--report %s: a file cannot be made there (%v); nothing was sent", path, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 func importError(err error) error {

@@ -178,6 +178,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"completion"}, exitUsage, `Available Commands:`},
 		{[]string{"status", "--endpoints", "nonsense"}, exitUsage, `expected host:port`},
 		{[]string{"import", "x.csv"}, exitUsage, `--ledger is missing`},
+		{[]string{"import", "x.csv", "--ledger", "usd", "--report", "/no such directory/r.json"}, exitUsage, `nothing was sent`},
+		{[]string{"import", "x.csv", "--ledger", "usd", "--report", "/"}, exitUsage, `no regular file`},
 		{[]string{"cluster", "join"}, exitUsage, `--node is missing`},
 		{[]string{"cluster", "bootstrap"}, exitUsage, `--node is missing`},
 	} {
@@ -419,7 +421,7 @@ func TestImportEndsWithReport(t *testing.T) {
 }
 
 func TestVersionFlag(t *testing.T) {
-	_, s := start(t)
+	s := &session{t: t, endpoint: "127.0.0.1:1"}
 	if got := s.must("--version"); got != "ballast "+version.String()+"\n" {
 		t.Errorf("%q", got)
 	}

@@ -45,7 +45,7 @@ func (r *run) readAccounts(ctx context.Context) error {
 }
 
 // refuseAccounts marks the rows of accounts that cannot be used as bad: found before anything was sent, they cost no
-// operation id, whose refusal would be final.
+// operation id, whose refusal would be final. Each account is named once, at its first row.
 func (r *run) refuseAccounts() error {
 	refused := false
 	for _, id := range r.plan.order {
@@ -53,7 +53,10 @@ func (r *run) refuseAccounts() error {
 		if !a.exists && !r.CreateAccounts {
 			a.problem = fmt.Sprintf("account %q does not exist; --create-accounts opens it", id)
 		}
-		refused = refused || a.problem != ""
+		if a.problem != "" {
+			refused = true
+			r.plan.unusable++
+		}
 	}
 	if !refused {
 		return nil
@@ -61,7 +64,12 @@ func (r *run) refuseAccounts() error {
 	defer r.plan.sortBad()
 	return r.eachRow(func(next *row) error {
 		if a := r.plan.accounts[next.account]; a.problem != "" {
-			r.plan.addBad(next.line, a.problem)
+			if a.named {
+				r.plan.markBad(next.line)
+			} else {
+				r.plan.addBad(next.line, fmt.Sprintf("%s (rows of this account: %d)", a.problem, a.rows))
+			}
+			a.named = true
 			r.plan.rows--
 		}
 		return nil

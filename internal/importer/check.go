@@ -38,25 +38,37 @@ type plan struct {
 
 	bad      []BadRow // the first maxListed
 	badCount int
+	// reasons is how many different things are wrong: a bad row each, but all rows of an unusable account are one.
+	reasons int
+	// unusable accounts: missing ones, and those of another ledger.
+	unusable int
 	badLines map[int]struct{}
 }
 
 // account is one that the file names.
 type account struct {
 	exists       bool
+	rows         int64  // good ones of the file
 	lastSequence uint64 // its newest entry before this run
 	problem      string // why rows of it cannot be imported
+	named        bool   // problem has been told
 }
 
 func (p *plan) addBad(line int, reason string) {
 	if _, known := p.badLines[line]; known {
 		return
 	}
-	p.badLines[line] = struct{}{}
-	p.badCount++
+	p.markBad(line)
+	p.reasons++
 	if len(p.bad) < maxListed {
 		p.bad = append(p.bad, BadRow{Line: line, Reason: reason})
 	}
+}
+
+// markBad leaves a row out that is bad for a reason which another row named.
+func (p *plan) markBad(line int) {
+	p.badLines[line] = struct{}{}
+	p.badCount++
 }
 
 // check reads the whole file.
@@ -96,6 +108,7 @@ func (p *plan) add(next *row) {
 		p.accounts[next.account] = &account{}
 		p.order = append(p.order, next.account)
 	}
+	p.accounts[next.account].rows++
 }
 
 // sortBad puts rows that were found bad in more than one pass into the file's order.

@@ -111,17 +111,26 @@ func (e *UsageError) Error() string { return e.Problem }
 
 // BadRowsError says that rows of the file cannot be imported: nothing was sent.
 type BadRowsError struct {
-	// Rows are the first of them, at most maxListed; Count is how many there are.
+	// Rows are the first of them, at most maxListed, and of an account that cannot be used its first one alone; Count is
+	// how many there are.
 	Rows  []BadRow
 	Count int
+	// Reasons is how long Rows would be without a bound.
+	Reasons int
+	// Accounts is how many accounts cannot be used, because they do not exist or belong to another ledger.
+	Accounts int
 }
 
 // Error names the first rows by line and reason.
 func (e *BadRowsError) Error() string {
-	text := fmt.Sprintf("%d of the file's rows cannot be imported; nothing was sent (--skip-bad leaves them out):", e.Count)
+	accounts := ""
+	if e.Accounts > 0 {
+		accounts = fmt.Sprintf(", also for %d accounts that cannot be used", e.Accounts)
+	}
+	text := fmt.Sprintf("%d of the file's rows cannot be imported%s; nothing was sent (--skip-bad leaves them out):", e.Count, accounts)
 	for i, row := range e.Rows {
 		if i == 20 {
-			return text + fmt.Sprintf("\n  and %d more", e.Count-i)
+			return text + fmt.Sprintf("\n  and %d more", e.Reasons-i)
 		}
 		text += fmt.Sprintf("\n  line %d: %s", row.Line, row.Reason)
 	}
@@ -256,7 +265,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if r.plan.badCount > 0 && !r.SkipBad {
 		r.report = newReport(r)
 		r.report.finish(0)
-		return &BadRowsError{Rows: r.plan.bad, Count: r.plan.badCount}
+		return &BadRowsError{Rows: r.plan.bad, Count: r.plan.badCount, Reasons: r.plan.reasons, Accounts: r.plan.unusable}
 	}
 	if err := r.noteEarlier(ctx); err != nil {
 		return err

@@ -252,6 +252,9 @@ func TestUnknownAndForeignAccountsStopBeforeSending(t *testing.T) {
 		bad.Rows[1].Line != 3 || !strings.Contains(bad.Rows[1].Reason, `belongs to ledger "jpy", not "czk"`) {
 		t.Fatalf("got %v", err)
 	}
+	if len(bad.Rows) != 2 || bad.Reasons != 2 || bad.Accounts != 2 || !strings.Contains(bad.Rows[0].Reason, "rows of this account: 2") {
+		t.Fatalf("an account is named more than once: %v", err)
+	}
 	options = optionsFor(path)
 	options.SkipBad = true
 	report, err := Run(t.Context(), store, options)

@@ -37,7 +37,8 @@ type Report struct {
 	// The first 1,000 of each kind.
 	RefusedRows   []RefusedRow   `json:"refused_rows"`
 	DifferingRows []DifferingRow `json:"differing_rows"`
-	SkippedRows   []BadRow       `json:"skipped_rows"`
+	// SkippedRows has of an account that cannot be used the first row alone.
+	SkippedRows []BadRow `json:"skipped_rows"`
 }
 
 // RefusedRow is a row that the store refused. Amounts are decimals of the ledger.

@@ -17,9 +17,10 @@ func (r *run) send(ctx context.Context) error {
 	r.Progress.Start(r.plan.rows)
 	group, ctx := errgroup.WithContext(ctx)
 	queues := make([]chan row, lanes)
+	pace := newPace(r.Rate)
 	for i := range queues {
 		queues[i] = make(chan row, laneQueue)
-		group.Go(func() error { return r.lane(ctx, queues[i]) })
+		group.Go(func() error { return r.lane(ctx, queues[i], pace) })
 	}
 	group.Go(func() error {
 		defer func() {
@@ -27,14 +28,10 @@ func (r *run) send(ctx context.Context) error {
 				close(queue)
 			}
 		}()
-		pace := pace{every: interval(r.Rate)}
 		return r.eachRow(func(next *row) error {
 			if _, earlier := r.plan.earlier[next.line]; earlier {
 				r.recordEarlier(next)
 				return ctx.Err()
-			}
-			if err := pace.wait(ctx); err != nil {
-				return err
 			}
 			select {
 			case queues[laneOf(next.account)] <- *next:
@@ -54,8 +51,8 @@ func laneOf(account string) int {
 }
 
 // lane sends its rows in order, one batch at a time.
-func (r *run) lane(ctx context.Context, queue <-chan row) error {
-	batch := make([]row, 0, batchRows)
+func (r *run) lane(ctx context.Context, queue <-chan row, pace *pace) error {
+	batch := make([]row, 0, pace.batch())
 	for {
 		batch = batch[:0]
 		first, open := <-queue
@@ -70,7 +67,12 @@ func (r *run) lane(ctx context.Context, queue <-chan row) error {
 		for i := range batch {
 			ops[i] = r.operation(&batch[i])
 		}
+		leave, err := pace.enter(ctx, len(batch))
+		if err != nil {
+			return err
+		}
 		results, unknown, err := r.submit(ctx, ops)
+		leave()
 		if unknown && err != nil {
 			r.countUnknown(len(batch))
 		}
@@ -82,9 +84,9 @@ func (r *run) lane(ctx context.Context, queue <-chan row) error {
 	}
 }
 
-// fill takes what is waiting, and does not wait for more.
+// fill takes what is waiting, as far as batch has room, and does not wait for more.
 func fill(batch []row, queue <-chan row) []row {
-	for len(batch) < batchRows {
+	for len(batch) < cap(batch) {
 		select {
 		case next, open := <-queue:
 			if !open {
@@ -202,40 +204,4 @@ func (r *run) countUnknown(rows int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Unknown += int64(rows)
-}
-
-// pace lets one row through every so often; time lost in waiting is not made up by a burst.
-type pace struct {
-	every time.Duration
-	next  time.Time
-}
-
-func interval(rate float64) time.Duration {
-	if rate <= 0 {
-		return 0
-	}
-	return time.Duration(float64(time.Second) / rate)
-}
-
-func (p *pace) wait(ctx context.Context) error {
-	if p.every == 0 {
-		return nil
-	}
-	now := time.Now()
-	if p.next.Before(now.Add(-time.Second)) {
-		p.next = now
-	}
-	ahead := p.next.Sub(now)
-	p.next = p.next.Add(p.every)
-	if ahead <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(ahead)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
