@@ -64,7 +64,7 @@ func newOperationGetCommand(a *app) *cobra.Command {
 				return err
 			}
 		}
-		if view.DebitPostedUnits != "" && a.format == render.Table {
+		if view.AvailableUnits != "" && view.Available == "" && a.format == render.Table {
 			a.note("amounts are in minor units, as this answer does not name its ledger; `ballast statement ACCOUNT` has decimals")
 		}
 		read.tell(a)

@@ -20,8 +20,9 @@ var (
 	nested = regexp.MustCompile(`rpc error: code = \w+ desc = `)
 )
 
-const noSuchService = "whoever answers there is no client or operator address of a member (client addresses of a cluster of " +
-	"`ballast dev`: " + defaultEndpoints + ")"
+// noSuchService is for a wrong port.
+const noSuchService = "it answers, and does not serve this: a client address of a member was expected (to form a cluster, its " +
+	"operator address); is this one for its fellow members, or another program's?"
 
 // inWords is an error's text for people: what gRPC says of connections and codes is put into words.
 func inWords(err error) string {
