@@ -38,11 +38,19 @@ func main() {
 	os.Exit(code)
 }
 
+const rootHelp = `One member of a Ballast cluster. "ballast dev" makes a whole cluster for development.
+
+Exit codes: 0 done, or stopped in order by SIGTERM or SIGINT; 1 failed, starting again is safe; 2 usage;
+78 the configuration or the data directory is refused, starting again does not help.`
+
 // run does what args ask for and answers the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	root := &cobra.Command{
-		Use:           "ballastd",
-		Short:         "One member of a Ballast cluster",
+		Use:   "ballastd",
+		Short: "One member of a Ballast cluster",
+		Long:  rootHelp,
+		Example: "  ballastd init --data-dir /var/lib/ballast --cluster-id UUID --name node-1  # once\n" +
+			"  ballastd run --config /etc/ballast/ballastd.toml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -57,6 +57,7 @@ func TestExitCodes(t *testing.T) {
 		{"configuration missing", []string{"run", "--config", missing}, exitConfig, "no such file"},
 		{"version", []string{"version"}, exitDone, "ballastd 0."},
 		{"help", []string{"run", "--help"}, exitDone, "default 500ms"},
+		{"help of all", []string{"--help"}, exitDone, "78 the configuration or the data directory is refused"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -99,7 +99,7 @@ func (s *supervisor) again(m *Member, p *process) bool {
 		s.tell(fmt.Sprintf("%s refuses its configuration or data and is not started again; the end of %s:\n%s", m.Name, m.LogFile(), tail(m.LogFile())))
 		return false
 	case !s.restart:
-		s.tell(fmt.Sprintf("%s ended: %s; it stays down (--no-restart)", m.Name, p.ending()))
+		s.tell(fmt.Sprintf("%s ended: %s; it stays down (--no-restart); by hand: ballastd run --config %s", m.Name, p.ending(), m.ConfigFile()))
 		return false
 	}
 	s.tell(fmt.Sprintf("%s ended: %s; starting it again in %s", m.Name, p.ending(), restartAfter))
