@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,13 +78,18 @@ func (d *durable) take() error {
 	return s.Persist(sink)
 }
 
-// install takes in a stream and restores it, as raft does.
+// install stages a stream, as the transport does, and installs and restores it, as raft does.
 func (d *durable) install(index, term uint64, stream []byte) error {
+	request := &raft.InstallSnapshotRequest{LastLogIndex: index, LastLogTerm: term, ConfigurationIndex: 1}
+	token, err := d.raft.Stage(context.Background(), request, onlyReader{bytes.NewReader(stream)})
+	if err != nil {
+		return err
+	}
 	sink, err := d.raft.Create(raft.SnapshotVersionMax, index, term, raft.Configuration{}, 1, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(sink, onlyReader{bytes.NewReader(stream)}); err != nil {
+	if _, err := sink.Write(token); err != nil {
 		return errors.Join(err, sink.Cancel())
 	}
 	if err := sink.Close(); err != nil {
