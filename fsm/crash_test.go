@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,13 +78,27 @@ func (d *durable) take() error {
 	return s.Persist(sink)
 }
 
-// install takes in a stream and restores it, as raft does.
+// install stages a stream, as the transport does, and installs and restores it, as raft does.
 func (d *durable) install(index, term uint64, stream []byte) error {
+	token, err := d.stage(index, term, stream)
+	if err != nil {
+		return err
+	}
+	return d.hand(index, term, token)
+}
+
+func (d *durable) stage(index, term uint64, stream []byte) ([]byte, error) {
+	request := &raft.InstallSnapshotRequest{LastLogIndex: index, LastLogTerm: term, ConfigurationIndex: 1}
+	return d.raft.Stage(context.Background(), request, onlyReader{bytes.NewReader(stream)})
+}
+
+// hand installs what is staged.
+func (d *durable) hand(index, term uint64, token []byte) error {
 	sink, err := d.raft.Create(raft.SnapshotVersionMax, index, term, raft.Configuration{}, 1, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(sink, onlyReader{bytes.NewReader(stream)}); err != nil {
+	if _, err := sink.Write(token); err != nil {
 		return errors.Join(err, sink.Cancel())
 	}
 	if err := sink.Close(); err != nil {
@@ -114,6 +129,53 @@ func after(log []*raft.Log, index uint64) []*raft.Log {
 		log = log[1:]
 	}
 	return log
+}
+
+// TestStagedBesideTheLog: while another member's snapshot is staged, and until it is installed, entries are applied and
+// snapshots are taken. A start in between finds those; the install goes beyond them.
+func TestStagedBesideTheLog(t *testing.T) {
+	log := newScript(5).grow(45).logs
+	leader, err := openDurable(t, newDurableDisk(t))
+	must(t, err)
+	leader.ApplyBatch(log[:35])
+	must(t, leader.take())
+	stream, index, term := leader.stream(t), leader.index, leader.term
+	leader.ApplyBatch(log[35:])
+	want := portraitOf(t, leader.FSM)
+	for _, before := range []int{0, 12} {
+		disk := newDurableDisk(t)
+		d, err := openDurable(t, disk)
+		must(t, err)
+		d.ApplyBatch(log[:before])
+		applied := make(chan struct{})
+		go func() {
+			defer close(applied)
+			for i := before; i < 25; i++ {
+				d.ApplyBatch(log[i : i+1])
+			}
+		}()
+		token, err := d.stage(index, term, stream)
+		<-applied
+		must(t, err)
+		must(t, d.take())
+		d.ApplyBatch(log[25:30])
+
+		again, err := openDurable(t, disk.Crash(1))
+		must(t, err)
+		if again.index != log[24].Index {
+			t.Errorf("started from index %d, want %d of the own snapshot", again.index, log[24].Index)
+		}
+		again.ApplyBatch(after(log, again.index))
+		requireSame(t, portraitOf(t, again.FSM), want, "started before the install")
+
+		must(t, d.hand(index, term, token))
+		d.ApplyBatch(after(log, index))
+		requireSame(t, portraitOf(t, d.FSM), want, "installed")
+		again, err = openDurable(t, disk.Crash(1))
+		must(t, err)
+		again.ApplyBatch(after(log, again.index))
+		requireSame(t, portraitOf(t, again.FSM), want, "started after the install")
+	}
 }
 
 // crashStory is what happens between two states of a disk. prepare is undisturbed; in act every call may fail.

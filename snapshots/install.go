@@ -1,6 +1,7 @@
 package snapshots
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +12,12 @@ import (
 // install takes apart the stream of another member's snapshot as it arrives. Pages go to the writer, unless the newest
 // snapshot here has them, and to the owner; the tail goes to the owner.
 type install struct {
-	sink     *Sink
+	owner         Owner
+	writer        *Writer
+	configuration uint64 // its index, as raft announced it
+	meta          []byte // the owner's
+	digest        page.Digest
+
 	part     int
 	need     uint64 // bytes of the present part
 	buf      []byte // what has arrived of it
@@ -110,19 +116,19 @@ func (i *install) takeManifest(b []byte) error {
 	if err != nil {
 		return i.bad(err)
 	}
-	if want := i.sink.writer.manifest; m.Index != want.Index || m.Term != want.Term {
+	if want := i.writer.manifest; m.Index != want.Index || m.Term != want.Term {
 		return i.bad(fmt.Errorf("it is that of index %d, term %d, not of %d, %d", m.Index, m.Term, want.Index, want.Term))
 	}
 	meta, err := decodeRaftMeta(m.Meta)
 	if err != nil {
 		return i.bad(err)
 	}
-	if want := i.sink.meta.configurationIndex; meta.configurationIndex != want {
+	if want := i.configuration; meta.configurationIndex != want {
 		return i.bad(fmt.Errorf("its configuration is that of index %d, not of %d", meta.configurationIndex, want))
 	}
-	i.manifest, i.sink.digest, i.sink.meta.owner = m, m.Digest, meta.owner
+	i.manifest, i.digest, i.meta = m, m.Digest, bytes.Clone(meta.owner)
 	i.data = make([]byte, page.Size)
-	i.receiver, err = i.sink.store.Owner.Receive(meta.owner, m.Digest)
+	i.receiver, err = i.owner.Receive(i.meta, m.Digest)
 	return err
 }
 
@@ -136,11 +142,11 @@ func (i *install) takePage(b []byte) error {
 	if err := i.receiver.Page(p); err != nil {
 		return err
 	}
-	if i.sink.writer.has(id, ref) {
+	if i.writer.has(id, ref) {
 		p.Data = nil
 	}
 	i.next++
-	return i.sink.writer.Page(p)
+	return i.writer.Page(p)
 }
 
 func (i *install) writeTail(p []byte) error {
@@ -152,22 +158,27 @@ func (i *install) writeTail(p []byte) error {
 	return err
 }
 
-// finish verifies that everything has arrived, and has the owner make its part durable.
+// finish verifies that everything has arrived, and makes all of it durable but the manifest.
 func (i *install) finish() error {
 	if i.part != partTail || i.tail > 0 {
 		return i.bad(errShort)
 	}
-	return i.receiver.Commit()
+	if err := i.receiver.Commit(); err != nil {
+		return err
+	}
+	return i.writer.Prepare()
 }
 
+// abort drops everything, the writer too.
 func (i *install) abort() error {
+	err := i.writer.Abort()
 	if i.receiver == nil {
-		return nil
+		return err
 	}
-	return i.receiver.Abort()
+	return errors.Join(err, i.receiver.Abort())
 }
 
 func (i *install) bad(reason error) error {
-	want := i.sink.writer.manifest
+	want := i.writer.manifest
 	return fmt.Errorf("snapshots: what arrived for index %d, term %d is no good snapshot: %w", want.Index, want.Term, reason)
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Sink is a raft.SnapshotSink. The state machine gives it pages; raft, for an install, writes another member's stream to
-// it. Nothing changes before Close.
+// Sink is a raft.SnapshotSink. The state machine gives it pages; raft, for an install, writes a token to it. Nothing
+// changes before Close.
 type Sink struct {
-	store   *RaftStore
-	writer  *Writer
-	meta    raftMeta
-	digest  page.Digest
-	ready   bool     // Finish was called, or the stream is complete
-	install *install // nil: no stream is written
-	closed  bool
-	err     error // of Close
+	store  *RaftStore
+	writer *Writer
+	meta   raftMeta
+	digest page.Digest
+	ready  bool   // Finish was called
+	token  []byte // nil: none is written
+	closed bool
+	err    error // of Close
 }
 
 // ID implements raft.SnapshotSink.
@@ -35,15 +35,19 @@ func (s *Sink) Finish(digest page.Digest, meta []byte) error {
 	return nil
 }
 
-// Write takes the stream of another member's snapshot.
+// Write takes the token of what is staged, and nothing else.
 func (s *Sink) Write(p []byte) (int, error) {
-	if s.install == nil {
+	if s.token == nil {
 		if err := s.store.admit(s.writer.manifest); err != nil {
 			return 0, err
 		}
-		s.install = &install{sink: s}
+		s.token = make([]byte, 0, tokenBytes)
 	}
-	return s.install.Write(p)
+	if len(p) > tokenBytes-len(s.token) {
+		return 0, fmt.Errorf("snapshots: expected a token of %d bytes, found more: a snapshot's stream is staged before raft is asked to install it", tokenBytes)
+	}
+	s.token = append(s.token, p...)
+	return len(p), nil
 }
 
 // admit refuses an install that must not be.
@@ -56,66 +60,65 @@ func (s *RaftStore) admit(m *Manifest) error {
 
 var errIncomplete = errors.New("snapshots: the snapshot is not complete")
 
-// Close makes the snapshot durable and the newest. Before it, what an install brought is verified. Closing again gives the
-// same answer.
+// Close makes the snapshot durable and the newest. An install is refused where the token is not that of what is staged.
+// Closing again gives the same answer.
 func (s *Sink) Close() error {
 	if s.closed {
 		return s.err
 	}
 	s.closed = true
-	s.err = s.commit()
+	switch {
+	case s.token != nil:
+		s.err = s.install()
+	case s.ready:
+		s.err = s.store.publish(s.writer, s.digest, s.meta, s.writer.Abort)
+	default:
+		s.err = errors.Join(errIncomplete, s.writer.Abort())
+	}
 	return s.err
 }
 
-func (s *Sink) commit() error {
-	err := s.complete()
-	if err != nil {
-		return errors.Join(err, s.drop())
+// install publishes what is staged in place of this sink's own writer.
+func (s *Sink) install() error {
+	m := s.writer.manifest
+	if err := s.writer.Abort(); err != nil {
+		return err
 	}
-	err = s.writer.Commit(s.digest, s.meta.encode())
+	in, err := s.store.claim(s.token, m.Index, m.Term, s.meta.configurationIndex)
+	if err != nil {
+		return err
+	}
+	s.meta.owner = in.meta
+	return s.store.publish(in.writer, in.digest, s.meta, in.abort)
+}
+
+// publish writes the manifest, the one commit point. Where it certainly is not on the disk drop gives everything up.
+func (s *RaftStore) publish(w *Writer, digest page.Digest, meta raftMeta, drop func() error) error {
+	err := w.Commit(digest, meta.encode())
 	var left *LeftoverError
 	if errors.As(err, &left) {
-		s.store.Logger.Warn("files of older snapshots could not be removed; the next start removes them", "error", err)
+		s.Logger.Warn("files of older snapshots could not be removed; the next start removes them", "error", err)
 		return nil
 	}
 	if err == nil {
 		return nil
 	}
-	if _, unknown := s.store.Store.Newest(); errors.Is(unknown, ErrReopen) {
+	if _, unknown := s.Store.Newest(); errors.Is(unknown, ErrReopen) {
 		// Which manifest is there? What belongs to the new one stays, until the next start has looked.
-		err = fmt.Errorf("snapshots: nobody knows whether the snapshot %s is on the disk: %w", s.ID(), err)
-		s.store.Fatal(err)
+		err = fmt.Errorf("snapshots: nobody knows whether the snapshot %s is on the disk: %w", snapshotID(w.manifest), err)
+		s.Fatal(err)
 		return err
 	}
-	return errors.Join(err, s.drop())
+	return errors.Join(err, drop())
 }
 
-// complete verifies that there is all of it.
-func (s *Sink) complete() error {
-	switch {
-	case s.install != nil:
-		return s.install.finish()
-	case !s.ready:
-		return errIncomplete
-	}
-	return nil
-}
-
-// Cancel implements raft.SnapshotSink: it gives the snapshot up. Harmless after Close.
+// Cancel implements raft.SnapshotSink: it gives the snapshot up. What is staged stays. Harmless after Close.
 func (s *Sink) Cancel() error {
 	if s.closed {
 		return nil
 	}
 	s.closed, s.err = true, errIncomplete
-	return s.drop()
-}
-
-func (s *Sink) drop() error {
-	err := s.writer.Abort()
-	if s.install != nil {
-		err = errors.Join(err, s.install.abort())
-	}
-	return err
+	return s.writer.Abort()
 }
 
 // sameSink takes the newest snapshot once more and does nothing.

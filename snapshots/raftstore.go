@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -47,8 +48,11 @@ type RaftConfig struct {
 	Store *Store
 	// Owner of the state.
 	Owner Owner
-	// Admit is asked, on raft's own goroutine, before anything of an install is taken in: an error is why it must not be
-	// now. nil: it always may.
+	// Offered is asked before anything of another member's snapshot is staged: an error is why staging it is of no use.
+	// nil: it always is.
+	Offered func(index, term uint64) error
+	// Admit is asked, on raft's own goroutine, before what is staged is installed: an error is why it must not be now. nil:
+	// it always may.
 	Admit func(index, term uint64) error
 	// Logger, nil: none.
 	Logger hclog.Logger
@@ -57,8 +61,15 @@ type RaftConfig struct {
 }
 
 // RaftStore is a raft.SnapshotStore over a Store. Its sinks take pages from the state machine (Changed, Page, Finish) and,
-// for an install, the bytes that an opened snapshot of another member reads as. It lists the newest snapshot only.
-type RaftStore struct{ RaftConfig }
+// for an install, the token of what Stage has staged. It lists the newest snapshot only.
+type RaftStore struct {
+	RaftConfig
+
+	mu      sync.Mutex
+	staging bool    // Stage is at work
+	staged  *staged // what it has made ready; nil: nothing
+	closed  bool
+}
 
 var _ raft.SnapshotStore = (*RaftStore)(nil)
 
@@ -67,7 +78,7 @@ func NewRaftStore(c RaftConfig) *RaftStore {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	return &RaftStore{c}
+	return &RaftStore{RaftConfig: c}
 }
 
 // Create implements raft.SnapshotStore. What is not newer than the newest snapshot is refused, but for the very same

@@ -2,6 +2,7 @@ package snapshots
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/hashicorp/raft"
 
@@ -132,20 +134,45 @@ func (m *member) stream(t testing.TB) []byte {
 	return b
 }
 
-// install does what raft does with a stream, cut into random pieces.
-func (m *member) install(index uint64, stream []byte, rng *rand.Rand) error {
+// pieces reads as a stream cut into random pieces.
+type pieces struct {
+	stream []byte
+	rng    *rand.Rand
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.stream) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:1+p.rng.IntN(len(b))], p.stream)
+	p.stream = p.stream[n:]
+	return n, nil
+}
+
+// stage does what the transport does with a stream.
+func (m *member) stage(index uint64, data io.Reader) ([]byte, error) {
+	return m.Stage(context.Background(), &raft.InstallSnapshotRequest{LastLogIndex: index, LastLogTerm: 1, ConfigurationIndex: min(index, 2)}, data)
+}
+
+// hand does what raft does with a token.
+func (m *member) hand(index uint64, token []byte) error {
 	sink, err := m.create(index)
 	if err != nil {
 		return err
 	}
-	for len(stream) > 0 {
-		n := 1 + rng.IntN(min(len(stream), 1+rng.IntN(40000)))
-		if _, err := sink.Write(slices.Clone(stream[:n])); err != nil {
-			return errors.Join(err, sink.Cancel())
-		}
-		stream = stream[n:]
+	if _, err := sink.Write(token); err != nil {
+		return errors.Join(err, sink.Cancel())
 	}
 	return sink.Close()
+}
+
+// install stages a stream, cut into random pieces, and installs it.
+func (m *member) install(index uint64, stream []byte, rng *rand.Rand) error {
+	token, err := m.stage(index, &pieces{stream, rng})
+	if err != nil {
+		return err
+	}
+	return m.hand(index, token)
 }
 
 func (m *member) holds(t testing.TB, want state) {
@@ -268,6 +295,105 @@ func TestDamagedStreams(t *testing.T) {
 	b.holds(t, older)
 	check(t, b.install(9, stream, rng))
 	b.holds(t, newer)
+}
+
+// TestStaged: what is staged is not seen until raft hands its token over; a refusal keeps it, the same offered again is not
+// read, and an own snapshot may be taken meanwhile, though it no longer needs the packs that the staged one builds on.
+func TestStaged(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	stream := a.stream(t)
+	rng := rand.New(rand.NewPCG(1, 1))
+	unread := iotest.ErrReader(errors.New("read again"))
+	b := newMember(t)
+	check(t, b.persist(older))
+	token, err := b.stage(9, &pieces{stream, rng})
+	check(t, err)
+	b.holds(t, older)
+	own := state{index: 7, tables: [2][]uint64{{7, 7, 7, 7, 7}, {7, 7}}}
+	check(t, b.persist(own))
+	b.holds(t, own)
+	for what, wrong := range map[string][]byte{
+		"the stream": stream, "another token": newToken(), "half": token[:tokenBytes/2], "more": append(bytes.Clone(token), 0), "nothing": {},
+	} {
+		if err := b.hand(9, wrong); err == nil {
+			t.Fatalf("%s is taken for a token", what)
+		}
+	}
+	if err := b.hand(10, token); err == nil {
+		t.Fatal("installed under another index")
+	}
+	busy := errors.New("not now")
+	b.Admit = func(uint64, uint64) error { return busy }
+	if err := b.hand(9, token); !errors.Is(err, busy) {
+		t.Fatalf("installed though not admitted: %v", err)
+	}
+	b.Admit = nil
+	again, err := b.stage(9, unread)
+	check(t, err)
+	if !bytes.Equal(again, token) || b.owner.aborted != 0 {
+		t.Fatal("staged again")
+	}
+	check(t, b.hand(9, token))
+	b.holds(t, newer)
+	if err := b.hand(9, token); err == nil {
+		t.Fatal("a token is taken twice")
+	}
+	b = memberOn(t, b.disk.Crash(1))
+	b.holds(t, newer)
+}
+
+// TestStagedIsDropped: for a newer one, and in the end. Nothing of it stays on the disk.
+func TestStagedIsDropped(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	stream := a.stream(t)
+	newest := state{index: 12, tables: [2][]uint64{{12, 2, 9, 4, 5, 9}, {5, 5, 12}}}
+	check(t, a.persist(newest))
+	rng := rand.New(rand.NewPCG(1, 1))
+	b := newMember(t)
+	check(t, b.persist(older))
+	before, err := b.disk.ReadDir(dir)
+	check(t, err)
+	old, err := b.stage(9, &pieces{stream, rng})
+	check(t, err)
+	token, err := b.stage(12, &pieces{a.stream(t), rng})
+	check(t, err)
+	if err := b.hand(9, old); err == nil || b.owner.aborted != 1 {
+		t.Fatalf("the older one is still staged: %v", err)
+	}
+	c := memberOn(t, b.disk.Clone())
+	c.holds(t, older)
+	check(t, b.Close())
+	if after, err := b.disk.ReadDir(dir); err != nil || !slices.Equal(after, before) {
+		t.Fatalf("left behind: %q, %v", after, err)
+	}
+	if err := b.hand(12, token); err == nil {
+		t.Fatal("installed behind Close")
+	}
+	if _, err := b.stage(12, &pieces{stream, rng}); err == nil {
+		t.Fatal("staged behind Close")
+	}
+	b.holds(t, older)
+}
+
+// TestOfferedIsAskedFirst: what would be refused is not read.
+func TestOfferedIsAskedFirst(t *testing.T) {
+	m := newMember(t)
+	read := errors.New("read")
+	if _, err := m.stage(9, iotest.ErrReader(read)); !errors.Is(err, read) {
+		t.Errorf("not read: %v", err)
+	}
+	useless := errors.New("useless")
+	m.Offered = func(uint64, uint64) error { return useless }
+	if _, err := m.stage(9, iotest.ErrReader(read)); !errors.Is(err, useless) {
+		t.Errorf("staged: %v", err)
+	}
+	m.Offered = nil
+	check(t, m.persist(newer))
+	if _, err := m.stage(9, iotest.ErrReader(read)); err == nil || errors.Is(err, read) {
+		t.Errorf("staged what is here already: %v", err)
+	}
 }
 
 // TestCreateRefuses what must not become the newest snapshot.

@@ -55,7 +55,8 @@ type Store struct {
 	readers  map[uint64]int    // pack number -> open snapshots that need it
 	doomed   map[uint64]string // packs to remove when their last reader closes
 	next     uint64            // number of the next pack
-	writing  bool
+	writing  bool              // a Writer of Begin is open
+	staging  bool              // a Writer of BeginStaged is open
 	poisoned bool
 }
 
@@ -193,25 +194,27 @@ func (s *Store) drop(number uint64, path string) error {
 	return errors.Join(err, s.fs.Remove(path))
 }
 
-// commit makes m the newest manifest. The pack that it needs, if any, is durable already.
-func (s *Store) commit(m *Manifest, fresh *packRef) error {
+// commit makes m the newest manifest. The packs that it needs are durable and open already; fresh, if any, is new.
+func (s *Store) commit(m *Manifest, fresh *pack) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if fresh != nil {
-		p, err := openPack(s.fs, filepath.Join(s.dir, packName(fresh.number)), *fresh)
-		if err != nil {
-			return err
-		}
-		s.packs[fresh.number] = p
+	if s.poisoned {
+		return ErrReopen
+	}
+	if s.newest != nil && m.before(s.newest) {
+		return fmt.Errorf("snapshots: index %d, term %d is older than the newest snapshot's index %d, term %d", m.Index, m.Term, s.newest.Index, s.newest.Term)
 	}
 	path := filepath.Join(s.dir, manifestName(m))
 	if err := s.writeManifest(path, m.encode()); err != nil {
-		if fresh != nil && !s.poisoned {
-			err = errors.Join(err, s.drop(fresh.number, filepath.Join(s.dir, packName(fresh.number))))
-		}
 		return err
 	}
 	// From here a power cut finds the new snapshot.
+	if fresh != nil {
+		s.packs[fresh.number] = fresh
+	}
+	for _, ref := range m.packs {
+		delete(s.doomed, ref.number) // the one before did not need it, this one does
+	}
 	old, oldName := s.newest, s.name
 	s.newest, s.name = m, manifestName(m)
 	if old == nil {
@@ -240,6 +243,13 @@ func (s *Store) writeManifest(path string, b []byte) error {
 	}
 	s.poisoned = err != nil
 	return err
+}
+
+// unused reports whether a pack that commit was given, and failed with, is certainly needed by no manifest on the disk.
+func (s *Store) unused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.poisoned
 }
 
 // discard removes the manifest before and the packs that only it needed.

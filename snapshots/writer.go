@@ -16,12 +16,24 @@ type Writer struct {
 	number   uint64
 	pack     *packWriter // nil until a page is written
 	place    uint32      // of the new pack in manifest.packs
+	fresh    *pack       // the new pack, durable; nil until Prepare, or where no page is new
+	prepared bool
+	slot     *bool // of the store, true while this writer is open
 	done     bool
 }
 
 // Begin starts a snapshot of the state at index and term. One at a time: ErrBusy. A snapshot that is not newer than the
 // newest is refused, but the same again is not: it replaces it.
-func (s *Store) Begin(index, term uint64) (*Writer, error) {
+func (s *Store) Begin(index, term uint64) (*Writer, error) { return s.begin(index, term, &s.writing) }
+
+// BeginStaged starts one that is prepared while others are taken, for as long as that takes: Prepare, and Commit when its
+// time has come. Until then it keeps the packs that it builds on. One at a time too: ErrBusy.
+func (s *Store) BeginStaged(index, term uint64) (*Writer, error) {
+	return s.begin(index, term, &s.staging)
+}
+
+// begin makes a writer that has the slot, which mu guards, until it ends.
+func (s *Store) begin(index, term uint64, slot *bool) (*Writer, error) {
 	base, err := s.Newest()
 	if err != nil {
 		return nil, err
@@ -31,16 +43,16 @@ func (s *Store) Begin(index, term uint64) (*Writer, error) {
 		err := fmt.Errorf("snapshots: index %d, term %d is older than the newest snapshot's index %d, term %d", index, term, base.Index, base.Term)
 		return nil, errors.Join(err, base.Close())
 	}
-	w := &Writer{store: s, base: base, manifest: m}
+	w := &Writer{store: s, base: base, manifest: m, slot: slot}
 	if base != nil {
 		m.packs = append(m.packs, base.packs...)
 	}
 	w.place = uint32(len(m.packs))
 	s.mu.Lock()
-	busy := s.writing
+	busy := *slot
 	if !busy {
 		w.number = s.next
-		s.writing, s.next = true, s.next+1
+		*slot, s.next = true, s.next+1
 	}
 	s.mu.Unlock()
 	if busy && base != nil {
@@ -108,22 +120,43 @@ func (w *Writer) Commit(digest page.Digest, meta []byte) error {
 	if len(meta) > maxMeta {
 		return errors.Join(fmt.Errorf("snapshots: %d bytes of meta, at most %d", len(meta), maxMeta), w.Abort())
 	}
-	w.manifest.Digest, w.manifest.Meta = digest, append([]byte(nil), meta...)
-	if err := w.rewriteSparse(); err != nil {
+	if err := w.Prepare(); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	var fresh *packRef
+	w.manifest.Digest, w.manifest.Meta = digest, append([]byte(nil), meta...)
+	err := w.store.commit(w.manifest, w.fresh)
+	var left *LeftoverError
+	if err == nil || errors.As(err, &left) {
+		w.fresh = nil
+		return errors.Join(err, w.end())
+	}
+	return errors.Join(err, w.Abort())
+}
+
+// Prepare makes everything durable but the manifest, after the last page. Commit does it where it was not done.
+func (w *Writer) Prepare() error {
+	if w.prepared {
+		return nil
+	}
+	if err := w.rewriteSparse(); err != nil {
+		return err
+	}
 	if w.pack != nil {
-		fresh = &packRef{number: w.number, length: w.pack.offset}
-		w.manifest.packs = append(w.manifest.packs, *fresh)
+		ref := packRef{number: w.number, length: w.pack.offset}
+		w.manifest.packs = append(w.manifest.packs, ref)
 		pack := w.pack
 		w.pack = nil
 		if err := pack.finish(); err != nil {
-			return errors.Join(err, w.Abort())
+			return err
+		}
+		var err error
+		if w.fresh, err = openPack(w.store.fs, pack.path, ref); err != nil {
+			return err
 		}
 	}
 	w.manifest.prune()
-	return errors.Join(w.store.commit(w.manifest, fresh), w.end())
+	w.prepared = true
+	return nil
 }
 
 // rewriteSparse copies the live pages of the sparsest packs into the new one until the packs hold at most twice what
@@ -183,6 +216,13 @@ func (w *Writer) Abort() error {
 		err = w.pack.abort()
 		w.pack = nil
 	}
+	if w.fresh != nil {
+		err = errors.Join(err, w.fresh.file.Close())
+		if w.store.unused() {
+			err = errors.Join(err, w.store.fs.Remove(w.fresh.path))
+		}
+		w.fresh = nil
+	}
 	return errors.Join(err, w.end())
 }
 
@@ -192,7 +232,7 @@ func (w *Writer) end() error {
 	}
 	w.done = true
 	w.store.mu.Lock()
-	w.store.writing = false
+	*w.slot = false
 	w.store.mu.Unlock()
 	if w.base == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -47,11 +48,10 @@ type Config struct {
 	CurrentTerm func() uint64
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
-	// SpoolDir holds snapshots while they arrive, unnamed: nothing is left after a crash. It must be on a disk with room
-	// for one. Required.
-	SpoolDir string
-	// BeforeInstall is called before a received snapshot is handed to raft, outside raft's main loop; what it returns, after
-	// raft has answered. An error, or ctx's end, keeps the snapshot from raft. Default: nothing.
+	// Stager takes in snapshots as they arrive. Required.
+	Stager Stager
+	// BeforeInstall is called before a staged snapshot's token is handed to raft, outside raft's main loop; what it returns,
+	// after raft has answered. An error, or ctx's end, keeps the token from raft. Default: nothing.
 	BeforeInstall func(ctx context.Context) (after func(), err error)
 	// DialOptions are added last, so they override.
 	DialOptions []grpc.DialOption
@@ -71,6 +71,15 @@ type Config struct {
 	MaxAppendBytes int
 }
 
+// Stager makes a snapshot that arrives ready, outside raft's main loop.
+type Stager interface {
+	// Stage reads data to its end, where size and checksum have proved right, verifies what it says, and makes all of it
+	// durable and ready but for one step, which raft's snapshot store takes when raft gives it the token. An error of
+	// data's, and its error after ctx's end, is passed on. It may answer without reading data where the very same
+	// snapshot is staged already. It is called once at a time, and waited for by Close.
+	Stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (token []byte, err error)
+}
+
 // Timeouts bound every wait of the transport. None of them is needed for safety.
 type Timeouts struct {
 	// Heartbeat bounds one heartbeat. It must be above the usual stall of the receiver's disk, because heartbeats queue
@@ -87,10 +96,10 @@ type Timeouts struct {
 	AppendRate int
 	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
 	InstallIdle time.Duration
-	// InstallAnswer bounds the wait for raft's answer after the last byte of a snapshot; InstallRate is what is added for
-	// its size. Default 30 s.
+	// InstallAnswer bounds the wait for the answer after the last byte of a snapshot: it is verified, made durable and
+	// installed then. InstallRate is what is added for its size. Default 30 s.
 	InstallAnswer time.Duration
-	// InstallRate in bytes a second is the slowest that a received snapshot may be copied and restored. Default 16 MiB/s.
+	// InstallRate in bytes a second is the slowest that a received snapshot may be verified and made durable. Default 16 MiB/s.
 	InstallRate int
 	// Probe is how long a peer, after a call that was not answered in time, may take to show that it is there at all,
 	// before the connection is opened anew. Default 500 ms.
@@ -153,8 +162,8 @@ func (c Config) complete() (Config, error) {
 	if c.BeforeInstall == nil {
 		c.BeforeInstall = func(context.Context) (func(), error) { return func() {}, nil }
 	}
-	if c.Logger == nil || c.CurrentTerm == nil || c.SpoolDir == "" || c.LocalAddress == "" {
-		return c, errors.New("transport: Logger, CurrentTerm, SpoolDir and LocalAddress are required")
+	if c.Logger == nil || c.CurrentTerm == nil || c.Stager == nil || c.LocalAddress == "" {
+		return c, errors.New("transport: Logger, CurrentTerm, Stager and LocalAddress are required")
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -50,10 +51,17 @@ func testConfig(t testing.TB, name string, address net.Addr) Config {
 		LocalAddress: raft.ServerAddress(address.String()),
 		Logger:       hclog.NewNullLogger(),
 		CurrentTerm:  func() uint64 { return 0 },
-		SpoolDir:     t.TempDir(),
+		Stager:       wholeToken{},
 		// The machine that runs the tests may be busy; what is about a deadline sets its own.
 		Timeouts: Timeouts{Heartbeat: patience, Vote: patience, Confirm: patience, Append: patience, Probe: patience},
 	}
+}
+
+// wholeToken stages in memory: the token is the snapshot itself.
+type wholeToken struct{}
+
+func (wholeToken) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader) ([]byte, error) {
+	return io.ReadAll(data)
 }
 
 // start makes a member and serves it on l until the test ends.

@@ -1,22 +1,26 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ballastdb/ballast/internal/guard"
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 )
 
-// InstallSnapshot implements raftv1.RaftServiceServer. The snapshot is received here, outside raft's main loop, which goes
-// on to answer votes and heartbeats; raft gets it when it is all there, checked, in a file.
+// guardInstall is the guard of an UPSTREAM row.
+const guardInstall guard.Name = "InstallSnapshot"
+
+// InstallSnapshot implements raftv1.RaftServiceServer. The snapshot is staged here, outside raft's main loop, which goes on
+// to answer votes and heartbeats; raft gets a token when all of it is there, verified, and durable.
 func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServer) error {
 	t := s.transport
 	if !t.enter() {
@@ -44,12 +48,12 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	}
 	defer release()
 
-	file, err := t.spool(parts, header.GetSize())
+	request := installFromWire(header)
+	token, err := t.stage(ctx, request, newSnapshotReader(parts, header.GetSize()))
 	if err != nil {
 		t.config.Logger.Warn("snapshot not received", "from", string(header.GetHeader().GetId()), "index", header.GetLastLogIndex(), "error", err)
 		return installError(err)
 	}
-	defer file.Close()
 	after, err := t.config.BeforeInstall(ctx)
 	if err != nil && ctx.Err() != nil {
 		return installError(context.Cause(ctx))
@@ -57,18 +61,50 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 		return installError(err)
 	}
 	defer after()
-	answer, err := t.install(ctx, installFromWire(header), file)
+	answer, err := t.install(ctx, request, token)
 	if err != nil {
 		return installError(err)
 	}
 	return stream.SendAndClose(installAnswerToWire(answer))
 }
 
-// install hands a received snapshot to raft. Once raft has taken it, it is waited for whatever becomes of the caller:
-// raft reads the file until it answers. Raft always answers, and its shutdown ends before Close.
-func (t *Transport) install(ctx context.Context, r *raft.InstallSnapshotRequest, file io.Reader) (*raft.InstallSnapshotResponse, error) {
+// stage has the Stager take a snapshot in. Without the guard that happens where raft reads the token: in its main loop.
+func (t *Transport) stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (io.Reader, error) {
+	if !guard.On(guardInstall) {
+		return &lateToken{stage: func() ([]byte, error) { return t.config.Stager.Stage(ctx, r, data) }}, nil
+	}
+	token, err := t.config.Stager.Stage(ctx, r, data)
+	if err != nil {
+		return nil, fmt.Errorf("stage a snapshot: %w", err)
+	}
+	r.Size = int64(len(token))
+	return bytes.NewReader(token), nil
+}
+
+// lateToken is staged when it is read.
+type lateToken struct {
+	stage func() ([]byte, error)
+	token io.Reader
+}
+
+// Read implements io.Reader.
+func (l *lateToken) Read(b []byte) (int, error) {
+	if l.token == nil {
+		token, err := l.stage()
+		if err != nil {
+			return 0, err
+		}
+		l.token = bytes.NewReader(token)
+	}
+	return l.token.Read(b)
+}
+
+// install hands the token of a staged snapshot to raft. Once raft has taken it, it is waited for whatever becomes of the
+// caller: the member takes no snapshot of its own until raft answers. Raft always answers, and its shutdown ends before
+// Close.
+func (t *Transport) install(ctx context.Context, r *raft.InstallSnapshotRequest, token io.Reader) (*raft.InstallSnapshotResponse, error) {
 	answers := make(chan raft.RPCResponse, 1)
-	if err := t.hand(ctx, raft.RPC{Command: r, Reader: file, RespChan: answers}); err != nil {
+	if err := t.hand(ctx, raft.RPC{Command: r, Reader: token, RespChan: answers}); err != nil {
 		return nil, err
 	}
 	select {
@@ -84,26 +120,6 @@ func (t *Transport) install(ctx context.Context, r *raft.InstallSnapshotRequest,
 	case <-t.open.Done():
 		return nil, stopping()
 	}
-}
-
-// spool receives a snapshot into a file without a name in SpoolDir and returns it, complete and checked, at its begin.
-// It is not fsynced: raft copies it into its own store.
-func (t *Transport) spool(parts *snapshotParts, size int64) (*os.File, error) {
-	file, err := os.CreateTemp(t.config.SpoolDir, "snapshot-*.incoming")
-	if err != nil {
-		return nil, fmt.Errorf("spool a snapshot: %w", err)
-	}
-	err = os.Remove(file.Name())
-	if err == nil {
-		err = parts.copy(file, size)
-	}
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("spool a snapshot: %w", err), file.Close())
-	}
-	return file, nil
 }
 
 // installError is the status of an install that ended before raft saw it.

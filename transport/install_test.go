@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -77,12 +76,11 @@ func restoring(t *testing.T, snapshot []byte) func(raft.RPC) (any, error) {
 }
 
 // TestVotesDuringAnInstall: while a snapshot is on its way raft's main loop is free, and what raft is given in the end
-// is the whole of it. Nothing stays in the spool directory.
+// is the whole of it.
 func TestVotesDuringAnInstall(t *testing.T) {
 	for _, size := range []int{0, 1, chunkBytes, 3*chunkBytes + 1} {
 		snapshot := randomBytes(size)
-		spool := t.TempDir()
-		a, b := startMember(t, "a", nil), startMember(t, "b", func(c *Config) { c.SpoolDir = spool })
+		a, b := startMember(t, "a", nil), startMember(t, "b", nil)
 		b.answerAll(t, restoring(t, snapshot))
 		slow := newGate(snapshot)
 		installed := make(chan error, 1)
@@ -98,10 +96,94 @@ func TestVotesDuringAnInstall(t *testing.T) {
 				t.Errorf("expected success, found %+v, %v", answer, err)
 			}
 		})
-		if left, err := os.ReadDir(spool); err != nil || len(left) > 0 {
-			t.Errorf("left in the spool directory: %v, %v", left, err)
-		}
 	}
+}
+
+// slowStager answers with a token when it is let, after it has read everything.
+type slowStager struct {
+	staging chan struct{} // closed when everything is read
+	open    chan struct{}
+	found   []byte
+}
+
+func (s *slowStager) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader) (token []byte, err error) {
+	s.found, err = io.ReadAll(data)
+	close(s.staging)
+	<-s.open
+	return []byte("token"), err
+}
+
+// TestVotesWhileStaging: while a snapshot that has arrived is verified, which takes long, raft's main loop answers votes.
+// In the end it is given the token and nothing else.
+func TestVotesWhileStaging(t *testing.T) {
+	snapshot := randomBytes(3 * chunkBytes)
+	slow := &slowStager{staging: make(chan struct{}), open: make(chan struct{})}
+	a, b := startMember(t, "a", nil), startMember(t, "b", func(c *Config) { c.Stager = slow })
+	size := int64(0)
+	answer := restoring(t, []byte("token"))
+	b.answerAll(t, func(rpc raft.RPC) (any, error) {
+		if r, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+			size = r.Size
+		}
+		return answer(rpc)
+	})
+	installed := make(chan error, 1)
+	go func() {
+		installed <- a.InstallSnapshot(b.id, b.address, installOf(a, 3, len(snapshot)), &raft.InstallSnapshotResponse{}, bytes.NewReader(snapshot))
+	}()
+	within(t, "the transfer", func() { <-slow.staging })
+	voted := make(chan error, 1)
+	go func() {
+		var vote raft.RequestVoteResponse
+		err := a.RequestVote(b.id, b.address, &raft.RequestVoteRequest{RPCHeader: header(a), Term: 4}, &vote)
+		if err == nil && !vote.Granted {
+			err = errors.New("not granted")
+		}
+		voted <- err
+	}()
+	select {
+	case err := <-voted:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience / 2):
+		t.Error("expected a vote while a snapshot is staged, found none")
+	}
+	close(slow.open)
+	within(t, "the install", func() {
+		if err := <-installed; err != nil {
+			t.Error(err)
+		}
+	})
+	if !bytes.Equal(slow.found, snapshot) || size != int64(len("token")) {
+		t.Errorf("staged were %d bytes, raft was told of %d, want %d and those of the token", len(slow.found), size, len(snapshot))
+	}
+}
+
+// TestStagedIsNotSentAgain: a receiver that has the snapshot staged does not read it, and the sender, which has more of it
+// than fits on the way, gets the answer all the same.
+func TestStagedIsNotSentAgain(t *testing.T) {
+	large := randomBytes(32 << 20)
+	a, b := startMember(t, "a", nil), startMember(t, "b", func(c *Config) { c.Stager = known{} })
+	b.answerAll(t, restoring(t, []byte("token")))
+	sent := bytes.NewReader(large)
+	var answer raft.InstallSnapshotResponse
+	within(t, "the install", func() {
+		err := a.InstallSnapshot(b.id, b.address, installOf(a, 3, len(large)), &answer, sent)
+		if err != nil || !answer.Success {
+			t.Errorf("expected success, found %+v, %v", answer, err)
+		}
+	})
+	if sent.Len() < len(large)/2 {
+		t.Errorf("%d bytes of %d were sent again", len(large)-sent.Len(), len(large))
+	}
+}
+
+// known has everything staged.
+type known struct{}
+
+func (known) Stage(context.Context, *raft.InstallSnapshotRequest, io.Reader) ([]byte, error) {
+	return []byte("token"), nil
 }
 
 // TestDamagedSnapshots: whatever is wrong with a transfer, raft does not see it, and a sound one goes through afterwards.

@@ -23,8 +23,10 @@ func (n *node) openSnapshots() error {
 	}
 	n.undo.pushClose("close the snapshots", store.Close)
 	n.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
-		Store: store, Owner: stateOwner{n.machine}, Admit: n.admitInstall, Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
+		Store: store, Owner: stateOwner{n.machine}, Offered: n.beyondLog, Admit: n.admitInstall,
+		Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
+	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
 	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
 }
 
@@ -32,14 +34,24 @@ func (n *node) openSnapshots() error {
 // the log does not change meanwhile. A snapshot of this member's own counts as being taken until raft has noted its index:
 // noted after a newer one was installed, it would make raft's last index go backwards.
 func (n *node) admitInstall(index, term uint64) error {
-	last, err := n.cache.LastIndex()
-	switch {
-	case err != nil:
-		return fmt.Errorf("read the raft log: %w", err)
-	case last >= index:
-		return fmt.Errorf("the snapshot of index %d, term %d is not installed over a log that goes to %d: entries in it may be acknowledged", index, term, last)
-	case n.machine.Snapshotting() && guard.On(guardOwnSnapshot):
+	if err := n.beyondLog(index, term); err != nil {
+		return err
+	}
+	if n.machine.Snapshotting() && guard.On(guardOwnSnapshot) {
 		return fmt.Errorf("the snapshot of index %d, term %d is not installed while this member takes one of its own", index, term)
+	}
+	return nil
+}
+
+// beyondLog refuses a snapshot that ends within the log. It is asked twice: before anything is staged, and when that is
+// installed, for the log grows meanwhile.
+func (n *node) beyondLog(index, term uint64) error {
+	last, err := n.cache.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	if last >= index {
+		return fmt.Errorf("the snapshot of index %d, term %d is not installed over a log that goes to %d: entries in it may be acknowledged", index, term, last)
 	}
 	return nil
 }

@@ -130,11 +130,16 @@ func TestInstallWaitsForOwnSnapshot(t *testing.T) {
 	<-slow.persisted
 
 	install := func() error {
-		var answer raft.InstallSnapshotResponse
-		return leader.InstallSnapshot("b", "b", &raft.InstallSnapshotRequest{
-			RPCHeader: header, SnapshotVersion: 1, Term: 1, LastLogIndex: newer, LastLogTerm: 1, Size: int64(len(stream)),
+		request := &raft.InstallSnapshotRequest{
+			RPCHeader: header, SnapshotVersion: 1, Term: 1, LastLogIndex: newer, LastLogTerm: 1,
 			Configuration: raft.EncodeConfiguration(pair), ConfigurationIndex: 1,
-		}, &answer, bytes.NewReader(stream))
+		}
+		token, err := f.snapshots.Stage(t.Context(), request, bytes.NewReader(stream))
+		if err != nil {
+			return err
+		}
+		request.Size = int64(len(token))
+		return leader.InstallSnapshot("b", "b", request, &raft.InstallSnapshotResponse{}, bytes.NewReader(token))
 	}
 	early := install()
 	goOn()

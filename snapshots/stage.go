@@ -1,0 +1,149 @@
+package snapshots
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/raft"
+)
+
+// A token stands for what is staged: it is all that raft reads of an install.
+//
+//	| magic 8 | random 16 |
+const (
+	tokenMagic = "BLSTTOKN"
+	tokenBytes = 24
+)
+
+func newToken() []byte {
+	token := append(make([]byte, 0, tokenBytes), tokenMagic...)
+	token = token[:tokenBytes]
+	_, _ = rand.Read(token[len(tokenMagic):]) // documented never to fail
+	return token
+}
+
+// staged is a snapshot of another member of which only the manifest is still to be written.
+type staged struct {
+	install *install
+	token   []byte
+}
+
+// is reports whether it is the snapshot that raft announces.
+func (s *staged) is(index, term, configuration uint64) bool {
+	m := s.install.writer.manifest
+	return m.Index == index && m.Term == term && s.install.configuration == configuration
+}
+
+// Stage takes in, from data, another member's snapshot: the stream of an Opened. It verifies all of it and makes all of it
+// durable but the manifest, beside what is served and beside snapshots of this member's own. Raft is then given the token
+// in place of the stream: a sink that takes it writes the manifest.
+//
+// One at a time: ErrBusy. What is staged stays until an install took it, another one is staged, or Close. Where the
+// same one is offered again its token is the answer and data is not read.
+func (s *RaftStore) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (token []byte, err error) {
+	kept, err := s.beginStaging(r)
+	if err != nil || kept != nil {
+		return kept, err
+	}
+	var ready *staged
+	defer func() { s.endStaging(ready) }()
+	if err := s.offered(r); err != nil {
+		return nil, err
+	}
+	w, err := s.Store.BeginStaged(r.LastLogIndex, r.LastLogTerm)
+	if err != nil {
+		return nil, err
+	}
+	in := &install{owner: s.Owner, writer: w, configuration: r.ConfigurationIndex}
+	_, err = io.Copy(in, data)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = in.finish()
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.abort())
+	}
+	ready = &staged{install: in, token: newToken()}
+	return ready.token, nil
+}
+
+// offered refuses early what an install would be refused for.
+func (s *RaftStore) offered(r *raft.InstallSnapshotRequest) error {
+	if newest, err := s.newest(); err != nil {
+		return err
+	} else if newest != nil && newest.Index >= r.LastLogIndex {
+		return fmt.Errorf("snapshots: index %d of term %d is not newer than the newest snapshot, index %d of term %d",
+			r.LastLogIndex, r.LastLogTerm, newest.Index, newest.Term)
+	}
+	if s.Offered == nil {
+		return nil
+	}
+	return s.Offered(r.LastLogIndex, r.LastLogTerm)
+}
+
+// beginStaging answers the token of what is staged where that is what raft announces. Otherwise the staging is the
+// caller's, and what was staged before is dropped.
+func (s *RaftStore) beginStaging(r *raft.InstallSnapshotRequest) (token []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, errClosed
+	case s.staging:
+		return nil, ErrBusy
+	case s.staged == nil:
+	case s.staged.is(r.LastLogIndex, r.LastLogTerm, r.ConfigurationIndex):
+		return bytes.Clone(s.staged.token), nil
+	default:
+		s.Logger.Info("what was staged is dropped for a newer snapshot", "index", s.staged.install.writer.manifest.Index, "newer", r.LastLogIndex)
+		if err := s.dropStaged(); err != nil {
+			return nil, err
+		}
+	}
+	s.staging = true
+	return nil, nil
+}
+
+func (s *RaftStore) endStaging(ready *staged) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.staging, s.staged = false, ready
+}
+
+// dropStaged gives up what is staged. The caller holds mu.
+func (s *RaftStore) dropStaged() error {
+	if s.staged == nil {
+		return nil
+	}
+	in := s.staged.install
+	s.staged = nil
+	return in.abort()
+}
+
+// claim hands over what is staged to the one who has its token.
+func (s *RaftStore) claim(token []byte, index, term, configuration uint64) (*install, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staged == nil || !bytes.Equal(s.staged.token, token) || !s.staged.is(index, term, configuration) {
+		return nil, fmt.Errorf("snapshots: expected the token of the staged snapshot of index %d, term %d, found %d other bytes", index, term, len(token))
+	}
+	in := s.staged.install
+	s.staged = nil
+	return in, nil
+}
+
+var errClosed = errors.New("snapshots: closed: nothing is staged any more")
+
+// Close drops what is staged, and has Stage refuse from then on. Stage must have returned. The Store stays open.
+func (s *RaftStore) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return s.dropStaged()
+}
