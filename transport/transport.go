@@ -80,7 +80,11 @@ func (t *Transport) Register(s grpc.ServiceRegistrar) {
 
 // StopCalls ends all calls to other members and refuses new ones, and answers theirs with UNAVAILABLE. It must be called
 // before raft.Shutdown, which waits for goroutines that wait for these calls. It does not wait.
-func (t *Transport) StopCalls() { t.stopCalls() }
+func (t *Transport) StopCalls() {
+	if guard.On("raft-shutdown") {
+		t.stopCalls()
+	}
+}
 
 // Close stops calls, closes all connections and waits for the handlers that still run. Raft calls it at the end of its
 // shutdown; the gRPC server is stopped by its owner, before or after.
