@@ -152,9 +152,9 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.snapshots,
-		Clock:  n.hooks.clock,
-		Dial:   n.hooks.dial,
+		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Clock: n.hooks.clock,
+		Dial:  n.hooks.dial,
 		// A snapshot of this member's own ends before another's is installed.
 		BeforeInstall: n.machine.HoldSnapshots,
 		// Asked only once members are served, which is after raft was started.
