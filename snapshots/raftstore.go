@@ -156,6 +156,15 @@ func (s *RaftStore) describe(sn *Snapshot) (*raft.SnapshotMeta, *Opened, error) 
 	}, o, nil
 }
 
+// NewestIndex is the index of the newest snapshot; 0 where there is none, or it is not known.
+func (s *RaftStore) NewestIndex() uint64 {
+	m, err := s.newest()
+	if err != nil || m == nil {
+		return 0
+	}
+	return m.Index
+}
+
 // newest is the newest manifest; nil where there is none.
 func (s *RaftStore) newest() (*Manifest, error) {
 	sn, err := s.Store.Newest()

@@ -62,6 +62,13 @@ type Config struct {
 	Caller func(ctx context.Context) (string, error)
 	// Dial opens a connection to a member's address; default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// MaxTransfers is how many snapshots are sent at once; others wait for their turn. Default 1.
+	MaxTransfers int
+	// TransferRate in bytes a second bounds what they send together. Default 0: no limit.
+	TransferRate int
+	// NewestSnapshot is the index of this member's newest snapshot: one that is older when its turn comes is not sent.
+	// Default: 0, which none is older than.
+	NewestSnapshot func() uint64
 	// Timeouts that are zero get their defaults.
 	Timeouts Timeouts
 	// MaxMessageBytes bounds one message; default DefaultMaxMessageBytes. The same on all members. An entry must fit into it
@@ -94,6 +101,9 @@ type Timeouts struct {
 	Append time.Duration
 	// AppendRate in bytes a second is the slowest that an append may be sent and written. Default 1 MiB/s.
 	AppendRate int
+	// InstallTurn bounds the wait of a snapshot for others that are being sent. Raft tries again after a growing pause.
+	// Default 10 min.
+	InstallTurn time.Duration
 	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
 	InstallIdle time.Duration
 	// InstallAnswer bounds the wait for the answer after the last byte of a snapshot: it is verified, made durable and
@@ -119,6 +129,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Vote, time.Second)
 	set(&t.Confirm, time.Second)
 	set(&t.Append, 5*time.Second)
+	set(&t.InstallTurn, 10*time.Minute)
 	set(&t.InstallIdle, 10*time.Second)
 	set(&t.InstallAnswer, 30*time.Second)
 	set(&t.Probe, 500*time.Millisecond)
@@ -165,6 +176,15 @@ func (c Config) complete() (Config, error) {
 	if c.Logger == nil || c.CurrentTerm == nil || c.Stager == nil || c.LocalAddress == "" {
 		return c, errors.New("transport: Logger, CurrentTerm, Stager and LocalAddress are required")
 	}
+	if c.MaxTransfers == 0 {
+		c.MaxTransfers = 1
+	}
+	if c.NewestSnapshot == nil {
+		c.NewestSnapshot = func() uint64 { return 0 }
+	}
+	if err := c.checkPace(); err != nil {
+		return c, err
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -180,6 +200,16 @@ func (c Config) complete() (Config, error) {
 			minMaxMessageBytes, messageOverhead, c.MaxMessageBytes, c.MaxAppendBytes)
 	}
 	return c, nil
+}
+
+// checkPace refuses a rate at which a transfer would look as if it stood still.
+func (c Config) checkPace() error {
+	slowest := int(float64(c.MaxTransfers) * chunkBytes / (c.Timeouts.InstallIdle.Seconds() / 2))
+	if c.MaxTransfers < 1 || c.TransferRate < 0 || c.TransferRate > 0 && c.TransferRate < slowest {
+		return fmt.Errorf("transport: expected MaxTransfers of at least 1 and TransferRate 0 or at least %d bytes a second, found %d and %d",
+			slowest, c.MaxTransfers, c.TransferRate)
+	}
+	return nil
 }
 
 // ServerOptions are what the gRPC server that Transport.Register is called on must be made with.

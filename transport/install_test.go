@@ -279,7 +279,7 @@ func TestStalledInstall(t *testing.T) {
 	snapshot := randomBytes(2 * chunkBytes)
 	short := func(c *Config) { c.Timeouts.InstallIdle = 300 * time.Millisecond }
 	t.Run("the sender's disk", func(t *testing.T) {
-		a, b := startMember(t, "a", nil), startMember(t, "b", short)
+		a, b := startMember(t, "a", func(c *Config) { c.MaxTransfers = 2 }), startMember(t, "b", short)
 		b.answerAll(t, restoring(t, snapshot))
 		slow := newGate(snapshot)
 		stalled := make(chan error, 1)

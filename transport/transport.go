@@ -24,7 +24,9 @@ import (
 type Transport struct {
 	config   Config
 	consumer chan raft.RPC
-	installs installSlot
+	installs installSlot  // incoming
+	turns    installTurns // outgoing
+	pace     pace         // of all that are outgoing
 
 	// calls ends with StopCalls: every call under way, and every handler that still waits for raft to take its message.
 	calls     context.Context
@@ -66,6 +68,8 @@ func New(config Config) (*Transport, error) {
 		// Unbuffered: a message that was taken is one that raft answers; one that waits is withdrawn with its call.
 		consumer: make(chan raft.RPC),
 		peers:    map[peerKey]*peer{},
+		turns:    make(installTurns, config.MaxTransfers),
+		pace:     pace{rate: float64(config.TransferRate)},
 	}
 	t.calls, t.stopCalls = context.WithCancel(context.Background())
 	t.open, t.stopOpen = context.WithCancel(context.Background())
@@ -235,7 +239,8 @@ func (t *Transport) AppendEntriesPipeline(id raft.ServerID, address raft.ServerA
 	return openPipeline(p)
 }
 
-// InstallSnapshot sends a whole snapshot, read from data, and waits until the peer's raft has restored it.
+// InstallSnapshot sends a whole snapshot, read from data, and waits until the peer's raft has installed it. It waits first until
+// fewer than Config.MaxTransfers others are being sent; nothing is read of data until then.
 func (t *Transport) InstallSnapshot(id raft.ServerID, address raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	p, err := t.peer(id, address)
 	if err != nil {

@@ -162,8 +162,8 @@ func (n *node) openStateMachine() (err error) {
 func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
-		Logger:      n.Logger.Named("transport"),
-		Stager:      n.snapshots,
+		Logger: n.Logger.Named("transport"),
+		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),
