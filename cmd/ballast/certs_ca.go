@@ -18,7 +18,7 @@ func newCertsCACommand(a *app) *cobra.Command {
 		Long: "Make the authority that signs a cluster's certificates: DIR/ca.crt, which every member and client gets, and\n" +
 			"DIR/ca.key. Whoever has ca.key can make certificates of every role: keep DIR off the members and clients.\n" +
 			"Nothing is overwritten.",
-		Example: "  ballast certs ca --ca-dir /root/ballast-ca --cluster-id $(uuidgen)",
+		Example: "  ballast certs ca --ca-dir ca --cluster-id $(uuidgen)",
 		Args:    args(),
 	}
 	cmd.RunE = func(*cobra.Command, []string) error {
