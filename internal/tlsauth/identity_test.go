@@ -26,7 +26,7 @@ func TestIdentityIsReadBackFromItsURI(t *testing.T) {
 func FuzzParseURI(f *testing.F) {
 	const cluster = "0190c0de-0000-7000-8000-000000000001"
 	for _, seed := range []string{
-		"ballast://" + cluster + "/member/node-1", "ballast://" + cluster + "/reader/", "ballast://" + cluster + "/root/x",
+		"ballast://" + cluster + "/member/node-1", "ballast://" + cluster + "/reader/", "ballast://" + cluster + "/captain/x",
 		"ballast://" + cluster + "/member/a/b", "ballast://" + strings.ToUpper(cluster) + "/member/a", "ballast:opaque",
 		"ballast://" + cluster + ":1/member/a", "ballast://" + cluster + "/member/a?x", "ballast://u@" + cluster + "/member/a#f",
 		"ballast://" + cluster + "/mem%62er/a", "ballast://00000000-0000-0000-0000-000000000000/member/a",
