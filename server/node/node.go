@@ -163,7 +163,7 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),
