@@ -50,6 +50,8 @@ type Config struct {
 	Leading func(term uint64) bool
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
+	// Checkpoints answers another member that compares its state with this one's, newest first. Default: none.
+	Checkpoints func() []Checkpoint
 	// Stager takes in snapshots as they are offered. Required.
 	Stager Stager
 	// Pages and Journal serve the other members; nil: this one serves none.
@@ -181,6 +183,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Checkpoints == nil {
+		c.Checkpoints = func() []Checkpoint { return nil }
 	}
 	_, incarnation, err := ParseServerID(c.LocalID)
 	if err != nil {

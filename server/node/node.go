@@ -97,6 +97,7 @@ func Run(ctx context.Context, options Options) error {
 // build builds from the ground up. What it has built when it fails is in undo.
 func (n *node) build() error {
 	for _, floor := range []func() error{
+		n.startHeap,
 		n.openDataDir,
 		n.secure,
 		n.logDrift,

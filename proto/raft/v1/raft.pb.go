@@ -1899,6 +1899,150 @@ func (x *ConfirmTermResponse) GetClock() int64 {
 	return 0
 }
 
+// CheckpointsRequest asks for the newest checkpoints.
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Envelope      *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CheckpointsRequest) GetEnvelope() *Envelope {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+// CheckpointsResponse tells them as the receiver's own state has them, newest first.
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,1,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+// Checkpoint is the digest of the whole state at a log index.
+type Checkpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// 16 bytes.
+	Digest        []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_raft_v1_raft_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Checkpoint) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 var File_raft_v1_raft_proto protoreflect.FileDescriptor
 
 const file_raft_v1_raft_proto_rawDesc = "" +
@@ -2040,7 +2184,15 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"?\n" +
 	"\x13ConfirmTermResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05clock\x18\x02 \x01(\x03R\x05clock2\xbb\x06\n" +
+	"\x05clock\x18\x02 \x01(\x03R\x05clock\"C\n" +
+	"\x12CheckpointsRequest\x12-\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"L\n" +
+	"\x13CheckpointsResponse\x125\n" +
+	"\vcheckpoints\x18\x01 \x03(\v2\x13.raft.v1.CheckpointR\vcheckpoints\":\n" +
+	"\n" +
+	"Checkpoint\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest2\x85\a\n" +
 	"\vRaftService\x12N\n" +
 	"\rAppendEntries\x12\x1d.raft.v1.AppendEntriesRequest\x1a\x1e.raft.v1.AppendEntriesResponse\x12j\n" +
 	"\x15AppendEntriesPipeline\x12%.raft.v1.AppendEntriesPipelineRequest\x1a&.raft.v1.AppendEntriesPipelineResponse(\x010\x01\x12H\n" +
@@ -2053,7 +2205,8 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"FetchPages\x12\x1a.raft.v1.FetchPagesRequest\x1a\x1b.raft.v1.FetchPagesResponse0\x01\x12P\n" +
 	"\rFetchManifest\x12\x1d.raft.v1.FetchManifestRequest\x1a\x1e.raft.v1.FetchManifestResponse0\x01\x12M\n" +
 	"\fFetchJournal\x12\x1c.raft.v1.FetchJournalRequest\x1a\x1d.raft.v1.FetchJournalResponse0\x01\x12H\n" +
-	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
+	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponse\x12H\n" +
+	"\vCheckpoints\x12\x1b.raft.v1.CheckpointsRequest\x1a\x1c.raft.v1.CheckpointsResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
 
 var (
 	file_raft_v1_raft_proto_rawDescOnce sync.Once
@@ -2067,7 +2220,7 @@ func file_raft_v1_raft_proto_rawDescGZIP() []byte {
 	return file_raft_v1_raft_proto_rawDescData
 }
 
-var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_raft_v1_raft_proto_goTypes = []any{
 	(*Envelope)(nil),                      // 0: raft.v1.Envelope
 	(*Header)(nil),                        // 1: raft.v1.Header
@@ -2096,7 +2249,10 @@ var file_raft_v1_raft_proto_goTypes = []any{
 	(*FetchJournalResponse)(nil),          // 24: raft.v1.FetchJournalResponse
 	(*ConfirmTermRequest)(nil),            // 25: raft.v1.ConfirmTermRequest
 	(*ConfirmTermResponse)(nil),           // 26: raft.v1.ConfirmTermResponse
-	nil,                                   // 27: raft.v1.InstallSnapshotProgress.BytesByTableEntry
+	(*CheckpointsRequest)(nil),            // 27: raft.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),           // 28: raft.v1.CheckpointsResponse
+	(*Checkpoint)(nil),                    // 29: raft.v1.Checkpoint
+	nil,                                   // 30: raft.v1.InstallSnapshotProgress.BytesByTableEntry
 }
 var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 0: raft.v1.AppendEntriesRequest.envelope:type_name -> raft.v1.Envelope
@@ -2120,7 +2276,7 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	1,  // 18: raft.v1.InstallSnapshotHeader.header:type_name -> raft.v1.Header
 	17, // 19: raft.v1.InstallSnapshotResponse.progress:type_name -> raft.v1.InstallSnapshotProgress
 	18, // 20: raft.v1.InstallSnapshotResponse.answer:type_name -> raft.v1.InstallSnapshotAnswer
-	27, // 21: raft.v1.InstallSnapshotProgress.bytes_by_table:type_name -> raft.v1.InstallSnapshotProgress.BytesByTableEntry
+	30, // 21: raft.v1.InstallSnapshotProgress.bytes_by_table:type_name -> raft.v1.InstallSnapshotProgress.BytesByTableEntry
 	1,  // 22: raft.v1.InstallSnapshotAnswer.header:type_name -> raft.v1.Header
 	0,  // 23: raft.v1.FetchPagesRequest.envelope:type_name -> raft.v1.Envelope
 	1,  // 24: raft.v1.FetchPagesRequest.header:type_name -> raft.v1.Header
@@ -2129,31 +2285,35 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 27: raft.v1.FetchJournalRequest.envelope:type_name -> raft.v1.Envelope
 	1,  // 28: raft.v1.FetchJournalRequest.header:type_name -> raft.v1.Header
 	0,  // 29: raft.v1.ConfirmTermRequest.envelope:type_name -> raft.v1.Envelope
-	3,  // 30: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
-	5,  // 31: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
-	7,  // 32: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
-	9,  // 33: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
-	11, // 34: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
-	13, // 35: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
-	19, // 36: raft.v1.RaftService.FetchPages:input_type -> raft.v1.FetchPagesRequest
-	21, // 37: raft.v1.RaftService.FetchManifest:input_type -> raft.v1.FetchManifestRequest
-	23, // 38: raft.v1.RaftService.FetchJournal:input_type -> raft.v1.FetchJournalRequest
-	25, // 39: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
-	4,  // 40: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
-	6,  // 41: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
-	8,  // 42: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
-	10, // 43: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
-	12, // 44: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
-	16, // 45: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
-	20, // 46: raft.v1.RaftService.FetchPages:output_type -> raft.v1.FetchPagesResponse
-	22, // 47: raft.v1.RaftService.FetchManifest:output_type -> raft.v1.FetchManifestResponse
-	24, // 48: raft.v1.RaftService.FetchJournal:output_type -> raft.v1.FetchJournalResponse
-	26, // 49: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
-	40, // [40:50] is the sub-list for method output_type
-	30, // [30:40] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	0,  // 30: raft.v1.CheckpointsRequest.envelope:type_name -> raft.v1.Envelope
+	29, // 31: raft.v1.CheckpointsResponse.checkpoints:type_name -> raft.v1.Checkpoint
+	3,  // 32: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
+	5,  // 33: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
+	7,  // 34: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
+	9,  // 35: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
+	11, // 36: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
+	13, // 37: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
+	19, // 38: raft.v1.RaftService.FetchPages:input_type -> raft.v1.FetchPagesRequest
+	21, // 39: raft.v1.RaftService.FetchManifest:input_type -> raft.v1.FetchManifestRequest
+	23, // 40: raft.v1.RaftService.FetchJournal:input_type -> raft.v1.FetchJournalRequest
+	25, // 41: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
+	27, // 42: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
+	4,  // 43: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
+	6,  // 44: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
+	8,  // 45: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
+	10, // 46: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
+	12, // 47: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
+	16, // 48: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
+	20, // 49: raft.v1.RaftService.FetchPages:output_type -> raft.v1.FetchPagesResponse
+	22, // 50: raft.v1.RaftService.FetchManifest:output_type -> raft.v1.FetchManifestResponse
+	24, // 51: raft.v1.RaftService.FetchJournal:output_type -> raft.v1.FetchJournalResponse
+	26, // 52: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
+	28, // 53: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
+	43, // [43:54] is the sub-list for method output_type
+	32, // [32:43] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_raft_v1_raft_proto_init() }
@@ -2176,7 +2336,7 @@ func file_raft_v1_raft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raft_v1_raft_proto_rawDesc), len(file_raft_v1_raft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
