@@ -178,12 +178,15 @@ func (s *service) FetchManifest(r *raftv1.FetchManifestRequest, stream raftv1.Ra
 // FetchJournal implements raftv1.RaftServiceServer.
 func (s *service) FetchJournal(r *raftv1.FetchJournalRequest, stream raftv1.RaftService_FetchJournalServer) error {
 	t := s.transport
-	return serve(s, r, stream, func(_ context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
+	return serve(s, r, stream, func(ctx context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
 		if t.config.Journal == nil {
 			return servesNone("journal")
 		}
 		entries, err := t.config.Journal.ReadJournal(r.GetAfterSequence(), int(min(r.GetMaxBytes(), maxJournalBytes)))
 		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if err := t.journalPace.wait(ctx, len(entries)); err != nil {
 			return err
 		}
 		return send(&raftv1.FetchJournalResponse{Entries: entries}, len(entries))

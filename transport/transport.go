@@ -22,14 +22,15 @@ import (
 
 // Transport is a raft.Transport. Its life: New, Register, raft.NewRaft, ... StopCalls, Shutdown of raft (which calls Close).
 type Transport struct {
-	config    Config
-	consumer  chan raft.RPC
-	installs  installSlot  // incoming
-	turns     installTurns // outgoing
-	pins      pins         // of the log, for them
-	transfers transfers    // outgoing
-	serving   servingSlots // of pages and journal, for others
-	pace      pace         // of all bulk that goes out
+	config      Config
+	consumer    chan raft.RPC
+	installs    installSlot  // incoming
+	turns       installTurns // outgoing
+	pins        pins         // of the log, for them
+	transfers   transfers    // outgoing
+	serving     servingSlots // of pages and journal, for others
+	pace        pace         // of all bulk that goes out
+	journalPace pace         // of the journal in it
 
 	// calls ends with StopCalls: every call under way, and every handler that still waits for raft to take its message.
 	calls     context.Context
@@ -75,6 +76,7 @@ func New(config Config) (*Transport, error) {
 	}
 	t.turns.most = config.MaxTransfers
 	t.pace.now, t.pace.busy, t.pace.limit = time.Now, config.Busy, float64(config.TransferRate)
+	t.journalPace.now = time.Now
 	t.pace.slowest = float64(config.slowest(config.MaxTransfers))
 	t.calls, t.stopCalls = context.WithCancel(context.Background())
 	t.open, t.stopOpen = context.WithCancel(context.Background())
@@ -111,6 +113,16 @@ func (t *Transport) SetTransferRate(rate int) error {
 		return err
 	}
 	t.pace.set(float64(rate))
+	return nil
+}
+
+// SetJournalRate changes how many bytes a second of journal this member sends to others that lack some of it, within the transfer
+// rate; 0: no limit of its own.
+func (t *Transport) SetJournalRate(rate int) error {
+	if err := t.config.checkPace(1, rate); err != nil {
+		return err
+	}
+	t.journalPace.set(float64(rate))
 	return nil
 }
 
