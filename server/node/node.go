@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -76,14 +77,20 @@ type node struct {
 	money     *server.Money
 	operator  *server.Operator
 	health    *server.Health
-	// failed gets the error of a gRPC server that ended by itself; there is room for all of them.
+	comparer  *server.Comparer
+	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
+	// touches it once that runs.
+	condemned sync.Once
+	note      *datadir.Condemned
+	// failed gets the error of a gRPC server that ended by itself, and why the member is condemned; there is room for all
+	// of them.
 	failed chan error
 }
 
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 3)}
+	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 4)}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
 	err := n.build()
 	_ = building() // it has no error
@@ -116,11 +123,13 @@ func (n *node) build() error {
 		n.openLog,
 		n.openStateMachine,
 		n.openSnapshots,
+		n.heedNote,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,
 		n.startReading,
 		n.makeServices,
+		n.startComparing,
 		n.serveMembers,
 		n.serveCallers,
 		n.watchPulse,
@@ -177,8 +186,9 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
+		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		// A snapshot of this member's own ends before another's is installed.
