@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // hooks are the places where a build with the tag "faults" makes a member's clock, disk and network misbehave. In every
@@ -15,4 +17,6 @@ type hooks struct {
 	beforeLogWrite func()
 	// dial opens connections to other members; nil: the transport's own way.
 	dial func(ctx context.Context, address string) (net.Conn, error)
+	// dialOptions are added to those of the connections to other members.
+	dialOptions []grpc.DialOption
 }

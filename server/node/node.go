@@ -166,6 +166,7 @@ func (n *node) openTransport() (err error) {
 		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
+		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		// A snapshot of this member's own ends before another's is installed.
 		BeforeInstall: n.machine.HoldSnapshots,
