@@ -19,6 +19,9 @@ import (
 // callTimeout bounds each call of the load: the client's default, as callers have it.
 const callTimeout = client.DefaultTimeout
 
+// logLines of each member are told where a case fails, so much of each.
+const logLines, logColumns = 8, 240
+
 // rig is a case under way: its clusters, one at a time, and its report.
 type rig struct {
 	Options
@@ -52,7 +55,11 @@ func (r *rig) scaled(d time.Duration) time.Duration {
 	return d
 }
 
-// form makes and forms a new cluster in place of the one before, with a client, and with accounts in it.
+// idBudget of all cases but those that count bytes: as many ids as callers that retry for seconds need.
+const idBudget = 64 << 20
+
+// form makes and forms a new cluster in place of the one before, with a client, and with accounts in it. Operation ids are
+// kept within idBudget, so that the state is accounts for the most part.
 func (r *rig) form(ctx context.Context, s shape) error {
 	if err := r.close(); err != nil {
 		return err
@@ -79,6 +86,9 @@ func (r *rig) form(ctx context.Context, s shape) error {
 	// A client's own address list must not lead it to members that are not there to stay.
 	r.client, err = client.New(r.cluster.Endpoints()[:s.voters], client.WithTimeout(callTimeout))
 	if err != nil {
+		return err
+	}
+	if err := r.set(ctx, smallIDs(idBudget)); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -109,8 +119,9 @@ func (r *rig) tellLogs() {
 	if r.cluster == nil || r.Tell == nil {
 		return
 	}
-	for line := range strings.Lines(r.cluster.Logs(25)) {
-		r.Tell(strings.TrimRight(line, "\n"))
+	for line := range strings.Lines(r.cluster.Logs(logLines)) {
+		line = strings.TrimRight(line, "\n")
+		r.Tell(line[:min(len(line), logColumns)])
 	}
 }
 
@@ -120,10 +131,9 @@ func (r *rig) set(ctx context.Context, s *ballastv1.Settings) error {
 	return err
 }
 
-// forgetIDs has operation ids of the past forgotten as soon as may be, so that the state is accounts.
-func (r *rig) forgetIDs(ctx context.Context) error {
-	budget := uint64(1 << 20)
-	return r.set(ctx, &ballastv1.Settings{IdWindow: durationpb.New(time.Minute), IdBudgetBytes: &budget})
+// smallIDs has operation ids take at most so many bytes: the oldest are forgotten, and what was issued before them is refused.
+func smallIDs(bytes uint64) *ballastv1.Settings {
+	return &ballastv1.Settings{IdWindow: durationpb.New(time.Minute), IdBudgetBytes: &bytes}
 }
 
 // leader answers who leads, and the member's process id.
