@@ -3,11 +3,13 @@
 package node
 
 import (
+	"context"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/internal/faults"
 )
 
@@ -16,7 +18,10 @@ import (
 func newHooks(logger hclog.Logger) hooks {
 	injector := faults.NewInjector(os.Getenv(faults.EnvFile))
 	logger.Warn("this build can inject faults and is for tests only", "file", os.Getenv(faults.EnvFile))
-	h := hooks{clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial}
+	h := hooks{
+		clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial,
+		damage: func(ctx context.Context, machine *fsm.FSM) { injector.Damage(ctx, machine.Damage) },
+	}
 	if file := os.Getenv(faults.EnvTraffic); file != "" {
 		h.dialOptions = append(h.dialOptions, grpc.WithStatsHandler(faults.NewMeter(file)))
 	}
