@@ -76,20 +76,26 @@ func (n *node) beforeInstall(ctx context.Context) (after func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := quiet(ctx, func() string { return n.raft.Stats()["fsm_pending"] }); err != nil {
+	if err := quiet(ctx, n.queueEmpty); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-// quiet waits until nothing is pending.
-func quiet(ctx context.Context, pending func() string) error {
+// queueEmpty reports whether the state machine has nothing to do.
+func (n *node) queueEmpty() bool {
+	// One batch may have left the queue without having begun; more cannot.
+	return n.raft.Stats()["fsm_pending"] == "0" && n.fed.done.Load() == n.fed.begun.Load()
+}
+
+// quiet waits until the queue is empty.
+func quiet(ctx context.Context, empty func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, quietWithin, fmt.Errorf("the state machine is still busy with its queue after %v; the snapshot stays staged", quietWithin))
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for pending() != "0" {
+	for !empty() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

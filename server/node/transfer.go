@@ -19,7 +19,9 @@ func (n *node) openTransport() (err error) {
 		Logger: n.Logger.Named("transport"),
 		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
+		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
+		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		Judge: n.judgeOffer, BeforeInstall: n.beforeInstall, Busy: busy.busy,
 		// Asked only once members are served, which is after raft was started.
