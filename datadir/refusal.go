@@ -31,6 +31,8 @@ const (
 	Incomplete Problem = "incomplete"
 	// OtherLog: its raft log is of another kind than is configured.
 	OtherLog Problem = "other kind of raft log"
+	// Wrong: the state in it is known to be wrong, and nothing right is at hand.
+	Wrong Problem = "wrong state"
 	// Initialised: Init found a data directory that is complete.
 	Initialised Problem = "already initialised"
 )

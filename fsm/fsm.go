@@ -55,6 +55,7 @@ type FSM struct {
 	journal  *journal.Journal
 	applied  applied
 	received received
+	upkeep   upkeepWatch
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder
@@ -95,6 +96,9 @@ func Open(c Config) (*FSM, error) {
 // nobody waits for an index. Call it before raft.Shutdown, during which raft may drop a batch and still deliver the
 // next: a state with a gap must not be seen or kept.
 func (f *FSM) BeginShutdown() { f.stop(ErrShuttingDown) }
+
+// Halt is BeginShutdown for another reason, which is what whoever waits is told: the state is not to be trusted.
+func (f *FSM) Halt(reason error) { f.stop(reason) }
 
 func (f *FSM) stop(err error) {
 	f.mu.Lock()
