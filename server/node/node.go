@@ -162,18 +162,6 @@ func (n *node) bindAddresses() (err error) {
 	return nil
 }
 
-func (n *node) openLog() (err error) {
-	n.log, err = logstore.Open(logstore.Options{
-		Path: n.dir.Log(), Logger: n.Logger.Named("log"), Fatal: n.Fatal, BeforeWrite: n.hooks.beforeLogWrite,
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the raft log", n.log.Close)
-	n.cache = newLogCache(n.log, logCacheBytes)
-	return nil
-}
-
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
 	if err != nil {
