@@ -55,6 +55,7 @@ type FSM struct {
 	journal  *journal.Journal
 	applied  applied
 	received received
+	upkeep   upkeepWatch
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder

@@ -40,7 +40,14 @@ func (s *Space) Loaded() error {
 			return err
 		}
 	}
-	s.digest = s.RecomputeDigest()
+	s.digest = Digest{}
+	for _, st := range s.stores {
+		for i := range st.pages {
+			sum := st.recompute(st.base + uint64(i))
+			st.pages[i].sum = sum
+			s.digest.add(sum[0], sum[1])
+		}
+	}
 	return nil
 }
 

@@ -63,8 +63,9 @@ func (s *Space) RecomputeDigest() Digest {
 	s.mustBeWhole("RecomputeDigest")
 	var d Digest
 	for _, st := range s.stores {
-		for pos := st.head; pos < st.tail; pos++ {
-			d.add(Hash(recordSeed(st.id, pos), st.at(pos)))
+		for i := range st.pages {
+			sum := st.recompute(st.base + uint64(i))
+			d.add(sum[0], sum[1])
 		}
 	}
 	return d
