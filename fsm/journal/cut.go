@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sort"
 )
@@ -51,6 +52,9 @@ func (j *Journal) Truncate(sequence, bytes uint64) error {
 // before it, or is another there, a hole lies before it: nothing is read, written or synced for that but one header.
 // What a crash undoes is done again by the same restore.
 func (j *Journal) Place(at Position) error {
+	if at.Sequence == math.MaxUint64 {
+		return errors.New("place the journal: no entry can follow the last sequence number")
+	}
 	held, err := j.Holds(at)
 	damaged := errors.Is(err, ErrCorrupt)
 	if err != nil && !damaged {
