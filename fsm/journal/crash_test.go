@@ -34,14 +34,14 @@ func TestCrashLosesNothingThatWasSynced(t *testing.T) {
 				}
 				return vfs.None
 			})
-			s := &story{h: new(history).grow(300)}
+			s := &story{h: new(history).grow(120)}
 			s.live(fsys)
 			fsys.Inject(nil)
 			if hit.Kind == "" {
 				break
 			}
 			what := fmt.Sprintf("fault %d at call %d, %s of %s", fault, calls, hit.Kind, hit.Path)
-			for seed := range uint64(4) {
+			for seed := range uint64(3) {
 				s.restart(t, fmt.Sprintf("%s, seed %d", what, seed), fsys.Crash(seed))
 			}
 			if fault != vfs.PowerCut {
@@ -54,7 +54,7 @@ func TestCrashLosesNothingThatWasSynced(t *testing.T) {
 	}
 }
 
-// live appends 70 entries, takes a snapshot, appends 40, is given a snapshot of entry 220, appends 30, takes a snapshot,
+// live appends 30 entries, takes a snapshot, appends 40, is given a snapshot of entry 90, appends 30, takes a snapshot,
 // and fills the hole, as long as nothing fails.
 func (s *story) live(fsys *vfs.Mem) {
 	h := s.h
@@ -67,18 +67,18 @@ func (s *story) live(fsys *vfs.Mem) {
 		at := j.End()
 		return j.Append(h.bytes[at.Bytes:h.at(n).Bytes], int(n-at.Sequence), h.at(n).Hash)
 	}
-	if appendTo(70) != nil || j.Sync() != nil {
+	if appendTo(30) != nil || j.Sync() != nil {
 		return
 	}
-	s.at, s.synced = h.at(70), 70
-	if appendTo(110) != nil {
+	s.at, s.synced = h.at(30), 30
+	if appendTo(45) != nil {
 		return
 	}
-	s.at = h.at(220) // durable elsewhere before the journal is told
-	if j.Place(h.at(220)) != nil || appendTo(250) != nil || j.Sync() != nil {
+	s.at = h.at(90) // durable elsewhere before the journal is told
+	if j.Place(h.at(90)) != nil || appendTo(105) != nil || j.Sync() != nil {
 		return
 	}
-	s.at = h.at(250)
+	s.at = h.at(105)
 	for range 2 { // a failed attempt is repeated
 		holes := j.Holes()
 		if len(holes) == 0 {
