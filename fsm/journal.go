@@ -43,12 +43,17 @@ func (f *FSM) FillJournal(h journal.Hole) (*journal.Filler, error) {
 func (f *FSM) DistrustJournal(h journal.Hole) error { return f.journal.Distrust(h) }
 
 // ReadJournal reads whole entries that follow entry after, checked, for another member: at most maxBytes and journal.MaxRead,
-// but at least one; none where the journal ends. ErrMissing: the next one is not here either.
+// but at least one; none where the journal ends. ErrMissing: the next one is not here either. ErrUnknownEntry: the journal
+// ends before entry after.
 func (f *FSM) ReadJournal(after uint64, maxBytes int) ([]byte, error) {
 	if err := f.hasStarted(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	return f.journal.ReadEntries(after, maxBytes)
+	entries, err := f.journal.ReadEntries(after, maxBytes)
+	if errors.Is(err, journal.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", ErrUnknownEntry, err)
+	}
+	return entries, err
 }
 
 // VerifyJournal reads the journal again behind entry from and checks it. What is damaged becomes a hole: see

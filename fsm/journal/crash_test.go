@@ -48,7 +48,7 @@ func TestCrashLosesNothingThatWasSynced(t *testing.T) {
 				s.restart(t, what+", only the process ended", fsys.Clone())
 			}
 		}
-		if calls < 50 {
+		if calls < 30 {
 			t.Errorf("only %d faults were tried", calls)
 		}
 	}

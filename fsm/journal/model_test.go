@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -91,7 +92,7 @@ func (m *model) place(t *rapid.T) {
 	default:
 		was := m.h.end().Sequence
 		m.h = &history{}
-		m.h.add([]byte{byte(rapid.IntRange(0, 255).Draw(t, "other"))})
+		m.h.add(fmt.Appendf(nil, "another history %d", rapid.IntRange(0, 255).Draw(t, "other")))
 		m.h.grow(rapid.IntRange(0, int(was)).Draw(t, "entries"))
 		if m.h.end().Sequence > was || !m.heldAt(m.h.end().Sequence) {
 			m.h = &history{} // nothing here tells that it is another one: see Distrust

@@ -170,4 +170,3 @@ func (j *Journal) walk(b block, yield func(Position, []byte)) error {
 	}
 	return nil
 }
-

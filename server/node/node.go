@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -66,6 +67,7 @@ type node struct {
 	transport *transport.Transport
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	backfill  *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
@@ -131,6 +133,7 @@ func (n *node) build() error {
 		n.makeServices,
 		n.startComparing,
 		n.serveMembers,
+		n.startBackfill,
 		n.serveCallers,
 		n.watchPulse,
 	} {
@@ -187,6 +190,7 @@ func (n *node) openTransport() (err error) {
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
 		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
+		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
