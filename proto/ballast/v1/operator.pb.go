@@ -1084,7 +1084,7 @@ type Settings struct {
 	MaxTransfers *uint32 `protobuf:"varint,10,opt,name=max_transfers,json=maxTransfers,proto3,oneof" json:"max_transfers,omitempty"`
 	// Bytes a second of snapshots that each member sends at most, 64 KiB to 100 GiB; default 64 MiB.
 	TransferRate *uint64 `protobuf:"varint,11,opt,name=transfer_rate,json=transferRate,proto3,oneof" json:"transfer_rate,omitempty"`
-	// Bytes a second of the journal that a member that lacks some fetches at most, 64 KiB to 100 GiB; default 8 MiB.
+	// Bytes a second of the journal that each member sends at most to one that lacks some, 64 KiB to 100 GiB; default 8 MiB.
 	BackfillRate  *uint64 `protobuf:"varint,12,opt,name=backfill_rate,json=backfillRate,proto3,oneof" json:"backfill_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
