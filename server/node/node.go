@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -78,6 +79,8 @@ type node struct {
 	operator  *server.Operator
 	health    *server.Health
 	comparer  *server.Comparer
+	custodian *server.Custodian
+	scrub     *repair.Scrub
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
