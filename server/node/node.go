@@ -193,6 +193,7 @@ func (n *node) openTransport() (err error) {
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
+		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		// A snapshot of this member's own ends before another's is installed.
 		BeforeInstall: n.machine.HoldSnapshots,
