@@ -62,7 +62,7 @@ func (c *Custodian) Run(ctx context.Context) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			c.await(context.WithoutCancel(ctx))
+			_ = c.await(context.WithoutCancel(ctx)) // what it finds is of no use any more
 			return
 		}
 	}

@@ -78,7 +78,19 @@ func (b *bank) stopsItself(m *testcluster.Member) {
 		}
 		return nil
 	}))
-	b.says(m, "the state is that of the majority again")
+	b.saysSoon(m, "the state is that of the majority again")
+}
+
+// saysSoon waits for a text in a member's log.
+func (b *bank) saysSoon(m *testcluster.Member, text string) {
+	b.t.Helper()
+	must(b.t, testcluster.Until(b.ctx(), "a line in the log of "+m.Name, func(context.Context) error {
+		log, err := os.ReadFile(m.LogPath())
+		if err == nil && !strings.Contains(string(log), text) {
+			err = fmt.Errorf("%q is not in it", text)
+		}
+		return err
+	}))
 }
 
 // says looks for each text in a member's log.
