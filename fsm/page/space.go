@@ -23,6 +23,7 @@ type Space struct {
 	newest uint64 // newest index of any change
 	begun  int    // records between Begin and End
 	views  []*View
+	shared []ID // pages that are another space's too: see Share
 }
 
 // NewSpace makes an empty space.
@@ -61,13 +62,25 @@ func (s *Space) Digest() Digest {
 // changed behind the tables' backs. It reads everything: about 8 ns a record and more where memory is cold.
 func (s *Space) RecomputeDigest() Digest {
 	s.mustBeWhole("RecomputeDigest")
-	var d Digest
+	d, _ := s.recompute(nil)
+	return d
+}
+
+func (s *Space) recompute(breathe Breathe) (d Digest, err error) {
 	for _, st := range s.stores {
 		for pos := st.head; pos < st.tail; pos++ {
 			d.add(Hash(recordSeed(st.id, pos), st.at(pos)))
+			if (pos+1)%(breathePages*st.perPage) == 0 {
+				if err := breathe.now(); err != nil {
+					return d, err
+				}
+			}
+		}
+		if err := breathe.now(); err != nil {
+			return d, err
 		}
 	}
-	return d
+	return d, nil
 }
 
 // NewestIndex is the newest index of any change.
