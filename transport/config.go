@@ -48,6 +48,8 @@ type Config struct {
 	CurrentTerm func() uint64
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
+	// Checkpoints answers another member that compares its state with this one's, newest first. Default: none.
+	Checkpoints func() []Checkpoint
 	// Stager takes in snapshots as they arrive. Required.
 	Stager Stager
 	// BeforeInstall is called before a staged snapshot's token is handed to raft, outside raft's main loop; what it returns,
@@ -187,6 +189,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Checkpoints == nil {
+		c.Checkpoints = func() []Checkpoint { return nil }
 	}
 	_, incarnation, err := ParseServerID(c.LocalID)
 	if err != nil {

@@ -41,9 +41,18 @@ func (s *Space) Loaded(breathe Breathe) error {
 		}
 	}
 	s.mustBeWhole("Loaded")
-	var err error
-	s.digest, err = s.recompute(breathe)
-	return err
+	s.digest = Digest{}
+	for _, st := range s.stores {
+		for i := range st.pages {
+			if err := breathe.every(i); err != nil {
+				return err
+			}
+			sum := st.recompute(st.base + uint64(i))
+			st.pages[i].sum = sum
+			s.digest.add(sum[0], sum[1])
+		}
+	}
+	return nil
 }
 
 // bound derives head and tail: live records have an index, what is before and behind them is zero.
@@ -69,10 +78,8 @@ func (st *store) bound(breathe Breathe) error {
 		return fmt.Errorf("%w: the first or last page of table %d holds no record", ErrLoad, st.id)
 	}
 	for i, p := range st.pages {
-		if i%breathePages == 0 {
-			if err := breathe.now(); err != nil {
-				return err
-			}
+		if err := breathe.every(i); err != nil {
+			return err
 		}
 		number := st.base + uint64(i)
 		for pos := number * st.perPage; pos < (number+1)*st.perPage; pos++ {

@@ -11,8 +11,9 @@ const breathePages = 32
 // wait for all of it: it may give a lock back and take it again. Its error ends the work. nil: no pause.
 type Breathe func() error
 
-func (b Breathe) now() error {
-	if b == nil {
+// every calls it for one page in breathePages.
+func (b Breathe) every(page int) error {
+	if b == nil || page%breathePages != 0 {
 		return nil
 	}
 	return b()

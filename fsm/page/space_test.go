@@ -108,6 +108,9 @@ func same(t *rapid.T, what string, r *rig, m *model) {
 	if d, full := r.space.Digest(), r.space.RecomputeDigest(); d != full {
 		t.Fatalf("%s: digest %v, recomputed %v", what, d, full)
 	}
+	if damaged := scrub(r.space); len(damaged) > 0 {
+		t.Fatalf("%s: the scrub finds %v", what, damaged)
+	}
 }
 
 // TestSpaceAgainstModel changes a space at random, pins views in between, and loads every view's pages into a new

@@ -19,10 +19,12 @@ type store struct {
 	pages   []slab
 }
 
-// slab is a page and the newest index of a change to it.
+// slab is a page, the newest index of a change to it, and the part of the digest that its live records are: kept
+// incrementally, so that CheckNext can tell for one page whether memory still holds what was written.
 type slab struct {
 	data  *[Size]byte
 	index uint64
+	sum   Digest
 }
 
 func (st *store) slab(pos uint64) *slab { return &st.pages[pos/st.perPage-st.base] }
@@ -62,7 +64,7 @@ func (st *store) begin(pos uint64) []byte {
 	st.mustHave(pos)
 	rec := st.at(pos)
 	st.preserve(pos, rec)
-	st.space.digest.sub(Hash(recordSeed(st.id, pos), rec))
+	st.exclude(pos, rec)
 	st.space.begun++
 	return rec
 }
@@ -70,9 +72,23 @@ func (st *store) begin(pos uint64) []byte {
 func (st *store) end(pos, index uint64) {
 	rec := st.at(pos)
 	binary.LittleEndian.PutUint64(rec, index)
-	st.space.digest.add(Hash(recordSeed(st.id, pos), rec))
+	st.include(pos, rec)
 	st.space.begun--
 	st.touch(pos, index)
+}
+
+// include adds a record's hash to the digest and to its page's part of it.
+func (st *store) include(pos uint64, rec []byte) {
+	lo, hi := Hash(recordSeed(st.id, pos), rec)
+	st.space.digest.add(lo, hi)
+	st.slab(pos).sum.add(lo, hi)
+}
+
+// exclude takes it out.
+func (st *store) exclude(pos uint64, rec []byte) {
+	lo, hi := Hash(recordSeed(st.id, pos), rec)
+	st.space.digest.sub(lo, hi)
+	st.slab(pos).sum.sub(lo, hi)
 }
 
 // touch moves the indexes of a page and of the space forward.
@@ -100,7 +116,7 @@ func (st *store) dropHead(index uint64) {
 	st.mustHave(st.head)
 	pos, rec := st.head, st.at(st.head)
 	st.preserve(pos, rec)
-	st.space.digest.sub(Hash(recordSeed(st.id, pos), rec))
+	st.exclude(pos, rec)
 	clear(rec)
 	st.touch(pos, index)
 	st.head++

@@ -1349,6 +1349,150 @@ func (x *ConfirmTermResponse) GetClock() int64 {
 	return 0
 }
 
+// CheckpointsRequest asks for the newest checkpoints.
+type CheckpointsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Envelope      *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsRequest) Reset() {
+	*x = CheckpointsRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsRequest) ProtoMessage() {}
+
+func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
+func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CheckpointsRequest) GetEnvelope() *Envelope {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+// CheckpointsResponse tells them as the receiver's own state has them, newest first.
+type CheckpointsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checkpoints   []*Checkpoint          `protobuf:"bytes,1,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckpointsResponse) Reset() {
+	*x = CheckpointsResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckpointsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckpointsResponse) ProtoMessage() {}
+
+func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
+func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+// Checkpoint is the digest of the whole state at a log index.
+type Checkpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// 16 bytes.
+	Digest        []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Checkpoint) Reset() {
+	*x = Checkpoint{}
+	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Checkpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Checkpoint) ProtoMessage() {}
+
+func (x *Checkpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
+func (*Checkpoint) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Checkpoint) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Checkpoint) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 var File_raft_v1_raft_proto protoreflect.FileDescriptor
 
 const file_raft_v1_raft_proto_rawDesc = "" +
@@ -1450,7 +1594,15 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"?\n" +
 	"\x13ConfirmTermResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05clock\x18\x02 \x01(\x03R\x05clock2\xcf\x04\n" +
+	"\x05clock\x18\x02 \x01(\x03R\x05clock\"C\n" +
+	"\x12CheckpointsRequest\x12-\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"L\n" +
+	"\x13CheckpointsResponse\x125\n" +
+	"\vcheckpoints\x18\x01 \x03(\v2\x13.raft.v1.CheckpointR\vcheckpoints\":\n" +
+	"\n" +
+	"Checkpoint\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest2\x99\x05\n" +
 	"\vRaftService\x12N\n" +
 	"\rAppendEntries\x12\x1d.raft.v1.AppendEntriesRequest\x1a\x1e.raft.v1.AppendEntriesResponse\x12j\n" +
 	"\x15AppendEntriesPipeline\x12%.raft.v1.AppendEntriesPipelineRequest\x1a&.raft.v1.AppendEntriesPipelineResponse(\x010\x01\x12H\n" +
@@ -1459,7 +1611,8 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\n" +
 	"TimeoutNow\x12\x1a.raft.v1.TimeoutNowRequest\x1a\x1b.raft.v1.TimeoutNowResponse\x12V\n" +
 	"\x0fInstallSnapshot\x12\x1f.raft.v1.InstallSnapshotRequest\x1a .raft.v1.InstallSnapshotResponse(\x01\x12H\n" +
-	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
+	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponse\x12H\n" +
+	"\vCheckpoints\x12\x1b.raft.v1.CheckpointsRequest\x1a\x1c.raft.v1.CheckpointsResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
 
 var (
 	file_raft_v1_raft_proto_rawDescOnce sync.Once
@@ -1473,7 +1626,7 @@ func file_raft_v1_raft_proto_rawDescGZIP() []byte {
 	return file_raft_v1_raft_proto_rawDescData
 }
 
-var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_raft_v1_raft_proto_goTypes = []any{
 	(*Envelope)(nil),                      // 0: raft.v1.Envelope
 	(*Header)(nil),                        // 1: raft.v1.Header
@@ -1494,6 +1647,9 @@ var file_raft_v1_raft_proto_goTypes = []any{
 	(*InstallSnapshotResponse)(nil),       // 16: raft.v1.InstallSnapshotResponse
 	(*ConfirmTermRequest)(nil),            // 17: raft.v1.ConfirmTermRequest
 	(*ConfirmTermResponse)(nil),           // 18: raft.v1.ConfirmTermResponse
+	(*CheckpointsRequest)(nil),            // 19: raft.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),           // 20: raft.v1.CheckpointsResponse
+	(*Checkpoint)(nil),                    // 21: raft.v1.Checkpoint
 }
 var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 0: raft.v1.AppendEntriesRequest.envelope:type_name -> raft.v1.Envelope
@@ -1517,25 +1673,29 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	1,  // 18: raft.v1.InstallSnapshotHeader.header:type_name -> raft.v1.Header
 	1,  // 19: raft.v1.InstallSnapshotResponse.header:type_name -> raft.v1.Header
 	0,  // 20: raft.v1.ConfirmTermRequest.envelope:type_name -> raft.v1.Envelope
-	3,  // 21: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
-	5,  // 22: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
-	7,  // 23: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
-	9,  // 24: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
-	11, // 25: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
-	13, // 26: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
-	17, // 27: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
-	4,  // 28: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
-	6,  // 29: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
-	8,  // 30: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
-	10, // 31: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
-	12, // 32: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
-	16, // 33: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
-	18, // 34: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	0,  // 21: raft.v1.CheckpointsRequest.envelope:type_name -> raft.v1.Envelope
+	21, // 22: raft.v1.CheckpointsResponse.checkpoints:type_name -> raft.v1.Checkpoint
+	3,  // 23: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
+	5,  // 24: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
+	7,  // 25: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
+	9,  // 26: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
+	11, // 27: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
+	13, // 28: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
+	17, // 29: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
+	19, // 30: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
+	4,  // 31: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
+	6,  // 32: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
+	8,  // 33: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
+	10, // 34: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
+	12, // 35: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
+	16, // 36: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
+	18, // 37: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
+	20, // 38: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
+	31, // [31:39] is the sub-list for method output_type
+	23, // [23:31] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_raft_v1_raft_proto_init() }
@@ -1554,7 +1714,7 @@ func file_raft_v1_raft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raft_v1_raft_proto_rawDesc), len(file_raft_v1_raft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	RaftService_TimeoutNow_FullMethodName            = "/raft.v1.RaftService/TimeoutNow"
 	RaftService_InstallSnapshot_FullMethodName       = "/raft.v1.RaftService/InstallSnapshot"
 	RaftService_ConfirmTerm_FullMethodName           = "/raft.v1.RaftService/ConfirmTerm"
+	RaftService_Checkpoints_FullMethodName           = "/raft.v1.RaftService/Checkpoints"
 )
 
 // RaftServiceClient is the client API for RaftService service.
@@ -54,6 +55,8 @@ type RaftServiceClient interface {
 	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
 	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(ctx context.Context, in *ConfirmTermRequest, opts ...grpc.CallOption) (*ConfirmTermResponse, error)
+	// Checkpoints tells the digests that the receiver's state had at its newest checkpoints, so that members can be compared.
+	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
 }
 
 type raftServiceClient struct {
@@ -140,6 +143,16 @@ func (c *raftServiceClient) ConfirmTerm(ctx context.Context, in *ConfirmTermRequ
 	return out, nil
 }
 
+func (c *raftServiceClient) Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckpointsResponse)
+	err := c.cc.Invoke(ctx, RaftService_Checkpoints_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RaftServiceServer is the server API for RaftService service.
 // All implementations must embed UnimplementedRaftServiceServer
 // for forward compatibility.
@@ -166,6 +179,8 @@ type RaftServiceServer interface {
 	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
 	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error)
+	// Checkpoints tells the digests that the receiver's state had at its newest checkpoints, so that members can be compared.
+	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
 	mustEmbedUnimplementedRaftServiceServer()
 }
 
@@ -196,6 +211,9 @@ func (UnimplementedRaftServiceServer) InstallSnapshot(grpc.ClientStreamingServer
 }
 func (UnimplementedRaftServiceServer) ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ConfirmTerm not implemented")
+}
+func (UnimplementedRaftServiceServer) Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Checkpoints not implemented")
 }
 func (UnimplementedRaftServiceServer) mustEmbedUnimplementedRaftServiceServer() {}
 func (UnimplementedRaftServiceServer) testEmbeddedByValue()                     {}
@@ -322,6 +340,24 @@ func _RaftService_ConfirmTerm_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RaftService_Checkpoints_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckpointsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RaftServiceServer).Checkpoints(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RaftService_Checkpoints_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RaftServiceServer).Checkpoints(ctx, req.(*CheckpointsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RaftService_ServiceDesc is the grpc.ServiceDesc for RaftService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -348,6 +384,10 @@ var RaftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ConfirmTerm",
 			Handler:    _RaftService_ConfirmTerm_Handler,
+		},
+		{
+			MethodName: "Checkpoints",
+			Handler:    _RaftService_Checkpoints_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
