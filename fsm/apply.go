@@ -57,6 +57,9 @@ func (f *FSM) apply(log *raft.Log) (*Response, error) {
 	if log.Type == raft.LogCommand {
 		p, undecodable = f.decoder.Decode(log.Data)
 	}
+	if p.Kind == proposal.KindSettings {
+		defer f.tellUpkeep() // when mu is released
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.halted(); err != nil {

@@ -54,6 +54,7 @@ type FSM struct {
 	fatal    func(error)
 	journal  *journal.Journal
 	applied  applied
+	upkeep   upkeepWatch
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder

@@ -133,6 +133,7 @@ func (f *FSM) swap(next *state, header *snapshotHeader) error {
 	f.state, f.index, f.term, f.started = next, header.index, header.term, true
 	f.mu.Unlock()
 	f.applied.publish(header.index, header.term)
+	f.tellUpkeep()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/fsm/roster"
+	"github.com/ballastdb/ballast/fsm/upkeep"
 )
 
 // Cluster versions. A store is founded at FirstVersion; this program applies everything up to SupportedVersion.
@@ -22,6 +23,7 @@ const (
 	tableCluster     = 192
 	tableCheckpoints = 193
 	tableMembers     = 194
+	tableUpkeep      = 195
 )
 
 // The record of tableCluster: index 8 | cluster version 4 | zero 4 | marker term 8 | zero 8.
@@ -41,6 +43,7 @@ type state struct {
 	members     *roster.Roster
 	cluster     *page.Table
 	checkpoints checkpoints
+	upkeep      *upkeep.Table
 }
 
 func newState() *state {
@@ -49,6 +52,7 @@ func newState() *state {
 	s.cluster = space.Table(tableCluster, clusterBytes)
 	s.checkpoints.table = space.Table(tableCheckpoints, checkpointBytes)
 	s.members = roster.New(space, tableMembers)
+	s.upkeep = upkeep.New(space, tableUpkeep)
 	return s
 }
 
@@ -66,6 +70,9 @@ func (s *state) rebuild(breathe page.Breathe) error {
 		return fmt.Errorf("%w: the state has cluster version %d, this program knows %d to %d", proposal.ErrNewerVersion, v, FirstVersion, SupportedVersion)
 	}
 	if err := s.members.Check(); err != nil {
+		return err
+	}
+	if err := s.upkeep.Check(); err != nil {
 		return err
 	}
 	return s.books.Rebuild(breathe)
@@ -126,7 +133,7 @@ func (s *state) command(index, term uint64, p *proposal.Proposal, out *ledger.Ou
 		s.books.Apply(index, p.Time, p.Operations, out)
 		return nil
 	case proposal.KindSettings:
-		return s.books.SetSettings(index, p.Time, withSettings(s.books.Settings(), p.Settings))
+		return s.changeSettings(index, p)
 	}
 	s.books.Advance(index, p.Time)
 	switch p.Kind {
@@ -143,23 +150,4 @@ func (s *state) command(index, term uint64, p *proposal.Proposal, out *ledger.Ou
 		s.setCluster(index, p.Version, s.markerTerm())
 	}
 	return nil
-}
-
-// withSettings changes the settings that are given. Numbers that do not fit their field become ones that Validate
-// refuses, not others that it takes.
-func withSettings(v ledger.Settings, changes []proposal.Setting) ledger.Settings {
-	const tooMany = 1<<32 - 1
-	for _, c := range changes {
-		switch c.Number {
-		case proposal.SettingIDWindow:
-			v.IDWindow = c.Duration()
-		case proposal.SettingIDBudgetBytes:
-			v.IDBudgetBytes = c.Value
-		case proposal.SettingRefusedSharePercent:
-			v.RefusedSharePercent = uint32(min(c.Value, tooMany))
-		case proposal.SettingCheckpointInterval:
-			v.CheckpointInterval = uint32(min(c.Value, tooMany))
-		}
-	}
-	return v
 }

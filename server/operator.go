@@ -11,6 +11,7 @@ import (
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/fsm/roster"
+	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -19,6 +20,8 @@ type OperatorStore interface {
 	Store
 	Roster
 	ClusterVersion() uint32
+	// Upkeep are the settings of upkeep in force.
+	Upkeep() upkeep.Settings
 	// Checkpoints are the newest, newest first.
 	Checkpoints() []fsm.Checkpoint
 }

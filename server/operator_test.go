@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -330,9 +331,9 @@ func TestTransferWaitsForWhatIsInFlightAndHoldsTheRest(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	m := newMember(t, nil)
-	share := uint32(20)
+	share, rate := uint32(20), uint64(1<<20)
 	r, err := m.operator.SetSettings(testContext(t), &ballastv1.SetSettingsRequest{Settings: &ballastv1.Settings{
-		IdWindow: durationpb.New(time.Hour), RefusedSharePercent: &share,
+		IdWindow: durationpb.New(time.Hour), RefusedSharePercent: &share, LogRetentionTime: durationpb.New(time.Minute), TransferRate: &rate,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -343,17 +344,27 @@ func TestSettings(t *testing.T) {
 	}
 	for _, s := range []*ballastv1.Settings{r.GetSettings(), got.GetSettings()} {
 		if s.GetIdWindow().AsDuration() != time.Hour || s.GetRefusedSharePercent() != 20 ||
+			s.GetLogRetentionTime().AsDuration() != time.Minute || s.GetTransferRate() != rate ||
+			s.GetBackfillRate() != upkeep.Default().BackfillRate || s.GetMaxTransfers() != 1 ||
 			s.GetIdBudgetBytes() != ledger.DefaultSettings().IDBudgetBytes ||
 			s.GetCheckpointInterval() != ledger.DefaultSettings().CheckpointInterval {
 			t.Errorf("settings are %v", s)
 		}
 	}
-	zero, zero64 := uint32(0), uint64(0)
+	zero, zero64, huge := uint32(0), uint64(0), upkeep.Default().SnapshotMaxLogBytes+1
 	for field, s := range map[string]*ballastv1.Settings{
 		"id_window":             {IdWindow: durationpb.New(-time.Hour)},
 		"id_budget_bytes":       {IdBudgetBytes: &zero64},
 		"refused_share_percent": {RefusedSharePercent: &zero},
 		"checkpoint_interval":   {CheckpointInterval: &zero},
+		"log_retention_bytes":   {LogRetentionBytes: &zero64},
+		"log_retention_time":    {LogRetentionTime: durationpb.New(time.Millisecond)},
+		"log_pin_bytes":         {LogPinBytes: &zero64},
+		"snapshot_min":          {SnapshotMinLogBytes: &huge},
+		"snapshot_max":          {SnapshotMaxLogBytes: &zero64},
+		"max_transfers":         {MaxTransfers: &zero},
+		"transfer_rate":         {TransferRate: &zero64},
+		"backfill_rate":         {BackfillRate: &zero64},
 		"settings":              {},
 	} {
 		_, err := m.operator.SetSettings(testContext(t), &ballastv1.SetSettingsRequest{Settings: s})

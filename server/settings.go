@@ -3,11 +3,14 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/proposal"
+	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -22,7 +25,7 @@ func (o *Operator) GetSettings(
 			return nil, withLeader(err, o.leader)
 		}
 	}
-	return &ballastv1.GetSettingsResponse{Settings: settingsProto(o.settings())}, nil
+	return &ballastv1.GetSettingsResponse{Settings: o.settings().proto()}, nil
 }
 
 // SetSettings is ballastv1.OperatorServiceServer's.
@@ -34,12 +37,10 @@ func (o *Operator) SetSettings(
 		return nil, failure
 	}
 	defer c.end()
-	wanted, list, failure := changedSettings(o.settings(), r.GetSettings())
-	if failure != nil {
-		return nil, failure
-	}
-	if err := wanted.Validate(); err != nil {
-		return nil, invalidSetting(err)
+	wanted := o.settings()
+	list := wanted.change(r.GetSettings())
+	if err := wanted.validate(); err != nil {
+		return nil, err
 	}
 	if len(list) == 0 {
 		return nil, invalid("settings: want at least one, found none")
@@ -47,53 +48,98 @@ func (o *Operator) SetSettings(
 	if err := o.cfg.Commands.Settings(c.ctx, list); err != nil {
 		return nil, withLeader(err, o.leader)
 	}
-	return &ballastv1.SetSettingsResponse{Settings: settingsProto(o.settings())}, nil
+	return &ballastv1.SetSettingsResponse{Settings: o.settings().proto()}, nil
 }
 
-func (o *Operator) settings() (s ledger.Settings) {
-	o.cfg.Store.ReadIndexed(func(state *ledger.State, _ uint64) { s = state.Settings() })
+// settings are all that are replicated.
+type settings struct {
+	books  ledger.Settings
+	upkeep upkeep.Settings
+}
+
+func (o *Operator) settings() (s settings) {
+	o.cfg.Store.ReadIndexed(func(state *ledger.State, _ uint64) { s.books = state.Settings() })
+	s.upkeep = o.cfg.Store.Upkeep()
 	return s
 }
 
-// changedSettings applies the fields that are present to s, and lists them for a proposal by rising number.
-func changedSettings(s ledger.Settings, p *ballastv1.Settings) (ledger.Settings, []proposal.Setting, *Failure) {
-	var list []proposal.Setting
-	add := func(number proposal.SettingNumber, value uint64) {
-		list = append(list, proposal.Setting{Number: number, Value: value})
+// change applies the fields that are present to s, and lists them for a proposal by rising number.
+func (s *settings) change(p *ballastv1.Settings) []proposal.Setting {
+	if p == nil {
+		return nil
 	}
-	if window := p.GetIdWindow(); window != nil {
-		if err := window.CheckValid(); err != nil || window.AsDuration() <= 0 {
-			return s, nil, invalid("id_window: want %s to %s, found %v", ledger.MinIDWindow, ledger.MaxIDWindow, window)
-		}
-		s.IDWindow = window.AsDuration()
-		add(proposal.SettingIDWindow, uint64(s.IDWindow))
-	}
-	if p != nil && p.IdBudgetBytes != nil {
-		s.IDBudgetBytes = p.GetIdBudgetBytes()
-		add(proposal.SettingIDBudgetBytes, s.IDBudgetBytes)
-	}
-	if p != nil && p.RefusedSharePercent != nil {
-		s.RefusedSharePercent = p.GetRefusedSharePercent()
-		add(proposal.SettingRefusedSharePercent, uint64(s.RefusedSharePercent))
-	}
-	if p != nil && p.CheckpointInterval != nil {
-		s.CheckpointInterval = p.GetCheckpointInterval()
-		add(proposal.SettingCheckpointInterval, uint64(s.CheckpointInterval))
-	}
-	return s, list, nil
+	c := changes{}
+	c.duration(proposal.SettingIDWindow, p.GetIdWindow(), &s.books.IDWindow)
+	c.number(proposal.SettingIDBudgetBytes, p.IdBudgetBytes, &s.books.IDBudgetBytes)
+	c.number32(proposal.SettingRefusedSharePercent, p.RefusedSharePercent, &s.books.RefusedSharePercent)
+	c.number32(proposal.SettingCheckpointInterval, p.CheckpointInterval, &s.books.CheckpointInterval)
+	c.number(proposal.SettingLogRetentionBytes, p.LogRetentionBytes, &s.upkeep.LogRetentionBytes)
+	c.duration(proposal.SettingLogRetentionTime, p.GetLogRetentionTime(), &s.upkeep.LogRetentionTime)
+	c.number(proposal.SettingLogPinBytes, p.LogPinBytes, &s.upkeep.LogPinBytes)
+	c.number(proposal.SettingSnapshotMinLogBytes, p.SnapshotMinLogBytes, &s.upkeep.SnapshotMinLogBytes)
+	c.number(proposal.SettingSnapshotMaxLogBytes, p.SnapshotMaxLogBytes, &s.upkeep.SnapshotMaxLogBytes)
+	c.number32(proposal.SettingMaxTransfers, p.MaxTransfers, &s.upkeep.MaxTransfers)
+	c.number(proposal.SettingTransferRate, p.TransferRate, &s.upkeep.TransferRate)
+	c.number(proposal.SettingBackfillRate, p.BackfillRate, &s.upkeep.BackfillRate)
+	return c
 }
 
-func invalidSetting(err error) *Failure {
-	var field *ledger.FieldError
-	if errors.As(err, &field) {
-		return invalid("settings.%s: %s", field.Field, field.Problem)
+// changes are the settings of a proposal.
+type changes []proposal.Setting
+
+func (c *changes) add(number proposal.SettingNumber, value uint64) {
+	*c = append(*c, proposal.Setting{Number: number, Value: value})
+}
+
+func (c *changes) number(number proposal.SettingNumber, given *uint64, field *uint64) {
+	if given != nil {
+		*field = *given
+		c.add(number, *given)
+	}
+}
+
+func (c *changes) number32(number proposal.SettingNumber, given *uint32, field *uint32) {
+	if given != nil {
+		*field = *given
+		c.add(number, uint64(*given))
+	}
+}
+
+// duration takes one that is no duration as the least there is, which is out of all bounds.
+func (c *changes) duration(number proposal.SettingNumber, given *durationpb.Duration, field *time.Duration) {
+	if given == nil {
+		return
+	}
+	*field = given.AsDuration()
+	if given.CheckValid() != nil {
+		*field = math.MinInt64
+	}
+	c.add(number, uint64(*field))
+}
+
+// validate refuses what is out of its bounds.
+func (s *settings) validate() error {
+	var books *ledger.FieldError
+	var care *upkeep.FieldError
+	err := errors.Join(s.books.Validate(), s.upkeep.Validate())
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &books):
+		return invalid("settings.%s: %s", books.Field, books.Problem)
+	case errors.As(err, &care):
+		return invalid("settings.%s: %s", care.Field, care.Problem)
 	}
 	return invalid("settings: %v", err)
 }
 
-func settingsProto(s ledger.Settings) *ballastv1.Settings {
+func (s settings) proto() *ballastv1.Settings {
 	return &ballastv1.Settings{
-		IdWindow: durationpb.New(s.IDWindow), IdBudgetBytes: &s.IDBudgetBytes,
-		RefusedSharePercent: &s.RefusedSharePercent, CheckpointInterval: &s.CheckpointInterval,
+		IdWindow: durationpb.New(s.books.IDWindow), IdBudgetBytes: &s.books.IDBudgetBytes,
+		RefusedSharePercent: &s.books.RefusedSharePercent, CheckpointInterval: &s.books.CheckpointInterval,
+		LogRetentionBytes: &s.upkeep.LogRetentionBytes, LogRetentionTime: durationpb.New(s.upkeep.LogRetentionTime),
+		LogPinBytes: &s.upkeep.LogPinBytes, SnapshotMinLogBytes: &s.upkeep.SnapshotMinLogBytes,
+		SnapshotMaxLogBytes: &s.upkeep.SnapshotMaxLogBytes, MaxTransfers: &s.upkeep.MaxTransfers,
+		TransferRate: &s.upkeep.TransferRate, BackfillRate: &s.upkeep.BackfillRate,
 	}
 }

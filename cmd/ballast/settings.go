@@ -23,48 +23,78 @@ type setting struct {
 }
 
 func allSettings() []setting {
+	type all = ballastv1.Settings
 	return []setting{
-		{
-			"id_window", "duration, such as 168h",
-			func(s *ballastv1.Settings) string { return s.GetIdWindow().AsDuration().String() },
-			func(s *ballastv1.Settings, text string) error {
-				d, err := time.ParseDuration(text)
-				s.IdWindow = durationpb.New(d)
-				return err
-			},
-		},
-		{
-			"id_budget_bytes", "bytes",
-			func(s *ballastv1.Settings) string { return strconv.FormatUint(s.GetIdBudgetBytes(), 10) },
-			func(s *ballastv1.Settings, text string) error {
-				n, err := strconv.ParseUint(text, 10, 64)
-				s.IdBudgetBytes = &n
-				return err
-			},
-		},
-		{
-			"refused_share_percent", "percent",
-			func(s *ballastv1.Settings) string { return fmt.Sprint(s.GetRefusedSharePercent()) },
-			func(s *ballastv1.Settings, text string) (err error) {
-				s.RefusedSharePercent, err = parse32(text)
-				return err
-			},
-		},
-		{
-			"checkpoint_interval", "log entries",
-			func(s *ballastv1.Settings) string { return fmt.Sprint(s.GetCheckpointInterval()) },
-			func(s *ballastv1.Settings, text string) (err error) {
-				s.CheckpointInterval, err = parse32(text)
-				return err
-			},
+		durationSetting("id_window", "duration, such as 168h", func(s *all) **durationpb.Duration { return &s.IdWindow }),
+		numberSetting("id_budget_bytes", "bytes", func(s *all) **uint64 { return &s.IdBudgetBytes }),
+		number32Setting("refused_share_percent", "percent", func(s *all) **uint32 { return &s.RefusedSharePercent }),
+		number32Setting("checkpoint_interval", "log entries", func(s *all) **uint32 { return &s.CheckpointInterval }),
+		numberSetting("log_retention_bytes", "bytes", func(s *all) **uint64 { return &s.LogRetentionBytes }),
+		durationSetting("log_retention_time", "duration, such as 1h", func(s *all) **durationpb.Duration { return &s.LogRetentionTime }),
+		numberSetting("log_pin_bytes", "bytes", func(s *all) **uint64 { return &s.LogPinBytes }),
+		numberSetting("snapshot_min_log_bytes", "bytes", func(s *all) **uint64 { return &s.SnapshotMinLogBytes }),
+		numberSetting("snapshot_max_log_bytes", "bytes", func(s *all) **uint64 { return &s.SnapshotMaxLogBytes }),
+		number32Setting("max_transfers", "snapshots at once", func(s *all) **uint32 { return &s.MaxTransfers }),
+		numberSetting("transfer_rate", "bytes a second", func(s *all) **uint64 { return &s.TransferRate }),
+		numberSetting("backfill_rate", "bytes a second", func(s *all) **uint64 { return &s.BackfillRate }),
+	}
+}
+
+func durationSetting(name, unit string, field func(*ballastv1.Settings) **durationpb.Duration) setting {
+	return setting{
+		name, unit,
+		func(s *ballastv1.Settings) string { return (*field(s)).AsDuration().String() },
+		func(s *ballastv1.Settings, text string) error {
+			d, err := time.ParseDuration(text)
+			*field(s) = durationpb.New(d)
+			return err
 		},
 	}
 }
 
-func parse32(text string) (*uint32, error) {
-	n, err := strconv.ParseUint(text, 10, 32)
-	value := uint32(n)
+func numberSetting(name, unit string, field func(*ballastv1.Settings) **uint64) setting {
+	return setting{
+		name, unit,
+		func(s *ballastv1.Settings) string { return formatNumber(*field(s)) },
+		func(s *ballastv1.Settings, text string) (err error) {
+			*field(s), err = parseNumber[uint64](text, 64)
+			return err
+		},
+	}
+}
+
+func number32Setting(name, unit string, field func(*ballastv1.Settings) **uint32) setting {
+	return setting{
+		name, unit,
+		func(s *ballastv1.Settings) string { return formatNumber(*field(s)) },
+		func(s *ballastv1.Settings, text string) (err error) {
+			*field(s), err = parseNumber[uint32](text, 32)
+			return err
+		},
+	}
+}
+
+// formatNumber shows what a cluster of an older version does not tell as nothing.
+func formatNumber[N uint32 | uint64](n *N) string {
+	if n == nil {
+		return "-"
+	}
+	return strconv.FormatUint(uint64(*n), 10)
+}
+
+func parseNumber[N uint32 | uint64](text string, bits int) (*N, error) {
+	n, err := strconv.ParseUint(text, 10, bits)
+	value := N(n)
 	return &value, err
+}
+
+// settingLines are the settings with their units, a line each.
+func settingLines() string {
+	var lines []string
+	for _, s := range allSettings() {
+		lines = append(lines, fmt.Sprintf("  %-24s%s", s.name, s.unit))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func settingNames() string {
@@ -134,7 +164,7 @@ func newSettingsSetCommand(a *app) *cobra.Command {
 		Use:   "set NAME=VALUE...",
 		Short: "Change replicated settings, all of them or none",
 		Long: "Change replicated settings: on every member at the same log index, and kept over restarts. Several are\n" +
-			"changed together or not at all. Settings:\n" + settingNames() + ".",
+			"changed together or not at all. Settings:\n" + settingLines(),
 		Example: "  ballast settings set id_window=72h checkpoint_interval=5000",
 		Args:    args("NAME=VALUE..."),
 	}

@@ -35,17 +35,20 @@ func (f *fakeCluster) currentSettings() *ballastv1.Settings {
 	}
 	return &ballastv1.Settings{
 		IdWindow: durationpb.New(168 * time.Hour), IdBudgetBytes: proto.Uint64(1 << 30), RefusedSharePercent: proto.Uint32(10),
-		CheckpointInterval: proto.Uint32(1000),
+		CheckpointInterval: proto.Uint32(1000), LogRetentionBytes: proto.Uint64(1 << 30), LogRetentionTime: durationpb.New(time.Hour),
+		LogPinBytes: proto.Uint64(4 << 30), SnapshotMinLogBytes: proto.Uint64(16 << 20), SnapshotMaxLogBytes: proto.Uint64(1 << 30),
+		MaxTransfers: proto.Uint32(1), TransferRate: proto.Uint64(64 << 20), BackfillRate: proto.Uint64(8 << 20),
 	}
 }
 
 func TestSettings(t *testing.T) {
 	f, s := start(t)
-	if out := s.must("settings", "get", "-o", "csv"); !strings.Contains(out, "id_window,168h0m0s,") || strings.Count(out, "\n") != 5 {
+	if out := s.must("settings", "get", "-o", "csv"); !strings.Contains(out, "id_window,168h0m0s,") || strings.Count(out, "\n") != 13 {
 		t.Errorf("settings are\n%s", out)
 	}
-	s.must("settings", "set", "id_window=72h", "checkpoint_interval=5000")
-	if got := f.settings; got.GetIdWindow().AsDuration() != 72*time.Hour || got.GetCheckpointInterval() != 5000 || got.GetIdBudgetBytes() != 1<<30 {
+	s.must("settings", "set", "id_window=72h", "checkpoint_interval=5000", "log_retention_time=30m", "transfer_rate=1000000")
+	if got := f.settings; got.GetIdWindow().AsDuration() != 72*time.Hour || got.GetCheckpointInterval() != 5000 || got.GetIdBudgetBytes() != 1<<30 ||
+		got.GetLogRetentionTime().AsDuration() != 30*time.Minute || got.GetTransferRate() != 1_000_000 || got.GetBackfillRate() != 8<<20 {
 		t.Errorf("set to %v", got)
 	}
 	if out := s.must("settings", "get", "checkpoint_interval", "-o", "json"); strings.Join(strings.Fields(out), "") != `{"checkpoint_interval":"5000"}` {

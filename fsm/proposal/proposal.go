@@ -123,7 +123,19 @@ const (
 	SettingIDBudgetBytes       SettingNumber = 2 // number
 	SettingRefusedSharePercent SettingNumber = 3 // number
 	SettingCheckpointInterval  SettingNumber = 4 // number
+	// Of upkeep.
+	SettingLogRetentionBytes   SettingNumber = 5  // number
+	SettingLogRetentionTime    SettingNumber = 6  // duration
+	SettingLogPinBytes         SettingNumber = 7  // number
+	SettingSnapshotMinLogBytes SettingNumber = 8  // number
+	SettingSnapshotMaxLogBytes SettingNumber = 9  // number
+	SettingMaxTransfers        SettingNumber = 10 // number
+	SettingTransferRate        SettingNumber = 11 // number, bytes a second
+	SettingBackfillRate        SettingNumber = 12 // number, bytes a second
 )
+
+// lastSetting is the highest number that this version knows.
+const lastSetting = SettingBackfillRate
 
 // settingType is how a setting's value is written, so that a dump can be read without knowing the setting.
 type settingType uint8
@@ -135,13 +147,13 @@ const (
 
 // settingTypeOf is 0 for a number that this version does not know.
 func settingTypeOf(n SettingNumber) settingType {
-	switch n {
-	case SettingIDWindow:
+	switch {
+	case n == 0 || n > lastSetting:
+		return 0
+	case n == SettingIDWindow || n == SettingLogRetentionTime:
 		return typeDuration
-	case SettingIDBudgetBytes, SettingRefusedSharePercent, SettingCheckpointInterval:
-		return typeNumber
 	}
-	return 0
+	return typeNumber
 }
 
 // Duration is the value of a setting that is a duration.

@@ -35,6 +35,7 @@ var rules = []rule{
 		folder: "fsm/proposal", onlyStdlib: true, allow: []string{"fsm/ledger", "fsm/page", "internal/planted"},
 		why: "a codec: bytes to operations and back",
 	},
+	{folder: "fsm/upkeep", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{folder: "fsm/roster", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{
 		folder: "fsm", folders: []string{"transport", "server", "client", "logstore", "snapshots", "config", "datadir", "cmd"}, paths: []string{"google.golang.org/grpc"},

@@ -97,6 +97,7 @@ func Run(ctx context.Context, options Options) error {
 // build builds from the ground up. What it has built when it fails is in undo.
 func (n *node) build() error {
 	for _, floor := range []func() error{
+		n.startHeap,
 		n.openDataDir,
 		n.secure,
 		n.logDrift,
@@ -163,7 +164,7 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
 		Dial:        n.hooks.dial,
 		Credentials: n.security.peer, Caller: n.security.caller(),

@@ -1066,8 +1066,28 @@ type Settings struct {
 	RefusedSharePercent *uint32 `protobuf:"varint,3,opt,name=refused_share_percent,json=refusedSharePercent,proto3,oneof" json:"refused_share_percent,omitempty"`
 	// Log entries between two checkpoints of the digest, 1 to 1,000,000; default 1,000.
 	CheckpointInterval *uint32 `protobuf:"varint,4,opt,name=checkpoint_interval,json=checkpointInterval,proto3,oneof" json:"checkpoint_interval,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Bytes of log that each member keeps for others that were away, 1 MiB to 1 TiB; default 1 GiB. Entries go when this or
+	// log_retention_time is passed, but never one that the member's own newest snapshot does not cover.
+	LogRetentionBytes *uint64 `protobuf:"varint,5,opt,name=log_retention_bytes,json=logRetentionBytes,proto3,oneof" json:"log_retention_bytes,omitempty"`
+	// How long each member keeps log entries for others that were away, 1 second to 30 days; default 1 hour.
+	LogRetentionTime *durationpb.Duration `protobuf:"bytes,6,opt,name=log_retention_time,json=logRetentionTime,proto3" json:"log_retention_time,omitempty"`
+	// Bytes that the log may grow to while a member receives a snapshot, 1 MiB to 1 TiB; default 4 GiB. Past it the log goes,
+	// and that member may have to begin again.
+	LogPinBytes *uint64 `protobuf:"varint,7,opt,name=log_pin_bytes,json=logPinBytes,proto3,oneof" json:"log_pin_bytes,omitempty"`
+	// The least bytes of log between two snapshots, 16 KiB to 1 TiB; default 16 MiB. From there to snapshot_max_log_bytes a
+	// snapshot is due when the log since the last weighs what it would write.
+	SnapshotMinLogBytes *uint64 `protobuf:"varint,8,opt,name=snapshot_min_log_bytes,json=snapshotMinLogBytes,proto3,oneof" json:"snapshot_min_log_bytes,omitempty"`
+	// The most bytes of log between two snapshots, which a member reads again when it starts; at least
+	// snapshot_min_log_bytes, at most 1 TiB; default 1 GiB.
+	SnapshotMaxLogBytes *uint64 `protobuf:"varint,9,opt,name=snapshot_max_log_bytes,json=snapshotMaxLogBytes,proto3,oneof" json:"snapshot_max_log_bytes,omitempty"`
+	// Snapshots that a leader sends at once, 1 to 16; default 1.
+	MaxTransfers *uint32 `protobuf:"varint,10,opt,name=max_transfers,json=maxTransfers,proto3,oneof" json:"max_transfers,omitempty"`
+	// Bytes a second of snapshots that each member sends at most, 64 KiB to 100 GiB; default 64 MiB.
+	TransferRate *uint64 `protobuf:"varint,11,opt,name=transfer_rate,json=transferRate,proto3,oneof" json:"transfer_rate,omitempty"`
+	// Bytes a second of the journal that each member sends at most to one that lacks some, 64 KiB to 100 GiB; default 8 MiB.
+	BackfillRate  *uint64 `protobuf:"varint,12,opt,name=backfill_rate,json=backfillRate,proto3,oneof" json:"backfill_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -1124,6 +1144,62 @@ func (x *Settings) GetRefusedSharePercent() uint32 {
 func (x *Settings) GetCheckpointInterval() uint32 {
 	if x != nil && x.CheckpointInterval != nil {
 		return *x.CheckpointInterval
+	}
+	return 0
+}
+
+func (x *Settings) GetLogRetentionBytes() uint64 {
+	if x != nil && x.LogRetentionBytes != nil {
+		return *x.LogRetentionBytes
+	}
+	return 0
+}
+
+func (x *Settings) GetLogRetentionTime() *durationpb.Duration {
+	if x != nil {
+		return x.LogRetentionTime
+	}
+	return nil
+}
+
+func (x *Settings) GetLogPinBytes() uint64 {
+	if x != nil && x.LogPinBytes != nil {
+		return *x.LogPinBytes
+	}
+	return 0
+}
+
+func (x *Settings) GetSnapshotMinLogBytes() uint64 {
+	if x != nil && x.SnapshotMinLogBytes != nil {
+		return *x.SnapshotMinLogBytes
+	}
+	return 0
+}
+
+func (x *Settings) GetSnapshotMaxLogBytes() uint64 {
+	if x != nil && x.SnapshotMaxLogBytes != nil {
+		return *x.SnapshotMaxLogBytes
+	}
+	return 0
+}
+
+func (x *Settings) GetMaxTransfers() uint32 {
+	if x != nil && x.MaxTransfers != nil {
+		return *x.MaxTransfers
+	}
+	return 0
+}
+
+func (x *Settings) GetTransferRate() uint64 {
+	if x != nil && x.TransferRate != nil {
+		return *x.TransferRate
+	}
+	return 0
+}
+
+func (x *Settings) GetBackfillRate() uint64 {
+	if x != nil && x.BackfillRate != nil {
+		return *x.BackfillRate
 	}
 	return 0
 }
@@ -1372,15 +1448,31 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x19TransferLeadershipRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"0\n" +
 	"\x1aTransferLeadershipResponse\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xa4\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xd3\x06\n" +
 	"\bSettings\x126\n" +
 	"\tid_window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\bidWindow\x12+\n" +
 	"\x0fid_budget_bytes\x18\x02 \x01(\x04H\x00R\ridBudgetBytes\x88\x01\x01\x127\n" +
 	"\x15refused_share_percent\x18\x03 \x01(\rH\x01R\x13refusedSharePercent\x88\x01\x01\x124\n" +
-	"\x13checkpoint_interval\x18\x04 \x01(\rH\x02R\x12checkpointInterval\x88\x01\x01B\x12\n" +
+	"\x13checkpoint_interval\x18\x04 \x01(\rH\x02R\x12checkpointInterval\x88\x01\x01\x123\n" +
+	"\x13log_retention_bytes\x18\x05 \x01(\x04H\x03R\x11logRetentionBytes\x88\x01\x01\x12G\n" +
+	"\x12log_retention_time\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x10logRetentionTime\x12'\n" +
+	"\rlog_pin_bytes\x18\a \x01(\x04H\x04R\vlogPinBytes\x88\x01\x01\x128\n" +
+	"\x16snapshot_min_log_bytes\x18\b \x01(\x04H\x05R\x13snapshotMinLogBytes\x88\x01\x01\x128\n" +
+	"\x16snapshot_max_log_bytes\x18\t \x01(\x04H\x06R\x13snapshotMaxLogBytes\x88\x01\x01\x12(\n" +
+	"\rmax_transfers\x18\n" +
+	" \x01(\rH\aR\fmaxTransfers\x88\x01\x01\x12(\n" +
+	"\rtransfer_rate\x18\v \x01(\x04H\bR\ftransferRate\x88\x01\x01\x12(\n" +
+	"\rbackfill_rate\x18\f \x01(\x04H\tR\fbackfillRate\x88\x01\x01B\x12\n" +
 	"\x10_id_budget_bytesB\x18\n" +
 	"\x16_refused_share_percentB\x16\n" +
-	"\x14_checkpoint_interval\"\x14\n" +
+	"\x14_checkpoint_intervalB\x16\n" +
+	"\x14_log_retention_bytesB\x10\n" +
+	"\x0e_log_pin_bytesB\x19\n" +
+	"\x17_snapshot_min_log_bytesB\x19\n" +
+	"\x17_snapshot_max_log_bytesB\x10\n" +
+	"\x0e_max_transfersB\x10\n" +
+	"\x0e_transfer_rateB\x10\n" +
+	"\x0e_backfill_rate\"\x14\n" +
 	"\x12GetSettingsRequest\"G\n" +
 	"\x13GetSettingsResponse\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"F\n" +
@@ -1454,30 +1546,31 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	4,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
 	21, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	21, // 6: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	16, // 7: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	16, // 8: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	16, // 9: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	2,  // 10: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	6,  // 11: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	8,  // 12: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	10, // 13: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	12, // 14: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	14, // 15: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	17, // 16: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	19, // 17: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	5,  // 18: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	7,  // 19: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	9,  // 20: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	11, // 21: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	13, // 22: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	15, // 23: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	18, // 24: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	20, // 25: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	18, // [18:26] is the sub-list for method output_type
-	10, // [10:18] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	21, // 7: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	16, // 8: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	16, // 9: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	16, // 10: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	2,  // 11: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	6,  // 12: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	8,  // 13: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	10, // 14: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	12, // 15: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	14, // 16: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	17, // 17: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	19, // 18: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	5,  // 19: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	7,  // 20: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	9,  // 21: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	11, // 22: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	13, // 23: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	15, // 24: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	18, // 25: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	20, // 26: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
