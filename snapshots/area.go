@@ -51,6 +51,9 @@ func createArea(fsys vfs.FS, dir string, number uint64) (*area, error) {
 	if err == nil {
 		err = a.start(packHeader)
 	}
+	if err == nil {
+		err = fsys.SyncDir(dir) // or save would make nothing durable
+	}
 	if err != nil {
 		return nil, errors.Join(err, a.discard())
 	}

@@ -28,8 +28,8 @@ func encodeWants(wants []want) []byte {
 	b := append(make([]byte, 0, 1+8*len(wants)), wantsVersion)
 	for len(wants) > 0 {
 		table, n := wants[0].id.Table, 1
-		for n < len(wants) && wants[n].id.Table == table {
-			n++
+		for n < len(wants) && wants[n].id.Table == table && wants[n].id.Number > wants[n-1].id.Number {
+			n++ // a run rises; what comes out of order begins another one
 		}
 		b = binary.AppendUvarint(append(b, table), uint64(n))
 		next, index := uint64(0), uint64(0)
