@@ -28,7 +28,8 @@ type Settings struct {
 	// SnapshotMinLogBytes and SnapshotMaxLogBytes bound the log between two snapshot marks. Within them a mark is due when
 	// the log weighs as much as the snapshot would write.
 	SnapshotMinLogBytes, SnapshotMaxLogBytes uint64
-	// TransferRate bounds what a member sends of snapshots, BackfillRate what it sends of the journal, bytes a second.
+	// TransferRate bounds what a member sends of snapshots, BackfillRate what it sends of the journal, and what it
+	// fetches of it where it lacks some, bytes a second.
 	TransferRate, BackfillRate uint64
 	// MaxTransfers is how many snapshots a leader sends at once.
 	MaxTransfers uint32
@@ -46,8 +47,9 @@ const (
 	MaxRetentionTime = 30 * 24 * time.Hour
 	// MinSnapshotBytes is one page: no snapshot writes less.
 	MinSnapshotBytes = page.Size
-	// MinRate brings a member with a million accounts back within the hour; with less the log outgrows the transfer.
-	MinRate = 64 << 10
+	// MinRate brings a member with a million accounts back within minutes. With less, messages that take turns would come so
+	// seldom that a transfer looks as if it stood still.
+	MinRate = 512 << 10
 	// MaxRate is more than a network carries.
 	MaxRate = 100 << 30
 	// MaxMaxTransfers is more than members that a leader feeds without its callers noticing.

@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -64,8 +65,10 @@ type node struct {
 	listeners *listeners
 	machine   *fsm.FSM
 	transport *transport.Transport
+	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	backfill  *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
@@ -131,6 +134,7 @@ func (n *node) build() error {
 		n.makeServices,
 		n.startComparing,
 		n.serveMembers,
+		n.startBackfill,
 		n.serveCallers,
 		n.watchPulse,
 	} {
@@ -179,27 +183,6 @@ func (n *node) openStateMachine() (err error) {
 		return err
 	}
 	n.undo.pushClose("close the state machine", n.machine.Close)
-	return nil
-}
-
-func (n *node) openTransport() (err error) {
-	n.transport, err = transport.New(transport.Config{
-		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
-		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
-		Clock:       n.hooks.clock,
-		Checkpoints: n.checkpoints,
-		Dial:        n.hooks.dial,
-		Credentials: n.security.peer, Caller: n.security.caller(),
-		// A snapshot of this member's own ends before another's is installed.
-		BeforeInstall: n.machine.HoldSnapshots,
-		// Asked only once members are served, which is after raft was started.
-		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the transport", n.transport.Close)
 	return nil
 }
 
