@@ -11,13 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/internal/vfs"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lines is a journal.Format: length 1 | low byte of the chain behind the entry 1 | payload.
 type lines struct{}
