@@ -135,7 +135,8 @@ func TestConflictingLogCatchesUp(t *testing.T) {
 			Configuration: raft.EncodeConfiguration(members), ConfigurationIndex: 1, Size: int64(len(stream)),
 		}, &answer, bytes.NewReader(stream))
 		select {
-		case <-b.failed:
+		case why := <-b.failed:
+			t.Logf("stopped: %v", why)
 			if last, err := b.log.LastIndex(); err != nil || last != end {
 				t.Errorf("the log ends at %d before the member stops, %v", last, err)
 			}
