@@ -79,6 +79,11 @@ func (f *FSM) apply(log *raft.Log) (*Response, error) {
 		}
 	}
 	f.index, f.term = log.Index, log.Term
+	f.since.Entries++
+	f.since.LogBytes += uint64(len(log.Data)) + entryOverhead
+	if p.Kind == proposal.KindMark {
+		f.reachMark()
+	}
 	return r, nil
 }
 

@@ -87,21 +87,27 @@ func (m *member) create(index uint64) (raft.SnapshotSink, error) {
 	return m.Create(raft.SnapshotVersionMax, index, 1, members, min(index, 2), nil)
 }
 
-// pageSink is what the state machine needs of a sink.
-type pageSink interface {
-	raft.SnapshotSink
-	Changed(page.ID, uint64) bool
-	Page(page.Page) error
-	Finish(page.Digest, []byte) error
-}
-
-// persist does what the state machine does.
+// persist does what is done at a mark, when raft has applied one entry more.
 func (m *member) persist(st state) error {
-	s, err := m.create(st.index)
+	p, err := m.prepare(st)
 	if err != nil {
 		return err
 	}
-	sink := s.(pageSink)
+	sink, err := m.create(st.index + 1)
+	if err != nil {
+		return errors.Join(err, p.Drop())
+	}
+	if err := sink.(*Sink).Publish(st.index, 1); err != nil {
+		return errors.Join(err, p.Drop())
+	}
+	return errors.Join(sink.Close(), p.Drop())
+}
+
+func (m *member) prepare(st state) (*Prepared, error) {
+	sink, err := m.Prepare(st.index, 1, nil)
+	if err != nil {
+		return nil, err
+	}
 	for t, pages := range st.tables {
 		for n, index := range pages {
 			p := page.Page{ID: page.ID{Table: uint8(t + 1), Number: uint64(n)}, Index: index}
@@ -109,14 +115,18 @@ func (m *member) persist(st state) error {
 				p.Data = content(p.ID, index)
 			}
 			if err := sink.Page(p); err != nil {
-				return errors.Join(err, sink.Cancel())
+				return nil, errors.Join(err, sink.Drop())
 			}
 		}
 	}
-	if err := sink.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index)); err != nil {
-		return err
+	err = sink.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index))
+	if err == nil {
+		err = sink.Seal()
 	}
-	return sink.Close()
+	if err != nil {
+		return nil, errors.Join(err, sink.Drop())
+	}
+	return sink, nil
 }
 
 // stream is the newest snapshot as bytes.
@@ -479,7 +489,7 @@ func TestNothingOlderIsServed(t *testing.T) {
 	m.holds(t, newer)
 }
 
-func snapshotIDOf(st state) string { return snapshotID(&Manifest{Index: st.index, Term: 1}) }
+func snapshotIDOf(st state) string { return snapshotID(st.index, 1) }
 
 // TestUnknownCommitIsFatal: after a failed rename, or fsync of the directory, only a start can tell what is there. What
 // the owner made durable for it must still be there then.
