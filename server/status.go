@@ -60,7 +60,10 @@ func (o *Operator) sentence(s *ballastv1.StatusResponse) string {
 	if s.CommitIndex > s.AppliedIndex+maxLag {
 		behind = fmt.Sprintf(", catching up: applied %d of %d entries", s.AppliedIndex, s.CommitIndex)
 	}
+	condemned := o.cfg.Gate.Condemned()
 	switch {
+	case condemned != "":
+		return condemned
 	case o.cfg.Gate.Closed():
 		return "is shutting down: calls go to the other members"
 	case len(s.Members) == 0:

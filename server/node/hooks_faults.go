@@ -3,10 +3,12 @@
 package node
 
 import (
+	"context"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/internal/faults"
 )
 
@@ -14,5 +16,8 @@ import (
 func newHooks(logger hclog.Logger) hooks {
 	injector := faults.NewInjector(os.Getenv(faults.EnvFile))
 	logger.Warn("this build can inject faults and is for tests only", "file", os.Getenv(faults.EnvFile))
-	return hooks{clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial}
+	return hooks{
+		clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial,
+		damage: func(ctx context.Context, machine *fsm.FSM) { injector.Damage(ctx, machine.Damage) },
+	}
 }
