@@ -52,7 +52,7 @@ func (f *FSM) Marks() <-chan *Mark { return f.marks }
 // held back, this member goes without a snapshot of this mark: waiting would hold up all callers. The caller holds mu.
 func (f *FSM) reachMark() {
 	f.state.space().Rebase()
-	f.since = Weight{Mark: f.index}
+	f.since = Weight{Mark: f.index, Configuration: f.since.Configuration}
 	m, err := f.pin()
 	if err != nil {
 		f.skipped++

@@ -143,7 +143,7 @@ func TestWeight(t *testing.T) {
 	at := s.mark()
 	f.ApplyBatch(at)
 	(<-f.Marks()).Release()
-	if w := f.Weight(); w != (Weight{Mark: at[0].Index}) {
+	if w := f.Weight(); w != (Weight{Mark: at[0].Index, Configuration: 1}) {
 		t.Errorf("right after a mark: %+v", w)
 	}
 	kept := persist(t, f)

@@ -9,6 +9,9 @@ const entryOverhead = 64
 type Weight struct {
 	// Mark is the index of the newest mark that was applied, or of the snapshot that was restored.
 	Mark uint64
+	// Configuration is the index of the newest change of raft's configuration that was applied since the process started, 0:
+	// none. (Raft itself does not tell it: GetConfiguration's index is always 0.)
+	Configuration uint64
 	// LogBytes and Entries are the log entries applied since then.
 	LogBytes, Entries uint64
 	// SnapshotBytes is about what a snapshot would write now: the pages that changed since then.

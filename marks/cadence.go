@@ -30,12 +30,11 @@ const (
 	MaxLog        Reason = "the log reached its bound"
 )
 
-// Due tells whether a mark is due, from what the state machine shows and the index of the newest configuration. While one
-// is being written here it is not: this member would skip it.
-func Due(w fsm.Weight, s upkeep.Settings, configuration uint64) Reason {
+// Due tells whether a mark is due. While one is being written here it is not: this member would skip it.
+func Due(w fsm.Weight, s upkeep.Settings) Reason {
 	switch {
 	case w.Busy:
-	case configuration > w.Mark && guard.On(guardConfiguration):
+	case w.Configuration > w.Mark && guard.On(guardConfiguration):
 		return Configuration
 	case w.LogBytes >= s.SnapshotMaxLogBytes:
 		return MaxLog
@@ -49,8 +48,6 @@ func Due(w fsm.Weight, s upkeep.Settings, configuration uint64) Reason {
 type CadenceConfig struct {
 	// Leading tells whether this member leads, and has applied all that was committed before its term.
 	Leading func() bool
-	// Configuration is the index of the newest configuration.
-	Configuration func() (uint64, error)
 	// Weight and Settings are the state machine's.
 	Weight   func() fsm.Weight
 	Settings func() upkeep.Settings
@@ -98,12 +95,8 @@ func (c *Cadence) step(ctx context.Context) {
 	if !c.cfg.Leading() {
 		return
 	}
-	configuration, err := c.cfg.Configuration()
-	if err != nil {
-		return // raft is shutting down
-	}
 	w := c.cfg.Weight()
-	reason := Due(w, c.cfg.Settings(), configuration)
+	reason := Due(w, c.cfg.Settings())
 	if reason == NotDue {
 		return
 	}

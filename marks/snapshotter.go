@@ -78,7 +78,7 @@ func (s *Snapshotter) Status() Status {
 	s.mu.Lock()
 	status := s.status
 	s.mu.Unlock()
-	status.Index, status.Term = s.cfg.Store.At()
+	status.Index, status.Term = s.cfg.Store.NewestSnapshot()
 	status.Skipped = s.cfg.Machine.Weight().Skipped
 	return status
 }
@@ -90,7 +90,7 @@ func (s *Snapshotter) Taken(ctx context.Context, index uint64) (bool, error) {
 		s.mu.Lock()
 		changed, failed, why := s.changed, s.failed, s.status.Error
 		s.mu.Unlock()
-		at, _ := s.cfg.Store.At()
+		at, _ := s.cfg.Store.NewestSnapshot()
 		switch {
 		case index > 0 && at >= index:
 			return true, nil
@@ -114,8 +114,12 @@ func (s *Snapshotter) take(ctx context.Context, m *fsm.Mark) {
 	s.mu.Unlock()
 	began := s.cfg.Clock()
 	written, err := s.publish(ctx, m)
-	m.Release()
 	s.note(m, written, s.cfg.Clock().Sub(began), err)
+	m.Release()
+	s.mu.Lock() // who waits now sees both what became of it and that it is released
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // publish writes the snapshot and has raft publish it.
@@ -134,7 +138,10 @@ func (s *Snapshotter) publish(ctx context.Context, m *fsm.Mark) (written uint64,
 	}
 	m.Offer()
 	// Raft answers when it has noted the snapshot, or shuts down. Until then the mark stays pinned: see fsm.HoldSnapshots.
-	return p.Written(), s.cfg.Raft.Snapshot().Error()
+	if err := s.cfg.Raft.Snapshot().Error(); err != nil {
+		return 0, errors.Join(err, m.Err()) // raft's own error names the cause in words only
+	}
+	return p.Written(), nil
 }
 
 func (s *Snapshotter) note(m *fsm.Mark, written uint64, took time.Duration, err error) {
@@ -147,8 +154,6 @@ func (s *Snapshotter) note(m *fsm.Mark, written uint64, took time.Duration, err 
 		s.status.Failed++
 		s.status.Error, s.failed = err, m.Index()
 	}
-	close(s.changed)
-	s.changed = make(chan struct{})
 	s.mu.Unlock()
 
 	log := s.cfg.Logger.With("index", m.Index(), "term", m.Term(), "took", took)

@@ -153,12 +153,12 @@ func (s *RaftStore) describe(sn *Snapshot) (*raft.SnapshotMeta, *Opened, error) 
 
 // NewestIndex is the index of the newest snapshot; 0 where there is none, or it is not known.
 func (s *RaftStore) NewestIndex() uint64 {
-	index, _ := s.At()
+	index, _ := s.NewestSnapshot()
 	return index
 }
 
-// At is the index and term of the newest snapshot; 0 where there is none, or it is not known.
-func (s *RaftStore) At() (index, term uint64) { return s.Store.At() }
+// NewestSnapshot is the index and term of the newest durable snapshot; zero where there is none, or it is not known.
+func (s *RaftStore) NewestSnapshot() (index, term uint64) { return s.Store.At() }
 
 // newest is the newest manifest; nil where there is none.
 func (s *RaftStore) newest() (*Manifest, error) {

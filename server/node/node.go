@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/marks"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -66,11 +67,14 @@ type node struct {
 	transport *transport.Transport
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	// snapshotter takes this member's snapshots.
+	snapshotter *marks.Snapshotter
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
 	coalescer *server.Coalescer
 	proposer  *server.Proposer
+	cadence   *marks.Cadence
 	duties    *server.TermLoop
 	reads     *server.ReadIndex
 	transfers *server.Transfers
@@ -210,6 +214,7 @@ func (n *node) startRaft() (err error) {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	n.startSnapshots()
 	n.undo.push("stop raft", n.stopRaft)
 	return nil
 }

@@ -33,6 +33,7 @@ func (n *node) startWriting() error {
 		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
+	n.startMarking()
 	return nil
 }
 
@@ -67,8 +68,9 @@ func (n *node) makeServices() error {
 		Ready: n.clock.Ready, Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
 	})
 	n.operator = server.NewOperator(server.OperatorConfig{
-		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: peers,
-		Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
+		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Snapshots: n.cadence,
+		Peers: peers,
+		Gate:  n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Marked: n.duties.Marked, Notes: n.notes, Version: version.String(), PID: os.Getpid(),
 	})
 	return nil

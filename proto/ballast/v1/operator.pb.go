@@ -1204,6 +1204,89 @@ func (x *Settings) GetBackfillRate() uint64 {
 	return 0
 }
 
+// TakeSnapshotRequest asks for a snapshot.
+type TakeSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotRequest) Reset() {
+	*x = TakeSnapshotRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotRequest) ProtoMessage() {}
+
+func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+}
+
+// TakeSnapshotResponse names it.
+type TakeSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The log index of the snapshot, the same on all members that took it.
+	Index         uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotResponse) Reset() {
+	*x = TakeSnapshotResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotResponse) ProtoMessage() {}
+
+func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TakeSnapshotResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // GetSettingsRequest asks for the settings.
 type GetSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1213,7 +1296,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1308,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1321,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 // GetSettingsResponse has every field.
@@ -1252,7 +1335,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +1347,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +1360,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -1298,7 +1381,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1393,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1406,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -1344,7 +1427,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1439,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1452,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -1472,7 +1555,10 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x14\n" +
+	"\x0e_backfill_rate\"\x15\n" +
+	"\x13TakeSnapshotRequest\",\n" +
+	"\x14TakeSnapshotResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x14\n" +
 	"\x12GetSettingsRequest\"G\n" +
 	"\x13GetSettingsResponse\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"F\n" +
@@ -1489,7 +1575,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x16RAFT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RAFT_STATE_FOLLOWER\x10\x01\x12\x18\n" +
 	"\x14RAFT_STATE_CANDIDATE\x10\x02\x12\x15\n" +
-	"\x11RAFT_STATE_LEADER\x10\x032\x94\x05\n" +
+	"\x11RAFT_STATE_LEADER\x10\x032\xe7\x05\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -1498,7 +1584,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
-	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12Q\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -1513,7 +1600,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -1532,21 +1619,23 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*TransferLeadershipRequest)(nil),  // 14: ballast.v1.TransferLeadershipRequest
 	(*TransferLeadershipResponse)(nil), // 15: ballast.v1.TransferLeadershipResponse
 	(*Settings)(nil),                   // 16: ballast.v1.Settings
-	(*GetSettingsRequest)(nil),         // 17: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 18: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 19: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 20: ballast.v1.SetSettingsResponse
-	(*durationpb.Duration)(nil),        // 21: google.protobuf.Duration
+	(*TakeSnapshotRequest)(nil),        // 17: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 18: ballast.v1.TakeSnapshotResponse
+	(*GetSettingsRequest)(nil),         // 19: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 20: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 21: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 22: ballast.v1.SetSettingsResponse
+	(*durationpb.Duration)(nil),        // 23: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	21, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	23, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	3,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	4,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	21, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
-	21, // 6: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	21, // 7: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	23, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	23, // 6: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	23, // 7: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
 	16, // 8: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
 	16, // 9: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
 	16, // 10: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
@@ -1556,18 +1645,20 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	10, // 14: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
 	12, // 15: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
 	14, // 16: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	17, // 17: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	19, // 18: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	5,  // 19: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	7,  // 20: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	9,  // 21: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	11, // 22: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	13, // 23: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	15, // 24: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	18, // 25: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	20, // 26: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
+	19, // 17: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	21, // 18: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	17, // 19: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	5,  // 20: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	7,  // 21: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	9,  // 22: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	11, // 23: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	13, // 24: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	15, // 25: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	20, // 26: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	22, // 27: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	18, // 28: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	20, // [20:29] is the sub-list for method output_type
+	11, // [11:20] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -1585,7 +1676,7 @@ func file_ballast_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
