@@ -25,6 +25,10 @@ run: build ## Build, then run a three-node cluster on loopback (data in .ballast
 bench: build ## Measure throughput and latency beside the raft-only floor
 	@exec $(BIN)/ballastbench $(ARGS)
 
+.PHONY: bench-catchup
+bench-catchup: build ## Measure members that catch up: make bench-catchup CASE=storm ACCOUNTS=1000000
+	@exec $(BIN)/ballastbench catchup $(CASE) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SMOKE),--smoke) $(ARGS)
+
 # ---- tests ----
 
 .PHONY: test

@@ -5,6 +5,8 @@ import (
 	"net"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/ballastdb/ballast/fsm"
 )
 
@@ -17,6 +19,8 @@ type hooks struct {
 	beforeLogWrite func()
 	// dial opens connections to other members; nil: the transport's own way.
 	dial func(ctx context.Context, address string) (net.Conn, error)
+	// dialOptions are added to those of the connections to other members.
+	dialOptions []grpc.DialOption
 	// damage damages the state in memory until ctx ends; nil: nothing does.
 	damage func(ctx context.Context, machine *fsm.FSM)
 }

@@ -65,6 +65,7 @@ type node struct {
 	listeners *listeners
 	machine   *fsm.FSM
 	transport *transport.Transport
+	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
 	// snapshotter takes this member's snapshots.
@@ -183,27 +184,6 @@ func (n *node) openStateMachine() (err error) {
 		return err
 	}
 	n.undo.pushClose("close the state machine", n.machine.Close)
-	return nil
-}
-
-func (n *node) openTransport() (err error) {
-	n.transport, err = transport.New(transport.Config{
-		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
-		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
-		Clock:       n.hooks.clock,
-		Checkpoints: n.checkpoints,
-		Dial:        n.hooks.dial,
-		Credentials: n.security.peer, Caller: n.security.caller(),
-		// A snapshot of this member's own ends before another's is installed.
-		BeforeInstall: n.machine.HoldSnapshots,
-		// Asked only once members are served, which is after raft was started.
-		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the transport", n.transport.Close)
 	return nil
 }
 
