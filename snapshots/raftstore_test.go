@@ -104,29 +104,34 @@ func (m *member) persist(st state) error {
 }
 
 func (m *member) prepare(st state) (*Prepared, error) {
-	sink, err := m.Prepare(st.index, 1, nil)
+	p, err := m.Prepare(st.index, 1, nil)
 	if err != nil {
 		return nil, err
 	}
+	err = feed(p, st)
+	if err == nil {
+		err = p.Seal()
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Drop())
+	}
+	return p, nil
+}
+
+// feed gives the pages of a state.
+func feed(p *Prepared, st state) error {
 	for t, pages := range st.tables {
 		for n, index := range pages {
-			p := page.Page{ID: page.ID{Table: uint8(t + 1), Number: uint64(n)}, Index: index}
-			if sink.Changed(p.ID, index) {
-				p.Data = content(p.ID, index)
+			q := page.Page{ID: page.ID{Table: uint8(t + 1), Number: uint64(n)}, Index: index}
+			if p.Changed(q.ID, index) {
+				q.Data = content(q.ID, index)
 			}
-			if err := sink.Page(p); err != nil {
-				return nil, errors.Join(err, sink.Drop())
+			if err := p.Page(q); err != nil {
+				return err
 			}
 		}
 	}
-	err = sink.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index))
-	if err == nil {
-		err = sink.Seal()
-	}
-	if err != nil {
-		return nil, errors.Join(err, sink.Drop())
-	}
-	return sink, nil
+	return p.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index))
 }
 
 // stream is the newest snapshot as bytes.

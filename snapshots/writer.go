@@ -20,7 +20,7 @@ type Writer struct {
 	prepared bool
 	ended    func() error // why writing is given up; nil: nobody asks for that
 	written  uint64       // bytes of pages in the new pack
-	slot     *bool // of the store, true while this writer is open
+	slot     *bool        // of the store, true while this writer is open
 	done     bool
 }
 
