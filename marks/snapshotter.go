@@ -136,6 +136,9 @@ func (s *Snapshotter) publish(ctx context.Context, m *fsm.Mark) (written uint64,
 	if err := p.Seal(); err != nil {
 		return 0, err
 	}
+	if newest := s.cfg.Machine.Weight().Configuration; newest > m.Index() {
+		return 0, fmt.Errorf("%w: that is at %d", errConfiguration, newest)
+	}
 	m.Offer()
 	// Raft answers when it has noted the snapshot, or shuts down. Until then the mark stays pinned: see fsm.HoldSnapshots.
 	if err := s.cfg.Raft.Snapshot().Error(); err != nil {
@@ -167,8 +170,11 @@ func (s *Snapshotter) note(m *fsm.Mark, written uint64, took time.Duration, err 
 	}
 }
 
+// errConfiguration: raft and the store would refuse it too, and call that an error.
+var errConfiguration = errors.New("the configuration has changed behind the mark; there is a mark behind that, too")
+
 // givenUp tells whether something else came first, which is no failure.
 func givenUp(err error) bool {
-	return errors.Is(err, fsm.ErrHeld) || errors.Is(err, fsm.ErrShuttingDown) || errors.Is(err, fsm.ErrReplaced) ||
+	return errors.Is(err, fsm.ErrHeld) || errors.Is(err, fsm.ErrShuttingDown) || errors.Is(err, fsm.ErrReplaced) || errors.Is(err, errConfiguration) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, raft.ErrRaftShutdown)
 }

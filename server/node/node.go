@@ -21,6 +21,7 @@ import (
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/marks"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -83,6 +84,8 @@ type node struct {
 	operator  *server.Operator
 	health    *server.Health
 	comparer  *server.Comparer
+	custodian *server.Custodian
+	scrub     *repair.Scrub
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
@@ -163,18 +166,6 @@ func (n *node) bindAddresses() (err error) {
 		return err
 	}
 	n.undo.pushClose("close the addresses", n.listeners.close)
-	return nil
-}
-
-func (n *node) openLog() (err error) {
-	n.log, err = logstore.Open(logstore.Options{
-		Path: n.dir.Log(), Logger: n.Logger.Named("log"), Fatal: n.Fatal, BeforeWrite: n.hooks.beforeLogWrite,
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the raft log", n.log.Close)
-	n.cache = newLogCache(n.log, logCacheBytes)
 	return nil
 }
 

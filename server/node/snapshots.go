@@ -28,7 +28,8 @@ func (n *node) openSnapshots() error {
 		Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
-	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
+	n.attachLog()
+	return reconcile(n.log, n.snapshots, n.Logger.Named("log"))
 }
 
 // startSnapshots takes a snapshot at every mark. It ends only after raft, which answers it at its shutdown at the latest; what
