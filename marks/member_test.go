@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -160,11 +158,6 @@ func account(n int) []byte { return fmt.Appendf(nil, "account-%d", n) }
 
 // owner is what a state machine is to its snapshots.
 type owner struct{ f *fsm.FSM }
-
-func (o owner) TailLength([]byte) (uint64, error) { return 0, nil }
-func (o owner) OpenTail([]byte) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("")), nil
-}
 
 func (o owner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
 	r, err := o.f.Receive(meta, digest)

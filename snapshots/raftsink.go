@@ -53,7 +53,11 @@ func (s *Sink) publish(index, term uint64) error {
 		return nil
 	}
 	s.meta.owner = p.owner
-	return s.store.publish(p.writer, p.digest, s.meta, p.writer.Abort)
+	if err := s.store.publish(p.writer, p.digest, s.meta, p.writer.Abort); err != nil {
+		return err
+	}
+	s.store.dropOlder(index)
+	return nil
 }
 
 // Write takes the token of what is staged, and nothing else.
@@ -106,7 +110,11 @@ func (s *Sink) install() error {
 		return err
 	}
 	s.meta.owner = in.meta
-	return s.store.publish(in.writer, in.digest, s.meta, in.abort)
+	if err := s.store.publish(in.writer, in.digest, s.meta, in.abort); err != nil {
+		return err
+	}
+	s.store.installed(in.area)
+	return nil
 }
 
 // publish writes the manifest, the one commit point. Where it certainly is not on the disk drop gives everything up.

@@ -25,6 +25,7 @@ type Space struct {
 	fresh  uint64 // pages changed since
 	begun  int    // records between Begin and End
 	views  []*View
+	shared []ID // pages that are another space's too: see Share
 }
 
 // NewSpace makes an empty space.
