@@ -17,7 +17,9 @@ import (
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/web"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
@@ -69,14 +71,20 @@ type node struct {
 	money     *server.Money
 	operator  *server.Operator
 	health    *server.Health
-	// failed gets the error of a gRPC server that ended by itself; there is room for all of them.
+	// Sight.
+	metrics  *metrics.Metrics
+	peers    *server.StatusPeers
+	standing *server.Standing
+	pulse    *server.Pulse
+	disk     *diskProbe
+	// failed gets the error of a server that ended by itself; there is room for all of them.
 	failed chan error
 }
 
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 3)}
+	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), metrics: metrics.New(), failed: make(chan error, 4)}
 	if err := n.build(); err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
 		defer cancel()
@@ -109,6 +117,7 @@ func (n *node) build() error {
 		n.startRaft,
 		n.startWriting,
 		n.startReading,
+		n.startSight,
 		n.makeServices,
 		n.serveMembers,
 		n.serveCallers,
@@ -182,7 +191,7 @@ func (n *node) openTransport() (err error) {
 
 func (n *node) startRaft() (err error) {
 	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
-	n.raft, err = raft.NewRaft(rc, n.machine, n.cache, n.log, n.snapshots, n.transport)
+	n.raft, err = raft.NewRaft(rc, &meteredMachine{n.machine, n.metrics.Applied}, n.cache, n.log, n.snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
@@ -205,11 +214,14 @@ func (n *node) serveMembers() error {
 
 // serveCallers answers clients and operators.
 func (n *node) serveCallers() error {
-	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal})
+	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal, Observer: n.metrics})
 	options = append(options, n.security.serverOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
-	stopOperator := serve(operator, n.listeners.operator, n.failed)
+	split := web.Split(n.listeners.operator, n.TLS != nil, n.Logger.Named("operators"))
+	n.undo.pushClose("stop listening to operators", split.Close)
+	n.servePages(split.HTTP())
+	stopOperator := serve(operator, split.GRPC(), n.failed)
 	n.undo.pushClose("stop answering operators", func() error {
 		stopOperator(func() { stopCalls(operator) })
 		return nil

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"google.golang.org/grpc"
+
+	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/web"
+)
+
+// startSight starts what looks at the member: how it stands to its leader, whether it lives, whether its disk can be
+// written.
+func (n *node) startSight() error {
+	n.gate = &server.Gate{}
+	n.peers = server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
+	n.undo.pushClose("close connections to other members' operator services", func() error {
+		n.peers.Close()
+		return nil
+	})
+	n.disk = newDiskProbe(n.dir.Root())
+	n.undo.pushClose("end the trial writes", run(n.disk.run))
+	n.standing = server.NewStanding(server.StandingConfig{
+		Raft: n.raft, LocalID: n.id, Roster: n.machine, Asker: n.peers, Gate: n.gate, Facts: n.ownFacts, LogTime: n.logTime,
+	})
+	n.undo.pushClose("end the comparison with the leader", run(n.standing.Run))
+	n.pulse = server.NewPulse(server.PulseConfig{Raft: n.raft, State: n.machine, Logger: n.Logger.Named("pulse")})
+	n.undo.pushClose("end the pulse", run(n.pulse.Run))
+	n.metrics.Collect(n.facts)
+	return nil
+}
+
+// servePages answers HTTP at the operator address.
+func (n *node) servePages(on net.Listener) {
+	cfg := web.Config{
+		Metrics: n.metrics.Handler(), Live: n.pulse.Problems,
+		Ready: func() []string {
+			f := n.facts()
+			return append(server.NotReady(&f), n.pulse.Problems()...)
+		},
+		Guard: n.security.guard, Logger: n.Logger.Named("pages"),
+	}
+	if n.TLS != nil {
+		cfg.Caller = n.TLS.Caller
+		on = tls.NewListener(on, n.TLS.HTTP())
+	}
+	pages := web.Server(cfg)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := pages.Serve(on); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			n.failed <- fmt.Errorf("serve pages at %s: %w", on.Addr(), err)
+		}
+	}()
+	n.undo.pushClose("stop answering pages", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), streamsEnd)
+		defer cancel()
+		if pages.Shutdown(ctx) != nil { // a profile takes longer than that
+			_ = pages.Close()
+		}
+		<-done
+		return nil
+	})
+}
