@@ -25,6 +25,10 @@ run: build ## Build, then run a three-node cluster on loopback (data in .ballast
 bench: build ## Measure throughput and latency beside the raft-only floor
 	@exec $(BIN)/ballastbench $(ARGS)
 
+.PHONY: bench-catchup
+bench-catchup: build ## Measure members that catch up: make bench-catchup CASE=storm ACCOUNTS=1000000
+	@exec $(BIN)/ballastbench catchup $(CASE) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SMOKE),--smoke) $(ARGS)
+
 # ---- tests ----
 
 .PHONY: test
@@ -70,6 +74,19 @@ proto-image: proto-tools ## Bless the wire as it is now; needs a CHANGELOG line
 proto-check: proto-tools ## Generated Go current, lint, nothing broken since the committed image
 	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/protocheck && PATH=$(CURDIR)/$(TOOLBIN):$$PATH $(TOOLBIN)/protocheck
 
+# ---- packages ----
+
+VERSION   ?= 0.1.0
+ARCHES    ?= amd64
+
+.PHONY: package
+package: $(TOOLBIN)/nfpm ## Debian and Red Hat packages in dist/: make package VERSION=0.1.0 ARCHES="amd64 arm64"
+	@GO=$(GO) deploy/package.sh $(VERSION) $(ARCHES)
+
+.PHONY: release
+release: $(TOOLBIN)/nfpm ## Packages and tarballs of both architectures with their checksums
+	@GO=$(GO) deploy/package.sh $(VERSION) amd64 arm64 --release
+
 # ---- build tools, each pinned in a module file of its own, out of what importers of the client see ----
 
 .PHONY: proto-tools
@@ -86,3 +103,6 @@ $(TOOLBIN)/protoc-gen-go: tools/go.mod
 
 $(TOOLBIN)/protoc-gen-go-grpc: tools/go.mod
 	$(GO) build -modfile=tools/go.mod -o $@ google.golang.org/grpc/cmd/protoc-gen-go-grpc
+
+$(TOOLBIN)/nfpm: tools/package/go.mod
+	$(GO) build -modfile=tools/package/go.mod -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm

@@ -29,6 +29,8 @@ const (
 	Newer Problem = "newer format"
 	// Incomplete: it has an identity and lacks something that init made.
 	Incomplete Problem = "incomplete"
+	// Wrong: the state in it is known to be wrong, and nothing right is at hand.
+	Wrong Problem = "wrong state"
 	// Initialised: Init found a data directory that is complete.
 	Initialised Problem = "already initialised"
 )

@@ -25,6 +25,12 @@ type Checkpoint struct {
 	Digest page.Digest
 }
 
+// CheckpointOf is a checkpoint as another member told it.
+func CheckpointOf(index uint64, digest [16]byte) Checkpoint {
+	d, _ := page.DigestFromBytes(digest[:])
+	return Checkpoint{Index: index, Digest: d}
+}
+
 // checkpoints are the newest ones, part of the state: a member restored from a snapshot has those that it did not see.
 type checkpoints struct{ table *page.Table }
 

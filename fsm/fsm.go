@@ -97,6 +97,9 @@ func Open(c Config) (*FSM, error) {
 // next: a state with a gap must not be seen or kept.
 func (f *FSM) BeginShutdown() { f.stop(ErrShuttingDown) }
 
+// Halt is BeginShutdown for another reason, which is what whoever waits is told: the state is not to be trusted.
+func (f *FSM) Halt(reason error) { f.stop(reason) }
+
 func (f *FSM) stop(err error) {
 	f.mu.Lock()
 	if f.stopped == nil {

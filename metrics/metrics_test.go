@@ -66,7 +66,7 @@ func everything() server.Facts {
 		Install:   &server.InstallFacts{PagesTotal: 10, PagesDone: 4, BytesLeader: 5, BytesOthers: 6},
 		Transfers: []server.TransferFacts{{To: "b"}, {To: "c", Waiting: true}},
 		Journal:   &server.JournalFacts{Entries: 4, Bytes: 400},
-		Verdict:   &server.VerdictFacts{Verdict: server.VerdictAgrees, Index: 5},
+		Verdict:   &server.Verdict{Judgement: server.Agreed, Index: 5},
 		Scrub:     &server.ScrubFacts{Last: time.Now()},
 		Disk:      &server.DiskFacts{Free: 1, Size: 2, Writable: true},
 	}

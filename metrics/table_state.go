@@ -64,13 +64,13 @@ func integrityTable() []pulled {
 		gauge("ballast_journal_missing_entries", "Entries in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingEntries) })),
 		gauge("ballast_journal_missing_bytes", "Bytes in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingBytes) })),
 		counter("ballast_journal_filled_bytes_total", "Bytes of the journal that were fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Filled) })),
-		gauge("ballast_digest_verdict", "1 for what the newest comparison of digests said of this member, 0 for the rest: none, agrees, minority (it serves nothing), divided (writes have stopped).", func(f *server.Facts, tell put) {
+		gauge("ballast_digest_verdict", "1 for what the newest comparison of digests said of this member, 0 for the rest: agreed; outvoted (it stops); no_majority (writes have stopped). Absent: nothing was compared yet.", func(f *server.Facts, tell put) {
 			if f.Verdict == nil {
 				return
 			}
-			for _, v := range []server.Verdict{server.VerdictNone, server.VerdictAgrees, server.VerdictMinority, server.VerdictDivided} {
-				tell(flag(f.Verdict.Verdict == v), string(v))
-			}
+			tell(flag(f.Verdict.Judgement == server.Agreed), "agreed")
+			tell(flag(f.Verdict.Judgement == server.Outvoted), "outvoted")
+			tell(flag(f.Verdict.Judgement == server.NoMajority), "no_majority")
 		}, "verdict"),
 		gauge("ballast_digest_index", "Log index of the checkpoint that was compared.", func(f *server.Facts, tell put) {
 			if f.Verdict != nil {

@@ -18,9 +18,10 @@ type Facts struct {
 	Install   *InstallFacts
 	Transfers []TransferFacts
 	Journal   *JournalFacts
-	Verdict   *VerdictFacts
-	Scrub     *ScrubFacts
-	Disk      *DiskFacts
+	// Verdict of the newest comparison of digests.
+	Verdict *Verdict
+	Scrub   *ScrubFacts
+	Disk    *DiskFacts
 }
 
 // RaftFacts are raft's numbers.
@@ -113,30 +114,6 @@ type JournalFacts struct {
 	Source string
 	// Filled are the bytes filled since the process started.
 	Filled uint64
-}
-
-// Verdict is what comparing digests with the other members said.
-type Verdict string
-
-// Verdicts.
-const (
-	// VerdictNone: nothing could be compared yet.
-	VerdictNone Verdict = "none"
-	// VerdictAgrees: this member's state is the majority's.
-	VerdictAgrees Verdict = "agrees"
-	// VerdictMinority: this member's state is wrong; it serves nothing.
-	VerdictMinority Verdict = "minority"
-	// VerdictDivided: no majority has the same state; writes have stopped.
-	VerdictDivided Verdict = "divided"
-)
-
-// VerdictFacts are those of the newest comparison.
-type VerdictFacts struct {
-	Verdict Verdict
-	// Index of the checkpoint that was compared.
-	Index uint64
-	// Text in words, where there is something to say.
-	Text string
 }
 
 // ScrubFacts are those of the background check of what is kept.

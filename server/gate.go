@@ -1,20 +1,76 @@
 package server
 
-import "sync/atomic"
+import (
+	"sync/atomic"
 
-// Gate lets calls in until it is closed, once and for ever: the first step of an ordered shutdown.
-type Gate struct{ closed atomic.Bool }
+	"google.golang.org/grpc/codes"
+)
+
+// Gate lets calls in until it is closed, once and for ever: the first step of an ordered shutdown. It also keeps a state
+// that is not to be trusted from being served.
+type Gate struct {
+	closed    atomic.Bool
+	condemned atomic.Pointer[Failure]
+	noWrites  atomic.Pointer[Failure]
+}
 
 // Close refuses all calls from now on, NOT_DONE. Calls already inside go on.
 func (g *Gate) Close() { g.closed.Store(true) }
 
-// Closed reports whether Close was called.
-func (g *Gate) Closed() bool { return g.closed.Load() }
+// Condemn refuses all calls from now on with message, which says why and what to do. Calls already inside get no answer
+// that rests on this member's state.
+func (g *Gate) Condemn(message string) {
+	g.condemned.CompareAndSwap(nil, notDone(codes.Unavailable, message))
+}
+
+// Condemned is the message of Condemn; empty: it was not called.
+func (g *Gate) Condemned() string {
+	if f := g.condemned.Load(); f != nil {
+		return f.Message
+	}
+	return ""
+}
+
+// StopWrites refuses writes with message until AllowWrites. Reads go on.
+func (g *Gate) StopWrites(message string) {
+	f := notDone(codes.Unavailable, message)
+	f.RetryAfter = retrySoon
+	g.noWrites.Store(f)
+}
+
+// AllowWrites ends StopWrites.
+func (g *Gate) AllowWrites() { g.noWrites.Store(nil) }
+
+// Closed reports whether no call is let in any more.
+func (g *Gate) Closed() bool { return g.closed.Load() || g.condemned.Load() != nil }
 
 // pass is nil while the gate is open.
 func (g *Gate) pass() *Failure {
+	if failure := g.sound(); failure != nil {
+		return failure
+	}
 	if g.closed.Load() {
 		return stopping()
 	}
 	return nil
+}
+
+// passWrite is nil while the gate is open to writes.
+func (g *Gate) passWrite() *Failure {
+	if failure := g.pass(); failure != nil {
+		return failure
+	}
+	return copied(g.noWrites.Load())
+}
+
+// sound is nil while what was read of the state may be told. Ask it after the reading.
+func (g *Gate) sound() *Failure { return copied(g.condemned.Load()) }
+
+// copied is a failure that its caller may add to.
+func copied(f *Failure) *Failure {
+	if f == nil {
+		return nil
+	}
+	c := *f
+	return &c
 }

@@ -82,7 +82,7 @@ func (m *Money) Submit(ctx context.Context, r *ballastv1.SubmitRequest) (*ballas
 
 // admit checks operations and queues them.
 func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*Ticket, *Failure) {
-	if failure := m.cfg.Gate.pass(); failure != nil {
+	if failure := m.cfg.Gate.passWrite(); failure != nil {
 		return nil, m.hinted(failure)
 	}
 	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog)
@@ -115,6 +115,10 @@ func (m *Money) answer(ticket *Ticket, operations []*ballastv1.Operation) (*ball
 	applied, err := ticket.Wait()
 	if err != nil {
 		return nil, m.hinted(err)
+	}
+	if failure := m.cfg.Gate.sound(); failure != nil { // the results are those of a state that is wrong
+		failure.Outcome = ballastv1.Outcome_OUTCOME_UNKNOWN
+		return nil, m.hinted(failure)
 	}
 	return submitResponse(applied, operations), nil
 }

@@ -144,6 +144,9 @@ func (m *Money) read(
 		seen.Index, seen.LogTime = index, s.LogTime()
 		fn(s)
 	})
+	if failure := m.cfg.Gate.sound(); failure != nil {
+		return nil, m.hinted(failure)
+	}
 	return seen, nil
 }
 

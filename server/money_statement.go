@@ -33,6 +33,9 @@ func (m *Money) GetStatement(
 	if err != nil {
 		return nil, statementFailure(ctx, r.GetAccount(), err)
 	}
+	if failure := m.cfg.Gate.sound(); failure != nil {
+		return nil, m.hinted(failure)
+	}
 	seen.Index, seen.LogTime = st.Index, st.LogTime
 	response := &ballastv1.GetStatementResponse{
 		Scale: uint32(st.Account.Scale), State: seen, NextBeforeSequence: st.Next,

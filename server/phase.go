@@ -5,10 +5,10 @@ type Phase string
 
 // Phases, in the order in which they are looked for: the first that fits is shown.
 const (
+	// PhaseDiverged: its state is not the majority's; it serves nothing and stops.
+	PhaseDiverged Phase = "diverged"
 	// PhaseStopping: calls go to the other members.
 	PhaseStopping Phase = "shutting down"
-	// PhaseDiverged: its state is not the majority's; it serves nothing.
-	PhaseDiverged Phase = "diverged"
 	// PhaseAlone: it belongs to no cluster.
 	PhaseAlone Phase = "waiting for a cluster"
 	// PhasePages: it takes in a snapshot from the others.
@@ -33,12 +33,12 @@ func Phases() []Phase {
 }
 
 // phase says what a member is about. waiting: the leader makes it wait for a snapshot.
-func phase(f *Facts, stopping, waiting bool) Phase {
+func phase(f *Facts, gate *Gate, waiting bool) Phase {
 	switch {
-	case stopping:
-		return PhaseStopping
-	case f.Verdict != nil && f.Verdict.Verdict == VerdictMinority:
+	case gate.Condemned() != "":
 		return PhaseDiverged
+	case gate.Closed():
+		return PhaseStopping
 	case !f.Raft.Member:
 		return PhaseAlone
 	case f.Install != nil:

@@ -172,7 +172,7 @@ func (s *Standing) Facts(f Facts) Facts {
 			st.Lag = max(time.Duration(s.leader.logTime-logTime), 0)
 		}
 	}
-	st.Phase = phase(&f, s.cfg.Gate.Closed(), fresh && s.leader.waiting)
+	st.Phase = phase(&f, s.cfg.Gate, fresh && s.leader.waiting)
 	st.Left = s.left(&f, now)
 	return f
 }

@@ -73,11 +73,12 @@ func (o *Operator) sentence(s *ballastv1.StatusResponse, f *Facts) string {
 	} else if s.CommitIndex > s.AppliedIndex+maxLag {
 		behind = fmt.Sprintf(", catching up: applied %d of %d entries", s.AppliedIndex, s.CommitIndex)
 	}
+	condemned := o.cfg.Gate.Condemned()
 	switch {
+	case condemned != "":
+		return condemned
 	case o.cfg.Gate.Closed():
 		return "is shutting down: calls go to the other members"
-	case s.DigestVerdictText != "":
-		return s.DigestVerdictText
 	case len(s.Members) == 0:
 		return "belongs to no cluster yet: bootstrap one here, or join it to one"
 	case s.RaftState == ballastv1.RaftState_RAFT_STATE_LEADER:

@@ -33,7 +33,7 @@ func showFacts(s *ballastv1.StatusResponse, f *Facts) {
 		}
 	}
 	if v := f.Verdict; v != nil {
-		s.DigestVerdict, s.DigestVerdictText = verdictProto(v.Verdict), v.Text
+		s.DigestVerdict, s.DigestVerdictText = verdictProto(v.Judgement), v.String()
 	}
 	for _, t := range f.Transfers {
 		s.Transfers = append(s.Transfers, &ballastv1.SnapshotTransfer{To: t.To, Waiting: t.Waiting, Pages: pagesProto(&t.InstallFacts, 0)})
@@ -101,14 +101,14 @@ func phaseProto(p Phase) ballastv1.Phase {
 	return ballastv1.Phase_PHASE_UNSPECIFIED
 }
 
-func verdictProto(v Verdict) ballastv1.DigestVerdict {
-	switch v {
-	case VerdictAgrees:
-		return ballastv1.DigestVerdict_DIGEST_VERDICT_AGREES
-	case VerdictMinority:
-		return ballastv1.DigestVerdict_DIGEST_VERDICT_MINORITY
-	case VerdictDivided:
-		return ballastv1.DigestVerdict_DIGEST_VERDICT_DIVIDED
+func verdictProto(j Judgement) ballastv1.DigestVerdict {
+	switch j {
+	case Agreed:
+		return ballastv1.DigestVerdict_DIGEST_VERDICT_AGREED
+	case Outvoted:
+		return ballastv1.DigestVerdict_DIGEST_VERDICT_OUTVOTED
+	case NoMajority:
+		return ballastv1.DigestVerdict_DIGEST_VERDICT_NO_MAJORITY
 	}
 	return ballastv1.DigestVerdict_DIGEST_VERDICT_UNSPECIFIED
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -46,12 +45,18 @@ type Config struct {
 	Logger hclog.Logger
 	// CurrentTerm answers ConfirmTerm; it must not wait for raft's main loop. Required.
 	CurrentTerm func() uint64
+	// Leading reports whether this member leads the cluster in this term; asked of terms that it led. Default: yes, until
+	// CurrentTerm is another.
+	Leading func(term uint64) bool
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
 	// Checkpoints answers another member that compares its state with this one's, newest first. Default: none.
 	Checkpoints func() []Checkpoint
-	// Stager takes in snapshots as they arrive. Required.
+	// Stager takes in snapshots as they are offered. Required.
 	Stager Stager
+	// Pages and Journal serve the other members; nil: this one serves none.
+	Pages   Pages
+	Journal Journal
 	// BeforeInstall is called before a staged snapshot's token is handed to raft, outside raft's main loop; what it returns,
 	// after raft has answered. An error, or ctx's end, keeps the token from raft. Default: nothing.
 	BeforeInstall func(ctx context.Context) (after func(), err error)
@@ -80,15 +85,6 @@ type Config struct {
 	MaxAppendBytes int
 }
 
-// Stager makes a snapshot that arrives ready, outside raft's main loop.
-type Stager interface {
-	// Stage reads data to its end, where size and checksum have proved right, verifies what it says, and makes all of it
-	// durable and ready but for one step, which raft's snapshot store takes when raft gives it the token. An error of
-	// data's, and its error after ctx's end, is passed on. It may answer without reading data where the very same
-	// snapshot is staged already. It is called once at a time, and waited for by Close.
-	Stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (token []byte, err error)
-}
-
 // Timeouts bound every wait of the transport. None of them is needed for safety.
 type Timeouts struct {
 	// Heartbeat bounds one heartbeat. It must be above the usual stall of the receiver's disk, because heartbeats queue
@@ -108,11 +104,12 @@ type Timeouts struct {
 	InstallTurn time.Duration
 	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
 	InstallIdle time.Duration
-	// InstallAnswer bounds the wait for the answer after the last byte of a snapshot: it is verified, made durable and
-	// installed then. InstallRate is what is added for its size. Default 30 s.
+	// InstallAnswer bounds the time without a report of progress while a receiver pulls, verifies and installs. Default 30 s.
 	InstallAnswer time.Duration
-	// InstallRate in bytes a second is the slowest that a received snapshot may be verified and made durable. Default 16 MiB/s.
-	InstallRate int
+	// Reach bounds the wait for a member that pages or journal are to be fetched from. Default 500 ms.
+	Reach time.Duration
+	// Unreached is how long a member that was not reached is not asked again for pages. Default 10 s.
+	Unreached time.Duration
 	// Probe is how long a peer, after a call that was not answered in time, may take to show that it is there at all,
 	// before the connection is opened anew. Default 500 ms.
 	Probe time.Duration
@@ -134,12 +131,11 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.InstallTurn, 10*time.Minute)
 	set(&t.InstallIdle, 10*time.Second)
 	set(&t.InstallAnswer, 30*time.Second)
+	set(&t.Reach, 500*time.Millisecond)
+	set(&t.Unreached, 10*time.Second)
 	set(&t.Probe, 500*time.Millisecond)
 	if t.AppendRate == 0 {
 		t.AppendRate = 1 << 20
-	}
-	if t.InstallRate == 0 {
-		t.InstallRate = 16 << 20
 	}
 	if !guard.On("heartbeat-loop") {
 		t.Heartbeat = unguardedHeartbeat
@@ -150,11 +146,6 @@ func (t Timeouts) withDefaults() Timeouts {
 // forAppend is the deadline of an append that carries so many bytes.
 func (t Timeouts) forAppend(bytes int) time.Duration {
 	return t.Append + time.Duration(float64(bytes)/float64(t.AppendRate)*float64(time.Second))
-}
-
-// forInstallAnswer is the deadline of raft's answer to a snapshot of so many bytes.
-func (t Timeouts) forInstallAnswer(bytes int64) time.Duration {
-	return t.InstallAnswer + time.Duration(float64(bytes)/float64(t.InstallRate)*float64(time.Second))
 }
 
 // complete fills in the defaults and refuses what cannot work.
@@ -186,6 +177,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if err := c.checkPace(); err != nil {
 		return c, err
+	}
+	if c.Leading == nil {
+		c.Leading = func(uint64) bool { return true }
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

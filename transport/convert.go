@@ -185,10 +185,10 @@ func installFromWire(m *raftv1.InstallSnapshotHeader) *raft.InstallSnapshotReque
 	}
 }
 
-func installAnswerToWire(r *raft.InstallSnapshotResponse) *raftv1.InstallSnapshotResponse {
-	return &raftv1.InstallSnapshotResponse{Header: headerToWire(r.RPCHeader), Term: r.Term, Success: r.Success}
+func installAnswerToWire(r *raft.InstallSnapshotResponse) *raftv1.InstallSnapshotAnswer {
+	return &raftv1.InstallSnapshotAnswer{Header: headerToWire(r.RPCHeader), Term: r.Term, Success: r.Success}
 }
 
-func installAnswerFromWire(m *raftv1.InstallSnapshotResponse) raft.InstallSnapshotResponse {
+func installAnswerFromWire(m *raftv1.InstallSnapshotAnswer) raft.InstallSnapshotResponse {
 	return raft.InstallSnapshotResponse{RPCHeader: headerFromWire(m.GetHeader()), Term: m.GetTerm(), Success: m.GetSuccess()}
 }

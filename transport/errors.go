@@ -21,10 +21,12 @@ var (
 	errUnreachable = errors.New("peer not reached in time")
 	// errInstallIdle ends a snapshot's transfer that makes no progress.
 	errInstallIdle = errors.New("snapshot transfer ended: no progress in time")
-	// errInstallAnswer ends the wait for raft's answer to a snapshot.
-	errInstallAnswer = errors.New("snapshot transfer ended: sent, but not answered in time")
-	// errInstallSuperseded ends a transfer in favour of one of a newer term.
-	errInstallSuperseded = errors.New("snapshot transfer ended: a leader of a newer term sends one")
+	// errInstallSuperseded ends a transfer in favour of a later one.
+	errInstallSuperseded = errors.New("snapshot transfer ended: a later call took over")
+	// errFetchIdle ends a call that fetches and to which nothing comes.
+	errFetchIdle = errors.New("fetching ended: nothing came in time")
+	// errServeIdle ends serving one who takes nothing.
+	errServeIdle = errors.New("serving ended: nothing was read or taken in time")
 )
 
 // unexpectedCommand is what the raft library looks for in an error to learn that a peer knows no pre-vote.
@@ -49,8 +51,8 @@ func raftError(err error) error {
 
 // callError is a failed call's error with the reason for which its context ended, if it did.
 func (p *peer) callError(ctx context.Context, what string, err error) error {
-	if ctx.Err() != nil {
-		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return p.failed(what, err)
 }

@@ -60,7 +60,7 @@ func testConfig(t testing.TB, name string, address net.Addr) Config {
 // wholeToken stages in memory: the token is the snapshot itself.
 type wholeToken struct{}
 
-func (wholeToken) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader) ([]byte, error) {
+func (wholeToken) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader, _ Puller, _ func(Progress)) ([]byte, error) {
 	return io.ReadAll(data)
 }
 

@@ -23,8 +23,12 @@ type Identity struct {
 	Epoch uint64
 }
 
-// maxNameBytes bounds the name in a server id.
-const maxNameBytes = 64
+const (
+	// maxNameBytes bounds the name in a server id.
+	maxNameBytes = 64
+	// uuidTextBytes is the length of the incarnation in a server id.
+	uuidTextBytes = 36
+)
 
 // ServerID is raft's id of a member: name/incarnation.
 func ServerID(name string, incarnation [16]byte) raft.ServerID {

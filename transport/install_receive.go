@@ -19,6 +19,16 @@ import (
 // guardInstall is the guard of an UPSTREAM row.
 const guardInstall guard.Name = "InstallSnapshot"
 
+// receiving is one snapshot that this member is offered.
+type receiving struct {
+	service *service
+	stream  raftv1.RaftService_InstallSnapshotServer
+	ctx     context.Context
+	parts   *snapshotParts
+	request *raft.InstallSnapshotRequest
+	reports *reporter
+}
+
 // InstallSnapshot implements raftv1.RaftServiceServer. The snapshot is staged here, outside raft's main loop, which goes on
 // to answer votes and heartbeats; raft gets a token when all of it is there, verified, and durable.
 func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServer) error {
@@ -30,50 +40,97 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	ctx, end := context.WithCancelCause(stream.Context())
 	defer end(nil)
 	defer context.AfterFunc(t.calls, func() { end(stopping()) })()
-	parts := &snapshotParts{ctx: ctx, messages: receive(t, stream), idle: t.config.Timeouts.InstallIdle}
-
-	header, err := parts.header()
+	r := &receiving{service: s, stream: stream, ctx: ctx}
+	r.parts = &snapshotParts{ctx: ctx, messages: receive(t, stream), idle: t.config.Timeouts.InstallIdle}
+	if err := r.begin(); err != nil {
+		return installError(err)
+	}
+	release, err := t.installs.take(ctx, r.request.Term, end, t.config.Timeouts.InstallIdle)
 	if err != nil {
 		return installError(err)
 	}
-	if err := s.admit(ctx, header.GetEnvelope(), header.GetHeader()); err != nil {
+	defer release()
+	r.reports = t.report(t.config.Timeouts.InstallIdle/reportsPerIdle, stream.Send)
+	defer r.reports.end()
+	answer, err := r.run()
+	if err != nil {
+		return installError(err)
+	}
+	return r.answer(installAnswerToWire(answer))
+}
+
+// reportsPerIdle is how often progress is reported, at most, in InstallIdle.
+const reportsPerIdle = 20
+
+// begin takes the header, and refuses what is not for this member.
+func (r *receiving) begin() error {
+	header, err := r.parts.header()
+	if err != nil {
+		return err
+	}
+	if err := r.service.admit(r.ctx, header.GetEnvelope(), header.GetHeader()); err != nil {
 		return err
 	}
 	if header.GetSize() < 0 {
 		return invalid(fmt.Errorf("snapshot: expected a size of 0 or more, found %d", header.GetSize()))
 	}
-	release, err := t.installs.take(ctx, header.GetTerm(), end, t.config.Timeouts.InstallIdle)
-	if err != nil {
-		return installError(err)
-	}
-	defer release()
+	r.request = installFromWire(header)
+	return nil
+}
 
-	request := installFromWire(header)
-	token, err := t.stage(ctx, request, newSnapshotReader(parts, header.GetSize()))
+// run stages and has raft install.
+func (r *receiving) run() (*raft.InstallSnapshotResponse, error) {
+	t := r.service.transport
+	from, err := newPuller(t, r.request)
 	if err != nil {
-		t.config.Logger.Warn("snapshot not received", "from", string(header.GetHeader().GetId()), "index", header.GetLastLogIndex(), "error", err)
-		return installError(err)
+		return nil, err
 	}
-	after, err := t.config.BeforeInstall(ctx)
-	if err != nil && ctx.Err() != nil {
-		return installError(context.Cause(ctx))
+	token, err := t.stage(r.ctx, r.request, newSnapshotReader(r.parts, r.request.Size), from, r.reports.note)
+	if err != nil {
+		t.config.Logger.Warn("snapshot not received", "from", string(r.request.ID), "index", r.request.LastLogIndex, "error", err)
+		return nil, err
+	}
+	r.reports.phase(phaseInstalling)
+	after, err := t.config.BeforeInstall(r.ctx)
+	if err != nil && r.ctx.Err() != nil {
+		return nil, context.Cause(r.ctx)
 	} else if err != nil {
-		return installError(err)
+		return nil, err
 	}
 	defer after()
-	answer, err := t.install(ctx, request, token)
-	if err != nil {
-		return installError(err)
+	return t.install(r.ctx, r.request, token)
+}
+
+// phaseInstalling is shown while raft has the token.
+const phaseInstalling = "installing"
+
+// answer sends raft's answer, when no report is on its way any more. A leader that takes nothing is not waited for.
+func (r *receiving) answer(a *raftv1.InstallSnapshotAnswer) error {
+	t := r.service.transport
+	sent := make(chan error, 1)
+	t.running.Go(func() {
+		r.reports.end()
+		<-r.reports.done
+		sent <- r.stream.Send(&raftv1.InstallSnapshotResponse{Part: &raftv1.InstallSnapshotResponse_Answer{Answer: a}})
+	})
+	timer := time.NewTimer(t.config.Timeouts.InstallIdle)
+	defer timer.Stop()
+	select {
+	case err := <-sent:
+		return err
+	case <-r.ctx.Done():
+		return installError(context.Cause(r.ctx))
+	case <-timer.C:
+		return installError(errInstallIdle)
 	}
-	return stream.SendAndClose(installAnswerToWire(answer))
 }
 
 // stage has the Stager take a snapshot in. Without the guard that happens where raft reads the token: in its main loop.
-func (t *Transport) stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (io.Reader, error) {
+func (t *Transport) stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from Puller, progress func(Progress)) (io.Reader, error) {
 	if !guard.On(guardInstall) {
-		return &lateToken{stage: func() ([]byte, error) { return t.config.Stager.Stage(ctx, r, data) }}, nil
+		return &lateToken{stage: func() ([]byte, error) { return t.config.Stager.Stage(ctx, r, manifest, from, progress) }}, nil
 	}
-	token, err := t.config.Stager.Stage(ctx, r, data)
+	token, err := t.config.Stager.Stage(ctx, r, manifest, from, progress)
 	if err != nil {
 		return nil, fmt.Errorf("stage a snapshot: %w", err)
 	}

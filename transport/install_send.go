@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,42 +15,106 @@ import (
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 )
 
-// sendSnapshot sends a snapshot of args.Size bytes, when its turn has come: header, chunks, trailer. It is given up when
-// nothing moves for InstallIdle, when the answer takes longer than its size allows for, and when the term is over.
-func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (*raftv1.InstallSnapshotResponse, error) {
-	timeouts := p.transport.config.Timeouts
-	ctx, end := context.WithCancelCause(p.transport.calls)
+// sending is one snapshot's way to one member.
+type sending struct {
+	peer   *peer
+	args   *raft.InstallSnapshotRequest
+	status *transfer
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	stream raftv1.RaftService_InstallSnapshotClient
+	idle   *time.Timer
+}
+
+// sendSnapshot offers a snapshot whose manifest is args.Size bytes of data, when its turn has come, and waits until the peer has
+// pulled and installed it. It is given up when nothing moves for InstallIdle, when the peer reports nothing for
+// InstallAnswer, and when this member does not lead that term any more.
+func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (*raftv1.InstallSnapshotAnswer, error) {
+	t := p.transport
+	ctx, end := context.WithCancelCause(t.calls)
 	defer end(nil)
-	done, err := p.transport.turn(ctx, args)
+	s := &sending{peer: p, args: args, ctx: ctx, end: end, status: t.transfers.begin(p, args, t.config.Clock())}
+	defer t.transfers.end(s.status)
+	done, err := t.turn(ctx, args)
 	if err != nil {
 		return nil, p.failed("snapshot", err)
 	}
+	// The end of the call gives the turn back: data may be on a disk that hangs, and reading cannot be ended.
+	done = sync.OnceFunc(done)
 	defer done()
-	idle := time.AfterFunc(timeouts.InstallIdle, func() { end(errInstallIdle) })
-	defer idle.Stop()
-
-	stream, err := p.installs.client.InstallSnapshot(ctx, grpc.WaitForReady(true))
-	if err != nil {
-		return nil, p.callError(ctx, "snapshot", err)
-	}
-	next := func(bytes int) error {
-		idle.Reset(timeouts.InstallIdle)
-		if err := p.transport.inTerm(args.Term); err != nil {
-			return err
-		}
-		return p.transport.pace.wait(ctx, bytes)
-	}
-	err = sendParts(stream, installToWire(p.envelope(), args), data, next)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, p.callError(ctx, "snapshot", err)
-	}
-	idle.Stop()
-	defer time.AfterFunc(timeouts.forInstallAnswer(args.Size), func() { end(errInstallAnswer) }).Stop()
-	answer, err := stream.CloseAndRecv()
+	context.AfterFunc(ctx, done)
+	s.status.set(TransferSending, t.config.Clock())
+	s.idle = time.AfterFunc(t.config.Timeouts.InstallIdle, func() { end(errInstallIdle) })
+	defer s.idle.Stop()
+	answer, err := s.run(data)
 	if err != nil {
 		return nil, p.callError(ctx, "snapshot", err)
 	}
 	return answer, nil
+}
+
+// run sends what there is to send and waits for the answer.
+func (s *sending) run(data io.Reader) (*raftv1.InstallSnapshotAnswer, error) {
+	var err error
+	if s.stream, err = s.peer.installs.client.InstallSnapshot(s.ctx, grpc.WaitForReady(true)); err != nil {
+		return nil, err
+	}
+	answers := make(chan received[raftv1.InstallSnapshotAnswer], 1)
+	go func() { answers <- s.receive() }()
+	err = sendParts(s.stream, installToWire(s.peer.envelope(), s.args), data, s.next)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.end(err)
+		<-answers
+		return nil, err
+	}
+	if err == nil {
+		_ = s.stream.CloseSend() // documented never to fail
+	}
+	s.status.set(TransferStaging, s.peer.transport.config.Clock())
+	s.idle.Reset(s.peer.transport.config.Timeouts.InstallAnswer)
+	tick := time.NewTicker(termCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case a := <-answers:
+			return a.message, a.err
+		case <-tick.C:
+			if err := s.peer.transport.leads(s.args.Term); err != nil {
+				s.end(err)
+			}
+		}
+	}
+}
+
+// termCheck is how often a leader that waits for a receiver's answer looks whether it still leads.
+const termCheck = 200 * time.Millisecond
+
+// next is called before each chunk.
+func (s *sending) next(bytes int) error {
+	t := s.peer.transport
+	s.idle.Reset(t.config.Timeouts.InstallIdle)
+	if err := t.leads(s.args.Term); err != nil {
+		return err
+	}
+	return t.pace.wait(s.ctx, bytes)
+}
+
+// receive takes the peer's reports, until its answer or the end of the call.
+func (s *sending) receive() received[raftv1.InstallSnapshotAnswer] {
+	t := s.peer.transport
+	for {
+		m, err := s.stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return received[raftv1.InstallSnapshotAnswer]{err: errors.New("expected an answer, found the end of the stream")}
+		case err != nil:
+			return received[raftv1.InstallSnapshotAnswer]{err: err}
+		case m.GetAnswer() != nil:
+			return received[raftv1.InstallSnapshotAnswer]{message: m.GetAnswer()}
+		}
+		s.status.report(progressFromWire(m.GetProgress()), t.config.Clock())
+		s.idle.Reset(t.config.Timeouts.InstallAnswer)
+	}
 }
 
 // sendParts calls next before each chunk, with its length. io.EOF: the peer ended the stream; its answer says why.

@@ -10,8 +10,8 @@ import (
 // errInstallBusy refuses a second transfer at the same time.
 var errInstallBusy = errors.New("another snapshot is being received; it ends, or is given up, in time")
 
-// installSlot lets one transfer in at a time. One of a newer term ends an older one that is still being received: its
-// leader is no more, and its network may be what stalls it.
+// installSlot lets one transfer in at a time. A later one ends the one that is still being received: a term has one leader,
+// which makes one call to a member at a time, so that the leader of the earlier one is no more, or gave that call up.
 type installSlot struct {
 	mu   sync.Mutex
 	term uint64
@@ -43,7 +43,7 @@ func (s *installSlot) tryTake(term uint64, end context.CancelCauseFunc) (free ch
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.free != nil {
-		if term > s.term {
+		if term >= s.term {
 			s.end(errInstallSuperseded)
 		}
 		return s.free, false

@@ -49,7 +49,7 @@ func (t *Transport) turn(ctx context.Context, r *raft.InstallSnapshotRequest) (d
 	if err != nil {
 		return nil, err
 	}
-	if err = t.inTerm(r.Term); err == nil {
+	if err = t.leads(r.Term); err == nil {
 		err = t.isNewest(r.LastLogIndex)
 	}
 	if err != nil {
@@ -59,10 +59,13 @@ func (t *Transport) turn(ctx context.Context, r *raft.InstallSnapshotRequest) (d
 	return done, nil
 }
 
-// inTerm is an error once the term is over.
-func (t *Transport) inTerm(term uint64) error {
+// leads is an error once this member does not lead the term any more.
+func (t *Transport) leads(term uint64) error {
 	if now := t.config.CurrentTerm(); now > term {
 		return fmt.Errorf("%w: it was %d and is %d", errInstallTerm, term, now)
+	}
+	if !t.config.Leading(term) {
+		return fmt.Errorf("%w: this member stepped down in term %d", errInstallTerm, term)
 	}
 	return nil
 }

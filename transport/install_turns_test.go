@@ -19,7 +19,7 @@ type crowd struct {
 	goOn      chan struct{}
 }
 
-func (c *crowd) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader) ([]byte, error) {
+func (c *crowd) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, data io.Reader, _ Puller, _ func(Progress)) ([]byte, error) {
 	now := c.now.Add(1)
 	defer c.now.Add(-1)
 	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {

@@ -22,11 +22,13 @@ import (
 
 // Transport is a raft.Transport. Its life: New, Register, raft.NewRaft, ... StopCalls, Shutdown of raft (which calls Close).
 type Transport struct {
-	config   Config
-	consumer chan raft.RPC
-	installs installSlot  // incoming
-	turns    installTurns // outgoing
-	pace     pace         // of all that are outgoing
+	config    Config
+	consumer  chan raft.RPC
+	installs  installSlot  // incoming
+	turns     installTurns // outgoing
+	transfers transfers    // outgoing
+	serving   servingSlots // of pages and journal, for others
+	pace      pace         // of all bulk that goes out
 
 	// calls ends with StopCalls: every call under way, and every handler that still waits for raft to take its message.
 	calls     context.Context
@@ -69,6 +71,7 @@ func New(config Config) (*Transport, error) {
 		consumer: make(chan raft.RPC),
 		peers:    map[peerKey]*peer{},
 		turns:    make(installTurns, config.MaxTransfers),
+		serving:  newServingSlots(),
 		pace:     pace{rate: float64(config.TransferRate)},
 	}
 	t.calls, t.stopCalls = context.WithCancel(context.Background())
@@ -239,8 +242,9 @@ func (t *Transport) AppendEntriesPipeline(id raft.ServerID, address raft.ServerA
 	return openPipeline(p)
 }
 
-// InstallSnapshot sends a whole snapshot, read from data, and waits until the peer's raft has installed it. It waits first until
-// fewer than Config.MaxTransfers others are being sent; nothing is read of data until then.
+// InstallSnapshot offers a snapshot, whose manifest is read from data, and waits until the peer has pulled what it lacks and its
+// raft has installed it. It waits first until fewer than Config.MaxTransfers others are on their way; nothing is read of
+// data until then.
 func (t *Transport) InstallSnapshot(id raft.ServerID, address raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
 	p, err := t.peer(id, address)
 	if err != nil {

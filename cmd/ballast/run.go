@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ballastdb/ballast/internal/manpages"
 	"github.com/ballastdb/ballast/internal/version"
 )
 
@@ -93,6 +94,7 @@ func newRoot(a *app) *cobra.Command {
 		newImportCommand(a),
 		newBenchCommand(a),
 		newVersionCommand(a),
+		manpages.Command(func(err error) error { return err }),
 	)
 	root.SetVersionTemplate("ballast {{.Version}}\n")
 	return root

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/internal/manpages"
 )
 
 // Exit codes; docs/configuration.md tells them to operators.
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(io), runCommand(io), configCommand(io), versionCommand(io))
+	root.AddCommand(initCommand(io), runCommand(io), configCommand(io), versionCommand(io), manpages.Command(failed))
 
 	err := root.ExecuteContext(ctx)
 	if err == nil {

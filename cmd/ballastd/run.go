@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/config"
+	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/server/node"
 )
 
@@ -36,10 +37,11 @@ func runCommand(io stdio) *cobra.Command {
 		r := &reloader{logger: logger, load: load, running: slices.Clone(loaded.Values), certificates: certificates}
 		defer r.onHangup()()
 		return failed(node.Run(cmd.Context(), node.Options{
-			Config: loaded.Config,
-			Values: loaded.Values,
-			TLS:    certificates,
-			Logger: logger,
+			Config:  loaded.Config,
+			Values:  loaded.Values,
+			TLS:     certificates,
+			Logger:  logger,
+			Systemd: systemd.FromEnvironment(logger.Named("systemd")),
 			Fatal: func(err error) {
 				logger.Error("fatal: this process ends now; starting it again is safe", "error", err)
 				os.Exit(exitFailed)

@@ -1,4 +1,4 @@
-// Package faults makes one member's clock, log disk and connections misbehave, as a file says at each moment. Only
+// Package faults makes one member's clock, log disk, connections and memory misbehave, as a file says at each moment. Only
 // builds with the tag "faults" use it (server/node); tests write the file.
 //
 // A connection is made to stall, not to lose bytes: that is how TCP shows a lost network to its users. To cut what A
@@ -29,10 +29,12 @@ type Faults struct {
 	// sends, or what it would receive, waits.
 	StallWritesTo  []string `json:"stall_writes_to,omitempty"`
 	StallReadsFrom []string `json:"stall_reads_from,omitempty"`
+	// DamageAccount names an account whose balance in memory is changed, once, as failing memory does.
+	DamageAccount string `json:"damage_account,omitempty"`
 }
 
 func (f Faults) equal(g Faults) bool {
-	return f.ClockOffset == g.ClockOffset && f.LogStall == g.LogStall &&
+	return f.ClockOffset == g.ClockOffset && f.DamageAccount == g.DamageAccount && f.LogStall == g.LogStall &&
 		slices.Equal(f.StallWritesTo, g.StallWritesTo) && slices.Equal(f.StallReadsFrom, g.StallReadsFrom)
 }
 

@@ -63,6 +63,24 @@ func (i *Injector) BeforeLogWrite() {
 	}
 }
 
+// Damage calls damage with each account that the file names, until ctx ends; again where it tells that there is no such
+// account yet.
+func (i *Injector) Damage(ctx context.Context, damage func(account string) bool) {
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	done := ""
+	for {
+		if account := i.Current().DamageAccount; account == "" || account != done && damage(account) {
+			done = account
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Dial opens a TCP connection whose reads and writes stall while the file says so.
 func (i *Injector) Dial(ctx context.Context, address string) (net.Conn, error) {
 	stalls := func() bool {

@@ -35,8 +35,10 @@ const (
 type Options struct {
 	// Members is how many there are; default 3.
 	Members int
-	// NonVoters of them, the last ones, are not promoted.
+	// NonVoters of them, the last ones but for Idle, are not promoted.
 	NonVoters int
+	// Idle are how many, behind those, are not joined by Form.
+	Idle int
 	// Dir holds everything; the cluster makes it and leaves it there.
 	Dir string
 	// Tags are build tags of ballastd, besides "faults".

@@ -49,7 +49,7 @@ func Start(t testing.TB, options Options) *Cluster {
 	return c
 }
 
-// Form bootstraps the first member and joins the others. All must run.
+// Form bootstraps the first member and joins the others but those of Options.Idle. All must run.
 func (c *Cluster) Form(ctx context.Context) error {
 	first := c.Member(1)
 	if err := first.WaitAnswers(ctx); err != nil {
@@ -58,8 +58,9 @@ func (c *Cluster) Form(ctx context.Context) error {
 	if _, err := first.Operator().Bootstrap(ctx, &ballastv1.BootstrapRequest{}); err != nil {
 		return fmt.Errorf("bootstrap %s: %w", first.Name, err)
 	}
-	for _, m := range c.Members[1:] {
-		if err := c.Join(ctx, m, m.Number <= len(c.Members)-c.options.NonVoters); err != nil {
+	joined := len(c.Members) - c.options.Idle
+	for _, m := range c.Members[1:joined] {
+		if err := c.Join(ctx, m, m.Number <= joined-c.options.NonVoters); err != nil {
 			return err
 		}
 	}

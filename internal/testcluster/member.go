@@ -42,8 +42,9 @@ func (m *Member) DataDir() string { return filepath.Join(m.Dir, "data") }
 // LogPath is the file that all runs of the process append their output to.
 func (m *Member) LogPath() string { return filepath.Join(m.Dir, "ballastd.log") }
 
-func (m *Member) configPath() string { return filepath.Join(m.Dir, "ballastd.toml") }
-func (m *Member) faultsPath() string { return filepath.Join(m.Dir, "faults.json") }
+func (m *Member) configPath() string  { return filepath.Join(m.Dir, "ballastd.toml") }
+func (m *Member) faultsPath() string  { return filepath.Join(m.Dir, "faults.json") }
+func (m *Member) trafficPath() string { return filepath.Join(m.Dir, "traffic.json") }
 
 // init makes the member's directories, its configuration and its data directory.
 func (m *Member) init(ctx context.Context) error {
@@ -97,7 +98,9 @@ func (m *Member) Start() error {
 	if m.Running() {
 		return nil
 	}
-	env := append([]string{faults.EnvFile + "=" + m.faultsPath(), "GORACE=halt_on_error=1"}, m.cluster.options.Env...)
+	env := append([]string{
+		faults.EnvFile + "=" + m.faultsPath(), faults.EnvTraffic + "=" + m.trafficPath(), "GORACE=halt_on_error=1",
+	}, m.cluster.options.Env...)
 	p, err := startProcess(m.LogPath(), m.cluster.binary, []string{"run", "--config", m.configPath()}, env)
 	if err != nil {
 		return err
@@ -177,6 +180,10 @@ func (m *Member) SetFaults(f faults.Faults) error {
 
 // Faults is what SetFaults was told last.
 func (m *Member) Faults() faults.Faults { return m.faults }
+
+// Traffic is what the member has sent and received in calls that it made to others, since it was started last or, if it
+// has made none since, in the run before. It is up to date within the time between two heartbeats.
+func (m *Member) Traffic() (faults.Traffic, error) { return faults.ReadTraffic(m.trafficPath()) }
 
 // Operator calls the member's operator service.
 func (m *Member) Operator() ballastv1.OperatorServiceClient {

@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// number is the release that this source leads to.
-const number = "0.1.0"
+// number is the release that this source leads to. Packages set theirs when they are linked (deploy/package.sh).
+var number = "0.1.0"
 
 // String is the release, the commit where the build knows it, and the build tags of a build that is not for production.
 func String() string {

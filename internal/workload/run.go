@@ -55,9 +55,27 @@ func (r *Result) Merge(other Result) {
 	r.Longest = max(r.Longest, other.Longest)
 }
 
+// Call is one call of a run, as its caller saw it.
+type Call struct {
+	// Intended is when it was meant to start.
+	Intended time.Time
+	// Took is the time from then to its answer.
+	Took time.Duration
+	// Operations of it, and those of them that were refused.
+	Operations, Refused int
+	// Err is why it failed; nil: it was answered.
+	Err error
+}
+
 // Run runs a workload once. Calls that fail are counted; the run goes on, unless they would fail for ever. It ends after
 // Warmup + Duration, plus what the last calls take, or with the context.
 func Run(ctx context.Context, config Config, target Target) (Result, error) {
+	return Observe(ctx, config, target, nil, nil)
+}
+
+// Observe is Run that ends early, in order, once stop is closed, and that tells each of every call of its, warmup
+// included, from many goroutines. Both may be nil.
+func Observe(ctx context.Context, config Config, target Target, stop <-chan struct{}, each func(Call)) (Result, error) {
 	if err := config.Validate(); err != nil {
 		return Result{}, err
 	}
@@ -65,7 +83,7 @@ func Run(ctx context.Context, config Config, target Target) (Result, error) {
 	defer cancel(nil)
 	start := time.Now()
 	r := &run{
-		config: &config, target: target, latencies: newLatencies(), cancel: cancel,
+		config: &config, target: target, latencies: newLatencies(), cancel: cancel, stop: stop, each: each,
 		start: start, from: start.Add(config.Warmup), end: start.Add(config.Warmup + config.Duration),
 	}
 	var wg sync.WaitGroup
@@ -85,6 +103,8 @@ type run struct {
 	target           Target
 	latencies        *latencies
 	cancel           context.CancelCauseFunc
+	stop             <-chan struct{}
+	each             func(Call)
 	start, from, end time.Time
 
 	next                               atomic.Int64 // call of an open loop
@@ -106,6 +126,9 @@ func (r *run) caller(ctx context.Context, number int) {
 		now := time.Now()
 		if ctx.Err() != nil {
 			return
+		}
+		if r.each != nil {
+			r.each(Call{Intended: intended, Took: now.Sub(intended), Operations: len(ops), Refused: refused, Err: err})
 		}
 		if err != nil {
 			r.fail(ctx, err)
@@ -133,6 +156,9 @@ func (r *run) count(caller int, intended, now time.Time, operations, refused int
 
 // wait returns when the next call is to start, and when it was meant to; false: there is none.
 func (r *run) wait(ctx context.Context) (intended time.Time, ok bool) {
+	if r.stopped() {
+		return time.Time{}, false
+	}
 	if r.config.Rate == 0 {
 		now := time.Now()
 		return now, now.Before(r.end) && ctx.Err() == nil
@@ -146,6 +172,15 @@ func (r *run) wait(ctx context.Context) (intended time.Time, ok bool) {
 		return intended, false
 	}
 	return intended, pause(ctx, time.Until(intended))
+}
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
@@ -178,7 +213,10 @@ func (r *run) fail(ctx context.Context, err error) {
 func (r *run) result() Result {
 	histogram, longest := r.latencies.sum()
 	elapsed := r.config.Duration
-	if r.config.Rate > 0 {
+	switch {
+	case r.stopped(): // early
+		elapsed = max(time.Since(r.from), 1)
+	case r.config.Rate > 0:
 		elapsed = max(elapsed, time.Since(r.from)) // an open loop counts what ended late, in the time that it took
 	}
 	return Result{

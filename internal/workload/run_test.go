@@ -128,6 +128,42 @@ func TestRunEndsEarly(t *testing.T) {
 	})
 }
 
+// Who observes a run sees every call, failed ones too, and may end it early.
+func TestObservedRunCanBeStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failure := errors.New("one in four")
+		var calls, failed, seen int
+		target := targetFunc(func(context.Context, []*ballastv1.Operation) (int, error) {
+			time.Sleep(time.Millisecond)
+			if calls++; calls%4 == 0 {
+				return 0, failure
+			}
+			return 0, nil
+		})
+		config := testConfig()
+		config.Callers, config.Warmup, config.Rate = 1, 0, 100
+		stop := make(chan struct{})
+		start := time.Now()
+		result, err := Observe(t.Context(), config, target, stop, func(c Call) {
+			if seen++; c.Err != nil {
+				failed++
+			}
+			if seen == 40 {
+				close(stop)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen != 40 || failed != 10 || result.Calls != 30 || result.Failed != 10 {
+			t.Errorf("seen %d calls, %d failed; counted %d and %d", seen, failed, result.Calls, result.Failed)
+		}
+		if took := time.Since(start); took > time.Second || result.Elapsed > took {
+			t.Errorf("it took %v and counted %v", took, result.Elapsed)
+		}
+	})
+}
+
 func TestGeneratorKeepsToTheConfig(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		config := testConfig()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ballastdb/ballast/client"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -36,13 +38,17 @@ func (t clientTarget) Submit(ctx context.Context, ops []*ballastv1.Operation) (r
 const Ledger = "bench"
 
 const (
-	prepareBatch = 2000
-	// initialBalance of every account, so that debits are not refused.
-	initialBalance = 1 << 40
+	// prepareBatch is at most what one call may hold, and prepareCalls that many are made at a time: both keep a cluster
+	// busy with full proposals.
+	prepareBatch = 4000
+	prepareCalls = 4
+	// overdraft of every account, so that debits are not refused. Accounts need no first credit this way, and the state no
+	// operation id for it.
+	overdraft = int64(1) << 40
 )
 
-// Prepare makes the ledger and the accounts of a workload where they are missing, and fills new accounts. It may be
-// repeated, also with another number of accounts.
+// Prepare makes the ledger and the accounts of a workload where they are missing. It may be repeated, also with another
+// number of accounts.
 func Prepare(ctx context.Context, c *client.Client, accounts int) error {
 	ledger := client.NewCreateLedger(Ledger, "USD", 6)
 	results, err := c.Submit(ctx, ledger)
@@ -54,30 +60,40 @@ func Prepare(ctx context.Context, c *client.Client, accounts int) error {
 			return fmt.Errorf("create the ledger of the workload: %w", err)
 		}
 	}
-	for first := 0; first < accounts; first += prepareBatch {
-		if err := prepareAccounts(ctx, c, first, min(first+prepareBatch, accounts)); err != nil {
-			return fmt.Errorf("create the accounts of the workload: %w", err)
-		}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range prepareCalls {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				first := int(next.Add(1)-1) * prepareBatch
+				if first >= accounts {
+					return
+				}
+				if err := prepareAccounts(ctx, c, first, min(first+prepareBatch, accounts)); err != nil {
+					cancel(fmt.Errorf("create the accounts of the workload: %w", err))
+				}
+			}
+		})
 	}
-	return nil
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
-// prepareAccounts opens and fills accounts first to end-1; one that exists already stays as it is.
+// prepareAccounts opens accounts first to end-1; one that exists already stays as it is.
 func prepareAccounts(ctx context.Context, c *client.Client, first, end int) error {
+	floor := -overdraft
 	var ops []*ballastv1.Operation
 	for i := first; i < end; i++ {
-		ops = append(ops, client.Group(
-			client.NewCreateAccount(AccountID(i), Ledger, client.Limits{}),
-			client.NewCredit(AccountID(i), initialBalance),
-		)...)
+		ops = append(ops, client.NewCreateAccount(AccountID(i), Ledger, client.Limits{Floor: &floor}))
 	}
 	results, err := c.Submit(ctx, ops...)
 	if err != nil {
 		return err
 	}
 	for i, r := range results {
-		switch r.GetCode() {
-		case ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS, ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
+		if r.GetCode() == ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS {
 			continue
 		}
 		if err := client.AsRefusal(ops[i], r); err != nil {

@@ -45,6 +45,9 @@ func Rules() Table {
 		raftv1.RaftService_RequestPreVote_FullMethodName:        member,
 		raftv1.RaftService_TimeoutNow_FullMethodName:            member,
 		raftv1.RaftService_InstallSnapshot_FullMethodName:       member,
+		raftv1.RaftService_FetchPages_FullMethodName:            member,
+		raftv1.RaftService_FetchManifest_FullMethodName:         member,
+		raftv1.RaftService_FetchJournal_FullMethodName:          member,
 		raftv1.RaftService_ConfirmTerm_FullMethodName:           member,
 		raftv1.RaftService_Checkpoints_FullMethodName:           member,
 

@@ -1,11 +1,6 @@
 package node
 
 import (
-	"time"
-
-	"github.com/hashicorp/raft"
-
-	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/server"
 )
@@ -21,6 +16,9 @@ func (n *node) ownFacts() server.Facts {
 	applied, _ := n.machine.Applied()
 	f := server.Facts{Raft: server.ReadRaft(n.raft, n.id, applied), Disk: n.disk.facts()}
 	f.Load.Operations, f.Load.Bytes, f.Load.Proposals = n.coalescer.Load()
+	if v := n.comparer.Last(); v.Judgement != server.Undecided {
+		f.Verdict = &v
+	}
 	f.Log = n.logFacts()
 	f.Snapshots = n.snapshotFacts()
 	f.Journal = n.journalFacts()
@@ -47,18 +45,4 @@ func (n *node) journalFacts() *server.JournalFacts {
 	f := &server.JournalFacts{}
 	n.machine.Read(func(s *ledger.State) { f.Entries, f.Bytes = s.Sequence(), s.JournalBytes() })
 	return f
-}
-
-// meteredMachine is the state machine as raft sees it, with its batches measured.
-type meteredMachine struct {
-	*fsm.FSM
-	applied func(entries int, took time.Duration)
-}
-
-// ApplyBatch is raft.BatchingFSM's.
-func (m *meteredMachine) ApplyBatch(logs []*raft.Log) []any {
-	begun := time.Now()
-	answers := m.FSM.ApplyBatch(logs)
-	m.applied(len(logs), time.Since(begun))
-	return answers
 }

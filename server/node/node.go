@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -15,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/metrics"
@@ -35,6 +38,8 @@ type Options struct {
 	Values []config.Value
 	// Logger is everybody's.
 	Logger hclog.Logger
+	// Systemd is told how the member is; nil: nobody is.
+	Systemd *systemd.Manager
 	// Fatal must end the process. It is called, from any goroutine, where going on would be wrong: the raft log cannot be
 	// written, or a committed command cannot be applied.
 	Fatal func(error)
@@ -45,6 +50,8 @@ type node struct {
 	Options
 	undo  stack
 	hooks hooks
+	// floor is how far the build has come, from 1.
+	floor atomic.Int32
 
 	// On the disk.
 	dir       *datadir.Dir
@@ -59,6 +66,7 @@ type node struct {
 	listeners *listeners
 	machine   *fsm.FSM
 	transport *transport.Transport
+	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
 	// Service.
 	gate      *server.Gate
@@ -75,17 +83,29 @@ type node struct {
 	metrics  *metrics.Metrics
 	peers    *server.StatusPeers
 	standing *server.Standing
-	pulse    *server.Pulse
+	alive    *liveness
 	disk     *diskProbe
-	// failed gets the error of a server that ended by itself; there is room for all of them.
+	comparer *server.Comparer
+	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
+	// touches it once that runs.
+	condemned sync.Once
+	note      *datadir.Condemned
+	// failed gets the error of a gRPC server that ended by itself, and why the member is condemned; there is room for all
+	// of them.
 	failed chan error
 }
 
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), metrics: metrics.New(), failed: make(chan error, 4)}
-	if err := n.build(); err != nil {
+	n := &node{
+		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
+		failed: make(chan error, 5),
+	}
+	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
+	err := n.build()
+	_ = building() // it has no error
+	if err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
 		defer cancel()
 		return errors.Join(err, n.undo.unwind(stop))
@@ -94,6 +114,7 @@ func Run(ctx context.Context, options Options) error {
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
 		"operator_address", n.Config.OperatorAddress)
 	n.keepValues()
+	n.Systemd.Ready()
 	select {
 	case <-ctx.Done():
 		return n.stop()
@@ -104,7 +125,7 @@ func Run(ctx context.Context, options Options) error {
 
 // build builds from the ground up. What it has built when it fails is in undo.
 func (n *node) build() error {
-	for _, floor := range []func() error{
+	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
 		n.secure,
@@ -113,15 +134,19 @@ func (n *node) build() error {
 		n.openLog,
 		n.openStateMachine,
 		n.openSnapshots,
+		n.heedNote,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,
 		n.startReading,
+		n.startComparing,
 		n.startSight,
 		n.makeServices,
 		n.serveMembers,
 		n.serveCallers,
+		n.watchPulse,
 	} {
+		n.floor.Store(int32(i + 1))
 		if err := floor(); err != nil {
 			return err
 		}
@@ -173,9 +198,11 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
+		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
+		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		// A snapshot of this member's own ends before another's is installed.
 		BeforeInstall: n.machine.HoldSnapshots,
@@ -191,7 +218,8 @@ func (n *node) openTransport() (err error) {
 
 func (n *node) startRaft() (err error) {
 	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
-	n.raft, err = raft.NewRaft(rc, &meteredMachine{n.machine, n.metrics.Applied}, n.cache, n.log, n.snapshots, n.transport)
+	n.fed = &fedMachine{machine: n.machine, applied: n.metrics.Applied}
+	n.raft, err = raft.NewRaft(rc, n.fed, n.cache, n.log, n.snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}

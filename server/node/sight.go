@@ -17,7 +17,6 @@ import (
 // startSight starts what looks at the member: how it stands to its leader, whether it lives, whether its disk can be
 // written.
 func (n *node) startSight() error {
-	n.gate = &server.Gate{}
 	n.peers = server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
 	n.undo.pushClose("close connections to other members' operator services", func() error {
 		n.peers.Close()
@@ -29,8 +28,8 @@ func (n *node) startSight() error {
 		Raft: n.raft, LocalID: n.id, Roster: n.machine, Asker: n.peers, Gate: n.gate, Facts: n.ownFacts, LogTime: n.logTime,
 	})
 	n.undo.pushClose("end the comparison with the leader", run(n.standing.Run))
-	n.pulse = server.NewPulse(server.PulseConfig{Raft: n.raft, State: n.machine, Logger: n.Logger.Named("pulse")})
-	n.undo.pushClose("end the pulse", run(n.pulse.Run))
+	n.alive = newLiveness(&pulse{raft: n.raft, fed: n.fed}, n.Logger.Named("pulse"))
+	n.undo.pushClose("end the look at the member's pulse", run(n.alive.run))
 	n.metrics.Collect(n.facts)
 	return nil
 }
@@ -38,10 +37,10 @@ func (n *node) startSight() error {
 // servePages answers HTTP at the operator address.
 func (n *node) servePages(on net.Listener) {
 	cfg := web.Config{
-		Metrics: n.metrics.Handler(), Live: n.pulse.Problems,
+		Metrics: n.metrics.Handler(), Live: n.alive.problems,
 		Ready: func() []string {
 			f := n.facts()
-			return append(server.NotReady(&f), n.pulse.Problems()...)
+			return append(server.NotReady(&f), n.alive.problems()...)
 		},
 		Guard: n.security.guard, Logger: n.Logger.Named("pages"),
 	}

@@ -12,6 +12,7 @@ func (n *node) stop() error {
 	n.Logger.Info("stopping", "timeout", n.Config.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), n.Config.ShutdownTimeout)
 	defer cancel()
+	n.Systemd.Stopping()
 	n.gate.Close()
 	n.handOver(ctx)
 	n.drain(ctx)

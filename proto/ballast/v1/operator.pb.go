@@ -220,26 +220,26 @@ const (
 	// Not compared yet, or not told.
 	DigestVerdict_DIGEST_VERDICT_UNSPECIFIED DigestVerdict = 0
 	// Its state is the majority's.
-	DigestVerdict_DIGEST_VERDICT_AGREES DigestVerdict = 1
-	// Its state is wrong: it serves nothing.
-	DigestVerdict_DIGEST_VERDICT_MINORITY DigestVerdict = 2
-	// No majority has the same state: writes have stopped.
-	DigestVerdict_DIGEST_VERDICT_DIVIDED DigestVerdict = 3
+	DigestVerdict_DIGEST_VERDICT_AGREED DigestVerdict = 1
+	// Its state is wrong: it stops.
+	DigestVerdict_DIGEST_VERDICT_OUTVOTED DigestVerdict = 2
+	// Digests differ, and none is a majority's: writes have stopped.
+	DigestVerdict_DIGEST_VERDICT_NO_MAJORITY DigestVerdict = 3
 )
 
 // Enum value maps for DigestVerdict.
 var (
 	DigestVerdict_name = map[int32]string{
 		0: "DIGEST_VERDICT_UNSPECIFIED",
-		1: "DIGEST_VERDICT_AGREES",
-		2: "DIGEST_VERDICT_MINORITY",
-		3: "DIGEST_VERDICT_DIVIDED",
+		1: "DIGEST_VERDICT_AGREED",
+		2: "DIGEST_VERDICT_OUTVOTED",
+		3: "DIGEST_VERDICT_NO_MAJORITY",
 	}
 	DigestVerdict_value = map[string]int32{
 		"DIGEST_VERDICT_UNSPECIFIED": 0,
-		"DIGEST_VERDICT_AGREES":      1,
-		"DIGEST_VERDICT_MINORITY":    2,
-		"DIGEST_VERDICT_DIVIDED":     3,
+		"DIGEST_VERDICT_AGREED":      1,
+		"DIGEST_VERDICT_OUTVOTED":    2,
+		"DIGEST_VERDICT_NO_MAJORITY": 3,
 	}
 )
 
@@ -518,7 +518,7 @@ type StatusResponse struct {
 	Journal *JournalStatus `protobuf:"bytes,30,opt,name=journal,proto3" json:"journal,omitempty"`
 	// What comparing its digest with the others' said.
 	DigestVerdict DigestVerdict `protobuf:"varint,31,opt,name=digest_verdict,json=digestVerdict,proto3,enum=ballast.v1.DigestVerdict" json:"digest_verdict,omitempty"`
-	// What digest_verdict means, in words, where there is something to say or to do.
+	// The same in words; empty: not compared yet.
 	DigestVerdictText string `protobuf:"bytes,32,opt,name=digest_verdict_text,json=digestVerdictText,proto3" json:"digest_verdict_text,omitempty"`
 	// Snapshots that it sends to other members, or that wait to be sent; only a leader has any.
 	Transfers []*SnapshotTransfer `protobuf:"bytes,33,rep,name=transfers,proto3" json:"transfers,omitempty"`
@@ -2528,12 +2528,12 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0ePHASE_DIVERGED\x10\x06\x12\x13\n" +
 	"\x0fPHASE_NO_LEADER\x10\a\x12\x0f\n" +
 	"\vPHASE_ALONE\x10\b\x12\x12\n" +
-	"\x0ePHASE_STOPPING\x10\t*\x83\x01\n" +
+	"\x0ePHASE_STOPPING\x10\t*\x87\x01\n" +
 	"\rDigestVerdict\x12\x1e\n" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15DIGEST_VERDICT_AGREES\x10\x01\x12\x1b\n" +
-	"\x17DIGEST_VERDICT_MINORITY\x10\x02\x12\x1a\n" +
-	"\x16DIGEST_VERDICT_DIVIDED\x10\x032\x94\x05\n" +
+	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
+	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\x94\x05\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +

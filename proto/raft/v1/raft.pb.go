@@ -1189,12 +1189,14 @@ func (x *InstallSnapshotTrailer) GetCrc32C() uint32 {
 	return 0
 }
 
-// InstallSnapshotResponse is raft.InstallSnapshotResponse.
+// InstallSnapshotResponse is one answer to a snapshot: any number of reports, then the answer.
 type InstallSnapshotResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Header        *Header                `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
-	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
-	Success       bool                   `protobuf:"varint,3,opt,name=success,proto3" json:"success,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*InstallSnapshotResponse_Progress
+	//	*InstallSnapshotResponse_Answer
+	Part          isInstallSnapshotResponse_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1229,25 +1231,573 @@ func (*InstallSnapshotResponse) Descriptor() ([]byte, []int) {
 	return file_raft_v1_raft_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *InstallSnapshotResponse) GetHeader() *Header {
+func (x *InstallSnapshotResponse) GetPart() isInstallSnapshotResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *InstallSnapshotResponse) GetProgress() *InstallSnapshotProgress {
+	if x != nil {
+		if x, ok := x.Part.(*InstallSnapshotResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *InstallSnapshotResponse) GetAnswer() *InstallSnapshotAnswer {
+	if x != nil {
+		if x, ok := x.Part.(*InstallSnapshotResponse_Answer); ok {
+			return x.Answer
+		}
+	}
+	return nil
+}
+
+type isInstallSnapshotResponse_Part interface {
+	isInstallSnapshotResponse_Part()
+}
+
+type InstallSnapshotResponse_Progress struct {
+	// Sent when it changed, and not more often than a few times a second.
+	Progress *InstallSnapshotProgress `protobuf:"bytes,1,opt,name=progress,proto3,oneof"`
+}
+
+type InstallSnapshotResponse_Answer struct {
+	// Last message.
+	Answer *InstallSnapshotAnswer `protobuf:"bytes,2,opt,name=answer,proto3,oneof"`
+}
+
+func (*InstallSnapshotResponse_Progress) isInstallSnapshotResponse_Part() {}
+
+func (*InstallSnapshotResponse_Answer) isInstallSnapshotResponse_Part() {}
+
+// InstallSnapshotProgress tells how far a receiver is. All counts are since the beginning of this call.
+type InstallSnapshotProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is at, a word.
+	Phase string `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
+	// Pages of the snapshot.
+	PagesTotal uint64 `protobuf:"varint,2,opt,name=pages_total,json=pagesTotal,proto3" json:"pages_total,omitempty"`
+	// Of them there by now, those reused included.
+	PagesDone uint64 `protobuf:"varint,3,opt,name=pages_done,json=pagesDone,proto3" json:"pages_done,omitempty"`
+	// Of them that were there before: in the present state, or staged earlier.
+	PagesReused uint64 `protobuf:"varint,4,opt,name=pages_reused,json=pagesReused,proto3" json:"pages_reused,omitempty"`
+	// Bytes of pages and records received from the leader.
+	BytesFromLeader uint64 `protobuf:"varint,5,opt,name=bytes_from_leader,json=bytesFromLeader,proto3" json:"bytes_from_leader,omitempty"`
+	// And from other members.
+	BytesFromOthers uint64 `protobuf:"varint,6,opt,name=bytes_from_others,json=bytesFromOthers,proto3" json:"bytes_from_others,omitempty"`
+	// Bytes of the manifest.
+	BytesManifest uint64 `protobuf:"varint,7,opt,name=bytes_manifest,json=bytesManifest,proto3" json:"bytes_manifest,omitempty"`
+	// Bytes of pages and records received, by table.
+	BytesByTable map[uint32]uint64 `protobuf:"bytes,8,rep,name=bytes_by_table,json=bytesByTable,proto3" json:"bytes_by_table,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Server id of the member that pages are being pulled from; empty: none now.
+	Source        []byte `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstallSnapshotProgress) Reset() {
+	*x = InstallSnapshotProgress{}
+	mi := &file_raft_v1_raft_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstallSnapshotProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstallSnapshotProgress) ProtoMessage() {}
+
+func (x *InstallSnapshotProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstallSnapshotProgress.ProtoReflect.Descriptor instead.
+func (*InstallSnapshotProgress) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *InstallSnapshotProgress) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *InstallSnapshotProgress) GetPagesTotal() uint64 {
+	if x != nil {
+		return x.PagesTotal
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetPagesDone() uint64 {
+	if x != nil {
+		return x.PagesDone
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetPagesReused() uint64 {
+	if x != nil {
+		return x.PagesReused
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetBytesFromLeader() uint64 {
+	if x != nil {
+		return x.BytesFromLeader
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetBytesFromOthers() uint64 {
+	if x != nil {
+		return x.BytesFromOthers
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetBytesManifest() uint64 {
+	if x != nil {
+		return x.BytesManifest
+	}
+	return 0
+}
+
+func (x *InstallSnapshotProgress) GetBytesByTable() map[uint32]uint64 {
+	if x != nil {
+		return x.BytesByTable
+	}
+	return nil
+}
+
+func (x *InstallSnapshotProgress) GetSource() []byte {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// InstallSnapshotAnswer is raft.InstallSnapshotResponse.
+type InstallSnapshotAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Header        *Header                `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Success       bool                   `protobuf:"varint,3,opt,name=success,proto3" json:"success,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstallSnapshotAnswer) Reset() {
+	*x = InstallSnapshotAnswer{}
+	mi := &file_raft_v1_raft_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstallSnapshotAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstallSnapshotAnswer) ProtoMessage() {}
+
+func (x *InstallSnapshotAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstallSnapshotAnswer.ProtoReflect.Descriptor instead.
+func (*InstallSnapshotAnswer) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *InstallSnapshotAnswer) GetHeader() *Header {
 	if x != nil {
 		return x.Header
 	}
 	return nil
 }
 
-func (x *InstallSnapshotResponse) GetTerm() uint64 {
+func (x *InstallSnapshotAnswer) GetTerm() uint64 {
 	if x != nil {
 		return x.Term
 	}
 	return 0
 }
 
-func (x *InstallSnapshotResponse) GetSuccess() bool {
+func (x *InstallSnapshotAnswer) GetSuccess() bool {
 	if x != nil {
 		return x.Success
 	}
 	return false
+}
+
+// FetchPagesRequest asks for pages of a snapshot.
+type FetchPagesRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Envelope *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Header   *Header                `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
+	// Of the snapshot.
+	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Term  uint64 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	// Which pages, and what of them is there: snapshots/README.md. Up to 1 MiB.
+	Wants         []byte `protobuf:"bytes,5,opt,name=wants,proto3" json:"wants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchPagesRequest) Reset() {
+	*x = FetchPagesRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchPagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchPagesRequest) ProtoMessage() {}
+
+func (x *FetchPagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchPagesRequest.ProtoReflect.Descriptor instead.
+func (*FetchPagesRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *FetchPagesRequest) GetEnvelope() *Envelope {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+func (x *FetchPagesRequest) GetHeader() *Header {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *FetchPagesRequest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *FetchPagesRequest) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *FetchPagesRequest) GetWants() []byte {
+	if x != nil {
+		return x.Wants
+	}
+	return nil
+}
+
+// FetchPagesResponse carries some of what was asked for, in the order asked.
+type FetchPagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// snapshots/README.md. Whole items.
+	Items         []byte `protobuf:"bytes,1,opt,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchPagesResponse) Reset() {
+	*x = FetchPagesResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchPagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchPagesResponse) ProtoMessage() {}
+
+func (x *FetchPagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchPagesResponse.ProtoReflect.Descriptor instead.
+func (*FetchPagesResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *FetchPagesResponse) GetItems() []byte {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// FetchManifestRequest asks for a manifest.
+type FetchManifestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Envelope      *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Header        *Header                `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchManifestRequest) Reset() {
+	*x = FetchManifestRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchManifestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchManifestRequest) ProtoMessage() {}
+
+func (x *FetchManifestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchManifestRequest.ProtoReflect.Descriptor instead.
+func (*FetchManifestRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FetchManifestRequest) GetEnvelope() *Envelope {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+func (x *FetchManifestRequest) GetHeader() *Header {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+// FetchManifestResponse is a part of it.
+type FetchManifestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the whole manifest, bytes. In the first message.
+	Size          uint64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	Chunk         []byte `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchManifestResponse) Reset() {
+	*x = FetchManifestResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchManifestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchManifestResponse) ProtoMessage() {}
+
+func (x *FetchManifestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchManifestResponse.ProtoReflect.Descriptor instead.
+func (*FetchManifestResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FetchManifestResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *FetchManifestResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+// FetchJournalRequest asks for entries that follow a sequence number.
+type FetchJournalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Envelope      *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	Header        *Header                `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
+	AfterSequence uint64                 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// Of the answer, up to 1 MiB. One entry comes whatever its size.
+	MaxBytes      uint64 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchJournalRequest) Reset() {
+	*x = FetchJournalRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchJournalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchJournalRequest) ProtoMessage() {}
+
+func (x *FetchJournalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchJournalRequest.ProtoReflect.Descriptor instead.
+func (*FetchJournalRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FetchJournalRequest) GetEnvelope() *Envelope {
+	if x != nil {
+		return x.Envelope
+	}
+	return nil
+}
+
+func (x *FetchJournalRequest) GetHeader() *Header {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+func (x *FetchJournalRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *FetchJournalRequest) GetMaxBytes() uint64 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+// FetchJournalResponse is some of them, whole ones, in order. None: the journal ends there.
+type FetchJournalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []byte                 `protobuf:"bytes,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchJournalResponse) Reset() {
+	*x = FetchJournalResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchJournalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchJournalResponse) ProtoMessage() {}
+
+func (x *FetchJournalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchJournalResponse.ProtoReflect.Descriptor instead.
+func (*FetchJournalResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FetchJournalResponse) GetEntries() []byte {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
 }
 
 // ConfirmTermRequest asks for the current term.
@@ -1260,7 +1810,7 @@ type ConfirmTermRequest struct {
 
 func (x *ConfirmTermRequest) Reset() {
 	*x = ConfirmTermRequest{}
-	mi := &file_raft_v1_raft_proto_msgTypes[17]
+	mi := &file_raft_v1_raft_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1822,7 @@ func (x *ConfirmTermRequest) String() string {
 func (*ConfirmTermRequest) ProtoMessage() {}
 
 func (x *ConfirmTermRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_raft_v1_raft_proto_msgTypes[17]
+	mi := &file_raft_v1_raft_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1835,7 @@ func (x *ConfirmTermRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmTermRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmTermRequest) Descriptor() ([]byte, []int) {
-	return file_raft_v1_raft_proto_rawDescGZIP(), []int{17}
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ConfirmTermRequest) GetEnvelope() *Envelope {
@@ -1307,7 +1857,7 @@ type ConfirmTermResponse struct {
 
 func (x *ConfirmTermResponse) Reset() {
 	*x = ConfirmTermResponse{}
-	mi := &file_raft_v1_raft_proto_msgTypes[18]
+	mi := &file_raft_v1_raft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1869,7 @@ func (x *ConfirmTermResponse) String() string {
 func (*ConfirmTermResponse) ProtoMessage() {}
 
 func (x *ConfirmTermResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_raft_v1_raft_proto_msgTypes[18]
+	mi := &file_raft_v1_raft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1882,7 @@ func (x *ConfirmTermResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmTermResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmTermResponse) Descriptor() ([]byte, []int) {
-	return file_raft_v1_raft_proto_rawDescGZIP(), []int{18}
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ConfirmTermResponse) GetTerm() uint64 {
@@ -1359,7 +1909,7 @@ type CheckpointsRequest struct {
 
 func (x *CheckpointsRequest) Reset() {
 	*x = CheckpointsRequest{}
-	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	mi := &file_raft_v1_raft_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1921,7 @@ func (x *CheckpointsRequest) String() string {
 func (*CheckpointsRequest) ProtoMessage() {}
 
 func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_raft_v1_raft_proto_msgTypes[19]
+	mi := &file_raft_v1_raft_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1934,7 @@ func (x *CheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_raft_v1_raft_proto_rawDescGZIP(), []int{19}
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CheckpointsRequest) GetEnvelope() *Envelope {
@@ -1404,7 +1954,7 @@ type CheckpointsResponse struct {
 
 func (x *CheckpointsResponse) Reset() {
 	*x = CheckpointsResponse{}
-	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	mi := &file_raft_v1_raft_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1966,7 @@ func (x *CheckpointsResponse) String() string {
 func (*CheckpointsResponse) ProtoMessage() {}
 
 func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_raft_v1_raft_proto_msgTypes[20]
+	mi := &file_raft_v1_raft_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1979,7 @@ func (x *CheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*CheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_raft_v1_raft_proto_rawDescGZIP(), []int{20}
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CheckpointsResponse) GetCheckpoints() []*Checkpoint {
@@ -1451,7 +2001,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	mi := &file_raft_v1_raft_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +2013,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_raft_v1_raft_proto_msgTypes[21]
+	mi := &file_raft_v1_raft_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +2026,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_raft_v1_raft_proto_rawDescGZIP(), []int{21}
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Checkpoint) GetIndex() uint64 {
@@ -1585,11 +2135,51 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\x04size\x18\v \x01(\x03R\x04size\"D\n" +
 	"\x16InstallSnapshotTrailer\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x16\n" +
-	"\x06crc32c\x18\x02 \x01(\rR\x06crc32c\"p\n" +
-	"\x17InstallSnapshotResponse\x12'\n" +
+	"\x06crc32c\x18\x02 \x01(\rR\x06crc32c\"\x9b\x01\n" +
+	"\x17InstallSnapshotResponse\x12>\n" +
+	"\bprogress\x18\x01 \x01(\v2 .raft.v1.InstallSnapshotProgressH\x00R\bprogress\x128\n" +
+	"\x06answer\x18\x02 \x01(\v2\x1e.raft.v1.InstallSnapshotAnswerH\x00R\x06answerB\x06\n" +
+	"\x04part\"\xc4\x03\n" +
+	"\x17InstallSnapshotProgress\x12\x14\n" +
+	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x1f\n" +
+	"\vpages_total\x18\x02 \x01(\x04R\n" +
+	"pagesTotal\x12\x1d\n" +
+	"\n" +
+	"pages_done\x18\x03 \x01(\x04R\tpagesDone\x12!\n" +
+	"\fpages_reused\x18\x04 \x01(\x04R\vpagesReused\x12*\n" +
+	"\x11bytes_from_leader\x18\x05 \x01(\x04R\x0fbytesFromLeader\x12*\n" +
+	"\x11bytes_from_others\x18\x06 \x01(\x04R\x0fbytesFromOthers\x12%\n" +
+	"\x0ebytes_manifest\x18\a \x01(\x04R\rbytesManifest\x12X\n" +
+	"\x0ebytes_by_table\x18\b \x03(\v22.raft.v1.InstallSnapshotProgress.BytesByTableEntryR\fbytesByTable\x12\x16\n" +
+	"\x06source\x18\t \x01(\fR\x06source\x1a?\n" +
+	"\x11BytesByTableEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"n\n" +
+	"\x15InstallSnapshotAnswer\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x18\n" +
-	"\asuccess\x18\x03 \x01(\bR\asuccess\"C\n" +
+	"\asuccess\x18\x03 \x01(\bR\asuccess\"\xab\x01\n" +
+	"\x11FetchPagesRequest\x12-\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
+	"\x06header\x18\x02 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05wants\x18\x05 \x01(\fR\x05wants\"*\n" +
+	"\x12FetchPagesResponse\x12\x14\n" +
+	"\x05items\x18\x01 \x01(\fR\x05items\"n\n" +
+	"\x14FetchManifestRequest\x12-\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
+	"\x06header\x18\x02 \x01(\v2\x0f.raft.v1.HeaderR\x06header\"A\n" +
+	"\x15FetchManifestResponse\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\fR\x05chunk\"\xb1\x01\n" +
+	"\x13FetchJournalRequest\x12-\n" +
+	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
+	"\x06header\x18\x02 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12%\n" +
+	"\x0eafter_sequence\x18\x03 \x01(\x04R\rafterSequence\x12\x1b\n" +
+	"\tmax_bytes\x18\x04 \x01(\x04R\bmaxBytes\"0\n" +
+	"\x14FetchJournalResponse\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\fR\aentries\"C\n" +
 	"\x12ConfirmTermRequest\x12-\n" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\"?\n" +
 	"\x13ConfirmTermResponse\x12\x12\n" +
@@ -1602,15 +2192,19 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest2\x99\x05\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest2\x85\a\n" +
 	"\vRaftService\x12N\n" +
 	"\rAppendEntries\x12\x1d.raft.v1.AppendEntriesRequest\x1a\x1e.raft.v1.AppendEntriesResponse\x12j\n" +
 	"\x15AppendEntriesPipeline\x12%.raft.v1.AppendEntriesPipelineRequest\x1a&.raft.v1.AppendEntriesPipelineResponse(\x010\x01\x12H\n" +
 	"\vRequestVote\x12\x1b.raft.v1.RequestVoteRequest\x1a\x1c.raft.v1.RequestVoteResponse\x12Q\n" +
 	"\x0eRequestPreVote\x12\x1e.raft.v1.RequestPreVoteRequest\x1a\x1f.raft.v1.RequestPreVoteResponse\x12E\n" +
 	"\n" +
-	"TimeoutNow\x12\x1a.raft.v1.TimeoutNowRequest\x1a\x1b.raft.v1.TimeoutNowResponse\x12V\n" +
-	"\x0fInstallSnapshot\x12\x1f.raft.v1.InstallSnapshotRequest\x1a .raft.v1.InstallSnapshotResponse(\x01\x12H\n" +
+	"TimeoutNow\x12\x1a.raft.v1.TimeoutNowRequest\x1a\x1b.raft.v1.TimeoutNowResponse\x12X\n" +
+	"\x0fInstallSnapshot\x12\x1f.raft.v1.InstallSnapshotRequest\x1a .raft.v1.InstallSnapshotResponse(\x010\x01\x12G\n" +
+	"\n" +
+	"FetchPages\x12\x1a.raft.v1.FetchPagesRequest\x1a\x1b.raft.v1.FetchPagesResponse0\x01\x12P\n" +
+	"\rFetchManifest\x12\x1d.raft.v1.FetchManifestRequest\x1a\x1e.raft.v1.FetchManifestResponse0\x01\x12M\n" +
+	"\fFetchJournal\x12\x1c.raft.v1.FetchJournalRequest\x1a\x1d.raft.v1.FetchJournalResponse0\x01\x12H\n" +
 	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponse\x12H\n" +
 	"\vCheckpoints\x12\x1b.raft.v1.CheckpointsRequest\x1a\x1c.raft.v1.CheckpointsResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
 
@@ -1626,7 +2220,7 @@ func file_raft_v1_raft_proto_rawDescGZIP() []byte {
 	return file_raft_v1_raft_proto_rawDescData
 }
 
-var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_raft_v1_raft_proto_goTypes = []any{
 	(*Envelope)(nil),                      // 0: raft.v1.Envelope
 	(*Header)(nil),                        // 1: raft.v1.Header
@@ -1645,11 +2239,20 @@ var file_raft_v1_raft_proto_goTypes = []any{
 	(*InstallSnapshotHeader)(nil),         // 14: raft.v1.InstallSnapshotHeader
 	(*InstallSnapshotTrailer)(nil),        // 15: raft.v1.InstallSnapshotTrailer
 	(*InstallSnapshotResponse)(nil),       // 16: raft.v1.InstallSnapshotResponse
-	(*ConfirmTermRequest)(nil),            // 17: raft.v1.ConfirmTermRequest
-	(*ConfirmTermResponse)(nil),           // 18: raft.v1.ConfirmTermResponse
-	(*CheckpointsRequest)(nil),            // 19: raft.v1.CheckpointsRequest
-	(*CheckpointsResponse)(nil),           // 20: raft.v1.CheckpointsResponse
-	(*Checkpoint)(nil),                    // 21: raft.v1.Checkpoint
+	(*InstallSnapshotProgress)(nil),       // 17: raft.v1.InstallSnapshotProgress
+	(*InstallSnapshotAnswer)(nil),         // 18: raft.v1.InstallSnapshotAnswer
+	(*FetchPagesRequest)(nil),             // 19: raft.v1.FetchPagesRequest
+	(*FetchPagesResponse)(nil),            // 20: raft.v1.FetchPagesResponse
+	(*FetchManifestRequest)(nil),          // 21: raft.v1.FetchManifestRequest
+	(*FetchManifestResponse)(nil),         // 22: raft.v1.FetchManifestResponse
+	(*FetchJournalRequest)(nil),           // 23: raft.v1.FetchJournalRequest
+	(*FetchJournalResponse)(nil),          // 24: raft.v1.FetchJournalResponse
+	(*ConfirmTermRequest)(nil),            // 25: raft.v1.ConfirmTermRequest
+	(*ConfirmTermResponse)(nil),           // 26: raft.v1.ConfirmTermResponse
+	(*CheckpointsRequest)(nil),            // 27: raft.v1.CheckpointsRequest
+	(*CheckpointsResponse)(nil),           // 28: raft.v1.CheckpointsResponse
+	(*Checkpoint)(nil),                    // 29: raft.v1.Checkpoint
+	nil,                                   // 30: raft.v1.InstallSnapshotProgress.BytesByTableEntry
 }
 var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 0: raft.v1.AppendEntriesRequest.envelope:type_name -> raft.v1.Envelope
@@ -1671,31 +2274,46 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	15, // 16: raft.v1.InstallSnapshotRequest.end:type_name -> raft.v1.InstallSnapshotTrailer
 	0,  // 17: raft.v1.InstallSnapshotHeader.envelope:type_name -> raft.v1.Envelope
 	1,  // 18: raft.v1.InstallSnapshotHeader.header:type_name -> raft.v1.Header
-	1,  // 19: raft.v1.InstallSnapshotResponse.header:type_name -> raft.v1.Header
-	0,  // 20: raft.v1.ConfirmTermRequest.envelope:type_name -> raft.v1.Envelope
-	0,  // 21: raft.v1.CheckpointsRequest.envelope:type_name -> raft.v1.Envelope
-	21, // 22: raft.v1.CheckpointsResponse.checkpoints:type_name -> raft.v1.Checkpoint
-	3,  // 23: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
-	5,  // 24: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
-	7,  // 25: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
-	9,  // 26: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
-	11, // 27: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
-	13, // 28: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
-	17, // 29: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
-	19, // 30: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
-	4,  // 31: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
-	6,  // 32: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
-	8,  // 33: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
-	10, // 34: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
-	12, // 35: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
-	16, // 36: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
-	18, // 37: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
-	20, // 38: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	17, // 19: raft.v1.InstallSnapshotResponse.progress:type_name -> raft.v1.InstallSnapshotProgress
+	18, // 20: raft.v1.InstallSnapshotResponse.answer:type_name -> raft.v1.InstallSnapshotAnswer
+	30, // 21: raft.v1.InstallSnapshotProgress.bytes_by_table:type_name -> raft.v1.InstallSnapshotProgress.BytesByTableEntry
+	1,  // 22: raft.v1.InstallSnapshotAnswer.header:type_name -> raft.v1.Header
+	0,  // 23: raft.v1.FetchPagesRequest.envelope:type_name -> raft.v1.Envelope
+	1,  // 24: raft.v1.FetchPagesRequest.header:type_name -> raft.v1.Header
+	0,  // 25: raft.v1.FetchManifestRequest.envelope:type_name -> raft.v1.Envelope
+	1,  // 26: raft.v1.FetchManifestRequest.header:type_name -> raft.v1.Header
+	0,  // 27: raft.v1.FetchJournalRequest.envelope:type_name -> raft.v1.Envelope
+	1,  // 28: raft.v1.FetchJournalRequest.header:type_name -> raft.v1.Header
+	0,  // 29: raft.v1.ConfirmTermRequest.envelope:type_name -> raft.v1.Envelope
+	0,  // 30: raft.v1.CheckpointsRequest.envelope:type_name -> raft.v1.Envelope
+	29, // 31: raft.v1.CheckpointsResponse.checkpoints:type_name -> raft.v1.Checkpoint
+	3,  // 32: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
+	5,  // 33: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
+	7,  // 34: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
+	9,  // 35: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
+	11, // 36: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
+	13, // 37: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
+	19, // 38: raft.v1.RaftService.FetchPages:input_type -> raft.v1.FetchPagesRequest
+	21, // 39: raft.v1.RaftService.FetchManifest:input_type -> raft.v1.FetchManifestRequest
+	23, // 40: raft.v1.RaftService.FetchJournal:input_type -> raft.v1.FetchJournalRequest
+	25, // 41: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
+	27, // 42: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
+	4,  // 43: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
+	6,  // 44: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
+	8,  // 45: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
+	10, // 46: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
+	12, // 47: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
+	16, // 48: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
+	20, // 49: raft.v1.RaftService.FetchPages:output_type -> raft.v1.FetchPagesResponse
+	22, // 50: raft.v1.RaftService.FetchManifest:output_type -> raft.v1.FetchManifestResponse
+	24, // 51: raft.v1.RaftService.FetchJournal:output_type -> raft.v1.FetchJournalResponse
+	26, // 52: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
+	28, // 53: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
+	43, // [43:54] is the sub-list for method output_type
+	32, // [32:43] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_raft_v1_raft_proto_init() }
@@ -1708,13 +2326,17 @@ func file_raft_v1_raft_proto_init() {
 		(*InstallSnapshotRequest_Chunk)(nil),
 		(*InstallSnapshotRequest_End)(nil),
 	}
+	file_raft_v1_raft_proto_msgTypes[16].OneofWrappers = []any{
+		(*InstallSnapshotResponse_Progress)(nil),
+		(*InstallSnapshotResponse_Answer)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raft_v1_raft_proto_rawDesc), len(file_raft_v1_raft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,9 @@ const (
 	RaftService_RequestPreVote_FullMethodName        = "/raft.v1.RaftService/RequestPreVote"
 	RaftService_TimeoutNow_FullMethodName            = "/raft.v1.RaftService/TimeoutNow"
 	RaftService_InstallSnapshot_FullMethodName       = "/raft.v1.RaftService/InstallSnapshot"
+	RaftService_FetchPages_FullMethodName            = "/raft.v1.RaftService/FetchPages"
+	RaftService_FetchManifest_FullMethodName         = "/raft.v1.RaftService/FetchManifest"
+	RaftService_FetchJournal_FullMethodName          = "/raft.v1.RaftService/FetchJournal"
 	RaftService_ConfirmTerm_FullMethodName           = "/raft.v1.RaftService/ConfirmTerm"
 	RaftService_Checkpoints_FullMethodName           = "/raft.v1.RaftService/Checkpoints"
 )
@@ -50,8 +53,15 @@ type RaftServiceClient interface {
 	RequestPreVote(ctx context.Context, in *RequestPreVoteRequest, opts ...grpc.CallOption) (*RequestPreVoteResponse, error)
 	// TimeoutNow makes the receiver start an election at once.
 	TimeoutNow(ctx context.Context, in *TimeoutNowRequest, opts ...grpc.CallOption) (*TimeoutNowResponse, error)
-	// InstallSnapshot sends a whole snapshot: the header first, then chunks, then a trailer with length and checksum.
-	InstallSnapshot(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse], error)
+	// InstallSnapshot offers a snapshot: the header first, then its manifest in chunks, then a trailer with length and checksum. The
+	// receiver pulls what it lacks from other members meanwhile, reports how far it is, and answers when raft has installed it.
+	InstallSnapshot(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse], error)
+	// FetchPages pulls pages, or newer records of pages, of a snapshot. RESOURCE_EXHAUSTED: too many are being served.
+	FetchPages(ctx context.Context, in *FetchPagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchPagesResponse], error)
+	// FetchManifest pulls the manifest of the receiver's newest snapshot. NOT_FOUND: it has none.
+	FetchManifest(ctx context.Context, in *FetchManifestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchManifestResponse], error)
+	// FetchJournal pulls entries of the journal. OUT_OF_RANGE: the receiver does not have the next one.
+	FetchJournal(ctx context.Context, in *FetchJournalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchJournalResponse], error)
 	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
 	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(ctx context.Context, in *ConfirmTermRequest, opts ...grpc.CallOption) (*ConfirmTermResponse, error)
@@ -120,7 +130,7 @@ func (c *raftServiceClient) TimeoutNow(ctx context.Context, in *TimeoutNowReques
 	return out, nil
 }
 
-func (c *raftServiceClient) InstallSnapshot(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse], error) {
+func (c *raftServiceClient) InstallSnapshot(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &RaftService_ServiceDesc.Streams[1], RaftService_InstallSnapshot_FullMethodName, cOpts...)
 	if err != nil {
@@ -131,7 +141,64 @@ func (c *raftServiceClient) InstallSnapshot(ctx context.Context, opts ...grpc.Ca
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type RaftService_InstallSnapshotClient = grpc.ClientStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse]
+type RaftService_InstallSnapshotClient = grpc.BidiStreamingClient[InstallSnapshotRequest, InstallSnapshotResponse]
+
+func (c *raftServiceClient) FetchPages(ctx context.Context, in *FetchPagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchPagesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RaftService_ServiceDesc.Streams[2], RaftService_FetchPages_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FetchPagesRequest, FetchPagesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchPagesClient = grpc.ServerStreamingClient[FetchPagesResponse]
+
+func (c *raftServiceClient) FetchManifest(ctx context.Context, in *FetchManifestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchManifestResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RaftService_ServiceDesc.Streams[3], RaftService_FetchManifest_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FetchManifestRequest, FetchManifestResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchManifestClient = grpc.ServerStreamingClient[FetchManifestResponse]
+
+func (c *raftServiceClient) FetchJournal(ctx context.Context, in *FetchJournalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchJournalResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RaftService_ServiceDesc.Streams[4], RaftService_FetchJournal_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FetchJournalRequest, FetchJournalResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchJournalClient = grpc.ServerStreamingClient[FetchJournalResponse]
 
 func (c *raftServiceClient) ConfirmTerm(ctx context.Context, in *ConfirmTermRequest, opts ...grpc.CallOption) (*ConfirmTermResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -174,8 +241,15 @@ type RaftServiceServer interface {
 	RequestPreVote(context.Context, *RequestPreVoteRequest) (*RequestPreVoteResponse, error)
 	// TimeoutNow makes the receiver start an election at once.
 	TimeoutNow(context.Context, *TimeoutNowRequest) (*TimeoutNowResponse, error)
-	// InstallSnapshot sends a whole snapshot: the header first, then chunks, then a trailer with length and checksum.
-	InstallSnapshot(grpc.ClientStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]) error
+	// InstallSnapshot offers a snapshot: the header first, then its manifest in chunks, then a trailer with length and checksum. The
+	// receiver pulls what it lacks from other members meanwhile, reports how far it is, and answers when raft has installed it.
+	InstallSnapshot(grpc.BidiStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]) error
+	// FetchPages pulls pages, or newer records of pages, of a snapshot. RESOURCE_EXHAUSTED: too many are being served.
+	FetchPages(*FetchPagesRequest, grpc.ServerStreamingServer[FetchPagesResponse]) error
+	// FetchManifest pulls the manifest of the receiver's newest snapshot. NOT_FOUND: it has none.
+	FetchManifest(*FetchManifestRequest, grpc.ServerStreamingServer[FetchManifestResponse]) error
+	// FetchJournal pulls entries of the journal. OUT_OF_RANGE: the receiver does not have the next one.
+	FetchJournal(*FetchJournalRequest, grpc.ServerStreamingServer[FetchJournalResponse]) error
 	// ConfirmTerm tells the receiver's current term, read after the request arrived and without raft's main loop, and what
 	// its clock shows. It is one vote of a read-index round, or one reading for the cluster's time.
 	ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error)
@@ -206,8 +280,17 @@ func (UnimplementedRaftServiceServer) RequestPreVote(context.Context, *RequestPr
 func (UnimplementedRaftServiceServer) TimeoutNow(context.Context, *TimeoutNowRequest) (*TimeoutNowResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TimeoutNow not implemented")
 }
-func (UnimplementedRaftServiceServer) InstallSnapshot(grpc.ClientStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]) error {
+func (UnimplementedRaftServiceServer) InstallSnapshot(grpc.BidiStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]) error {
 	return status.Error(codes.Unimplemented, "method InstallSnapshot not implemented")
+}
+func (UnimplementedRaftServiceServer) FetchPages(*FetchPagesRequest, grpc.ServerStreamingServer[FetchPagesResponse]) error {
+	return status.Error(codes.Unimplemented, "method FetchPages not implemented")
+}
+func (UnimplementedRaftServiceServer) FetchManifest(*FetchManifestRequest, grpc.ServerStreamingServer[FetchManifestResponse]) error {
+	return status.Error(codes.Unimplemented, "method FetchManifest not implemented")
+}
+func (UnimplementedRaftServiceServer) FetchJournal(*FetchJournalRequest, grpc.ServerStreamingServer[FetchJournalResponse]) error {
+	return status.Error(codes.Unimplemented, "method FetchJournal not implemented")
 }
 func (UnimplementedRaftServiceServer) ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ConfirmTerm not implemented")
@@ -320,7 +403,40 @@ func _RaftService_InstallSnapshot_Handler(srv interface{}, stream grpc.ServerStr
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type RaftService_InstallSnapshotServer = grpc.ClientStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]
+type RaftService_InstallSnapshotServer = grpc.BidiStreamingServer[InstallSnapshotRequest, InstallSnapshotResponse]
+
+func _RaftService_FetchPages_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FetchPagesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RaftServiceServer).FetchPages(m, &grpc.GenericServerStream[FetchPagesRequest, FetchPagesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchPagesServer = grpc.ServerStreamingServer[FetchPagesResponse]
+
+func _RaftService_FetchManifest_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FetchManifestRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RaftServiceServer).FetchManifest(m, &grpc.GenericServerStream[FetchManifestRequest, FetchManifestResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchManifestServer = grpc.ServerStreamingServer[FetchManifestResponse]
+
+func _RaftService_FetchJournal_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FetchJournalRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RaftServiceServer).FetchJournal(m, &grpc.GenericServerStream[FetchJournalRequest, FetchJournalResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RaftService_FetchJournalServer = grpc.ServerStreamingServer[FetchJournalResponse]
 
 func _RaftService_ConfirmTerm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ConfirmTermRequest)
@@ -400,7 +516,23 @@ var RaftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "InstallSnapshot",
 			Handler:       _RaftService_InstallSnapshot_Handler,
+			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "FetchPages",
+			Handler:       _RaftService_FetchPages_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "FetchManifest",
+			Handler:       _RaftService_FetchManifest_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "FetchJournal",
+			Handler:       _RaftService_FetchJournal_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "raft/v1/raft.proto",

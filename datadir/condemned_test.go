@@ -1,0 +1,43 @@
+package datadir
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestCondemnedIsKeptAndCounted: until it is pardoned, over restarts; a damaged note is a note, too.
+func TestCondemnedIsKeptAndCounted(t *testing.T) {
+	dir := mustInit(t)
+	note := Condemned{At: time.Unix(1_800_000_000, 0).UTC(), Reason: "bit 3", Index: 77, Agreed: 70}
+	reopen := func() *Dir {
+		d, err := Open(dir)
+		must(t, err)
+		t.Cleanup(func() { _ = d.Close() })
+		return d
+	}
+	d := reopen()
+	if c, err := d.Condemned(); c != nil || err != nil {
+		t.Fatalf("a new directory: %+v, %v", c, err)
+	}
+	must(t, d.Condemn(note))
+	must(t, d.Close())
+	d = reopen()
+	must(t, d.Condemn(note))
+	c, err := d.Condemned()
+	must(t, err)
+	if want := note; c == nil || c.Times != 2 || c.Index != want.Index || c.Agreed != want.Agreed || c.Reason != want.Reason {
+		t.Fatalf("found %+v", c)
+	}
+	wantProblem(t, d.RefuseWrong(*c), Wrong, "bit 3")
+	must(t, os.WriteFile(filepath.Join(dir, condemnedName), []byte("x"), fileMode))
+	if c, err = d.Condemned(); err != nil || c == nil || c.Agreed != 0 || c.Reason == "" {
+		t.Fatalf("a damaged note: %+v, %v", c, err)
+	}
+	must(t, d.Pardon())
+	must(t, d.Pardon())
+	if c, err := d.Condemned(); c != nil || err != nil {
+		t.Fatalf("pardoned: %+v, %v", c, err)
+	}
+}

@@ -1,0 +1,75 @@
+package catchup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/ballastdb/ballast/internal/faults"
+	"github.com/ballastdb/ballast/internal/testcluster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// shortLog has every member keep as little log as it may, and snapshots taken as often as they may be, so that a member
+// that is away is beyond the log soon.
+func (r *rig) shortLog(ctx context.Context) error {
+	retention, least, most := uint64(1<<20), uint64(256<<10), uint64(1<<20)
+	return r.set(ctx, &ballastv1.Settings{
+		LogRetentionBytes: &retention, LogRetentionTime: durationpb.New(time.Second),
+		SnapshotMinLogBytes: &least, SnapshotMaxLogBytes: &most,
+	})
+}
+
+// cut cuts members off from all others, each other included, at once: connections stall both ways.
+func (r *rig) cut(members ...*testcluster.Member) error {
+	var errs []error
+	away := map[*testcluster.Member]bool{}
+	for _, m := range members {
+		away[m] = true
+	}
+	for _, m := range r.cluster.Members {
+		f := faults.Faults{LogStall: m.Faults().LogStall}
+		for _, other := range r.others(m) {
+			if away[m] || away[other] {
+				f.StallWritesTo = append(f.StallWritesTo, other.MemberAddress)
+				f.StallReadsFrom = append(f.StallReadsFrom, other.MemberAddress)
+			}
+		}
+		errs = append(errs, m.SetFaults(f))
+	}
+	return errors.Join(errs...)
+}
+
+// heal ends every fault.
+func (r *rig) heal() error { return r.cluster.Heal() }
+
+// beyondLog waits until the snapshot of every member that is not away is of an index that none of those away has in its
+// log, and a retention of log later.
+func (r *rig) beyondLog(ctx context.Context, away ...*testcluster.Member) error {
+	has := uint64(0)
+	for _, m := range away {
+		s, err := m.Status(ctx)
+		if err != nil {
+			return fmt.Errorf("%s, which is away: %w", m.Name, err)
+		}
+		has = max(has, s.LastLogIndex)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	for _, m := range r.others(away...) {
+		err := testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot beyond %d", m.Name, has), func(context.Context) error {
+			index, _, err := newestSnapshot(m)
+			if err == nil && index <= has {
+				err = fmt.Errorf("its newest is of %d", index)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return sleep(ctx, r.scaled(4*time.Second))
+}

@@ -1,0 +1,84 @@
+package catchup
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// counter reads one "name: value" line of a file of /proc; values in kB become bytes.
+func counter(pid int, file, name string) (int64, error) {
+	path := fmt.Sprintf("/proc/%d/%s", pid, file)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		text, ok := strings.CutPrefix(line, name+":")
+		if !ok {
+			continue
+		}
+		fields := strings.Fields(text)
+		if len(fields) == 0 {
+			break
+		}
+		value, err := strconv.ParseInt(fields[0], 10, 64)
+		if err == nil && len(fields) > 1 && fields[1] == "kB" {
+			value *= 1024
+		}
+		return value, err
+	}
+	return 0, fmt.Errorf("%s has no line %q", path, name)
+}
+
+// anonymous is the resident memory of a process that no file backs, in bytes.
+func anonymous(pid int) (int64, error) { return counter(pid, "status", "RssAnon") }
+
+// written is what a process has caused to be written to disks, in bytes.
+func written(pid int) (int64, error) { return counter(pid, "io", "write_bytes") }
+
+// memorySampler watches the anonymous memory of one process until it is stopped.
+type memorySampler struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu   sync.Mutex
+	most int64
+}
+
+const sampleEvery = 200 * time.Millisecond
+
+func watchMemory(pid int) *memorySampler {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &memorySampler{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		ticker := time.NewTicker(sampleEvery)
+		defer ticker.Stop()
+		for {
+			// A process that has ended has no more memory to tell of.
+			if now, err := anonymous(pid); err == nil {
+				s.mu.Lock()
+				s.most = max(s.most, now)
+				s.mu.Unlock()
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return s
+}
+
+// stop ends the watch and answers the most that was seen.
+func (s *memorySampler) stop() int64 {
+	s.cancel()
+	<-s.done
+	return s.most
+}

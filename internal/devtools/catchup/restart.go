@@ -1,0 +1,119 @@
+package catchup
+
+import (
+	"context"
+	"time"
+
+	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/workload"
+)
+
+// bytesPerAccount is the bar of resident memory.
+const bytesPerAccount = 256
+
+// restart stops a member with many accounts in order and starts it again.
+func restart(ctx context.Context, r *rig) error {
+	if err := r.form(ctx, shape{voters: 1}); err != nil {
+		return err
+	}
+	m := r.cluster.Member(1)
+	full, err := counter(m.PID(), "status", "VmRSS")
+	if err != nil {
+		return err
+	}
+	r.report.add("memory_before", float64(full), unitBytes)
+	if err := r.snapshotNow(ctx); err != nil {
+		return err
+	}
+	if err := m.Stop(ctx); err != nil {
+		return err
+	}
+	r.report.add("packs", float64(sizeOf(m, "snapshots/*.pack")), unitBytes)
+	r.report.add("log", float64(sizeOf(m, "raft/*", "raft/*/*")), unitBytes)
+	r.report.add("journal", float64(sizeOf(m, "journal/*")), unitBytes)
+
+	began := time.Now()
+	if err := m.Start(); err != nil {
+		return err
+	}
+	err = testcluster.Until(ctx, "an account is read", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err := r.client.Account(ctx, workload.AccountID(r.Accounts-1))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.report.add("serving", time.Since(began).Seconds(), unitSeconds)
+	if err := r.memoryRows(m, "at_once"); err != nil {
+		return err
+	}
+	if err := sleep(ctx, r.scaled(20*time.Second)); err != nil {
+		return err
+	}
+	if err := r.memoryRows(m, "settled"); err != nil {
+		return err
+	}
+	// And with writes again, which leave garbage.
+	rate, err := r.capacity(ctx)
+	if err != nil {
+		return err
+	}
+	r.report.add("capacity", rate*float64(r.loadConfig("").Operations), workload.UnitThroughput)
+	return r.memoryRows(m, "after_load")
+}
+
+// memoryRows report a member's memory.
+func (r *rig) memoryRows(m *testcluster.Member, when string) error {
+	resident, err := counter(m.PID(), "status", "VmRSS")
+	if err != nil {
+		return err
+	}
+	peak, err := counter(m.PID(), "status", "VmHWM")
+	if err != nil {
+		return err
+	}
+	each := float64(resident) / float64(r.Accounts)
+	r.tell("%s: resident %d MiB, %.0f bytes an account, peak %d MiB", when, resident>>20, each, peak>>20)
+	r.report.add("memory_"+when, float64(resident), unitBytes)
+	r.report.add("memory_peak_"+when, float64(peak), unitBytes)
+	r.report.atMost("memory_per_account_"+when, each, unitBytes, bytesPerAccount)
+	return nil
+}
+
+// snapshotNow has the cluster take a snapshot of what is there now and waits until its members have it.
+func (r *rig) snapshotNow(ctx context.Context) error {
+	leader, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := leader.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return r.awaitSnapshot(ctx, s.CommitIndex)
+}
+
+// awaitSnapshot goes on writing to one account until every member that runs has a snapshot of at least index.
+func (r *rig) awaitSnapshot(ctx context.Context, index uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	_, err := r.creditUntil(ctx, []int{0}, func() error {
+		for _, m := range r.cluster.Members {
+			err := testcluster.Until(ctx, m.Name+" has a snapshot", func(context.Context) error {
+				has, _, err := newestSnapshot(m)
+				if err == nil && has < index {
+					err = client.ErrNotDone
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,133 @@
+package catchup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ballastdb/ballast/internal/testcluster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// snapshotsTaken is how many snapshots are taken under load.
+const snapshotsTaken = 3
+
+// snapshot measures writers while a snapshot of everything is persisted, and what one writes when little has changed.
+func snapshot(ctx context.Context, r *rig) error {
+	if err := r.form(ctx, shape{voters: 1}); err != nil {
+		return err
+	}
+	if err := r.snapshotNow(ctx); err != nil {
+		return err
+	}
+	if err := r.snapshotsAre(ctx, rare); err != nil {
+		return err
+	}
+	rate, err := r.capacity(ctx)
+	if err != nil {
+		return err
+	}
+	l := r.steady(ctx, "snapshots of everything under load", rate/2)
+	r.report.Timelines = append(r.report.Timelines, l.timeline)
+	err = r.snapshotsUnderLoad(ctx, l.timeline)
+	if err := errors.Join(err, l.stop(ctx)); err != nil {
+		return err
+	}
+	r.latencies(l.timeline, "persisting")
+	return r.smallSnapshot(ctx)
+}
+
+// snapshotsUnderLoad takes snapshots while a load that touches all pages goes on.
+func (r *rig) snapshotsUnderLoad(ctx context.Context, t *Timeline) error {
+	t.begin("before")
+	if err := sleep(ctx, r.scaled(20*time.Second)); err != nil {
+		return err
+	}
+	m := r.cluster.Member(1)
+	for range snapshotsTaken {
+		before, err := written(m.PID())
+		if err != nil {
+			return err
+		}
+		t.begin("persisting")
+		began := time.Now()
+		if err := r.snapshotOnce(ctx, m); err != nil {
+			return err
+		}
+		after, err := written(m.PID())
+		if err != nil {
+			return err
+		}
+		r.tell("a snapshot under load took %v; %d MiB were written meanwhile", time.Since(began), (after-before)>>20)
+		r.report.add("persisted_in", time.Since(began).Seconds(), unitSeconds)
+		t.begin("between")
+		if err := sleep(ctx, r.scaled(5*time.Second)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// smallSnapshot changes accounts that lie next to each other, about one page in a hundred, and weighs the next snapshot.
+func (r *rig) smallSnapshot(ctx context.Context) error {
+	m := r.cluster.Member(1)
+	if err := r.snapshotOnce(ctx, m); err != nil {
+		return err
+	}
+	packs, journal := sizeOf(m, "snapshots/*.pack"), sizeOf(m, "journal/*")
+	state := packs
+	accounts := make([]int, max(r.Accounts/100, 1))
+	for i := range accounts {
+		accounts[i] = i
+	}
+	if err := r.credit(ctx, accounts); err != nil {
+		return err
+	}
+	if err := r.snapshotOnce(ctx, m); err != nil {
+		return err
+	}
+	r.report.add("state", float64(state), unitBytes)
+	r.report.add("journal_of_it", float64(sizeOf(m, "journal/*")-journal), unitBytes)
+	wrote := float64(sizeOf(m, "snapshots/*.pack") - packs)
+	r.report.add("pack_after_1_percent", wrote, unitBytes)
+	manifest := float64(sizeOf(m, "snapshots/*.manifest"))
+	r.report.add("manifest", manifest, unitBytes)
+	r.report.atMost("written_after_1_percent", (wrote+manifest)/float64(state), "share", 0.02)
+	return nil
+}
+
+// cadence of snapshots.
+type cadence struct{ least, most uint64 }
+
+var (
+	rare  = cadence{1 << 39, 1 << 40}
+	often = cadence{16 << 10, 64 << 10}
+)
+
+func (r *rig) snapshotsAre(ctx context.Context, c cadence) error {
+	return r.set(ctx, &ballastv1.Settings{SnapshotMinLogBytes: &c.least, SnapshotMaxLogBytes: &c.most})
+}
+
+// snapshotOnce has one snapshot taken, and none after it, and waits for it.
+func (r *rig) snapshotOnce(ctx context.Context, m *testcluster.Member) error {
+	before, _, err := newestSnapshot(m)
+	if err != nil {
+		return err
+	}
+	if err := r.snapshotsAre(ctx, often); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	_, err = r.creditUntil(ctx, []int{0}, func() error {
+		return testcluster.Until(ctx, m.Name+" has another snapshot", func(context.Context) error {
+			index, _, err := newestSnapshot(m)
+			if err == nil && index <= before {
+				err = fmt.Errorf("its newest is of %d still", index)
+			}
+			return err
+		})
+	})
+	return errors.Join(err, r.snapshotsAre(ctx, rare))
+}

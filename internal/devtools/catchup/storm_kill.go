@@ -1,0 +1,142 @@
+package catchup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/workload"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+)
+
+// usualElection is the bar of a leader's absence once a majority can vote: docs/performance.md's fail-over as callers
+// see it, and half as much again.
+const usualElection = 3 * time.Second
+
+// stormKill lets one voter and three non-voters back, and kills the leader when the first of them has staged a third of the
+// state. The load changes one account in a hundred, so that most pages stay right and need not be sent again.
+func stormKill(ctx context.Context, r *rig) error {
+	plan := shape{voters: 3, nonVoters: 3}
+	if err := r.form(ctx, plan); err != nil {
+		return err
+	}
+	if err := r.shortLog(ctx); err != nil {
+		return err
+	}
+	leader, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	stays := r.voterBut(leader, plan)
+	comers := r.others(leader, stays)
+	if err := r.cut(comers...); err != nil {
+		return err
+	}
+	if err := r.credit(ctx, r.some(r.Accounts)); err != nil {
+		return err
+	}
+	if _, err := r.creditUntil(ctx, r.some(max(r.Accounts/100, 1)), func() error { return r.beyondLog(ctx, comers...) }); err != nil {
+		return err
+	}
+	// The whole state takes about half a minute to send.
+	state := int64(r.Accounts) * accountRecord
+	transferRate := uint64(max(state/30, 64<<10))
+	if err := r.set(ctx, &ballastv1.Settings{TransferRate: &transferRate}); err != nil {
+		return err
+	}
+	before, err := r.carriedToEach(comers, leader)
+	if err != nil {
+		return err
+	}
+
+	witness := newWitness(ctx, r.client, r.Accounts)
+	if err := r.killWhileStaging(ctx, leader, comers, before, state/3); err != nil {
+		return errors.Join(err, witness.stop(ctx))
+	}
+	// From now on it need not be slow.
+	transferRate = 64 << 20
+	if err := r.set(ctx, &ballastv1.Settings{TransferRate: &transferRate}); err != nil {
+		return err
+	}
+	if err := leader.Start(); err != nil {
+		return err
+	}
+	took, err := r.applied(ctx, stormBack, comers...)
+	if err != nil {
+		return err
+	}
+	r.report.add("caught_up", took.Seconds(), unitSeconds)
+	if err := witness.stop(ctx); err != nil {
+		return err
+	}
+	r.report.holds("nothing_lost_or_doubled", true) // else the witnesses end the run
+	if _, err := r.equal(ctx, time.Minute); err != nil {
+		return err
+	}
+	r.report.holds("same_digest", true)
+	after, err := r.carriedToEach(comers, leader)
+	if err != nil {
+		return err
+	}
+	most := int64(0)
+	for name, c := range after {
+		sent := c.minus(before[name])
+		r.report.note("to %s: %v", name, sent)
+		most = max(most, sent.pages())
+	}
+	r.report.add("state", float64(state), unitBytes)
+	r.report.atMost("pages_to_one_member", float64(most), unitBytes, 1.2*float64(state))
+	return nil
+}
+
+// killWhileStaging lets the comers back, waits until one of them has so many bytes of pages, kills the leader and measures
+// how long there is none, and no write succeeds.
+func (r *rig) killWhileStaging(
+	ctx context.Context, leader *testcluster.Member, comers []*testcluster.Member, before map[string]carried, bytes int64,
+) error {
+	if err := r.heal(); err != nil {
+		return err
+	}
+	staging, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := testcluster.Until(staging, fmt.Sprintf("a member has staged %d bytes of pages", bytes), func(context.Context) error {
+		now, err := r.carriedToEach(comers, leader)
+		if err != nil {
+			return err
+		}
+		most := int64(0)
+		for name, c := range now {
+			most = max(most, c.minus(before[name]).pages())
+		}
+		if most < bytes {
+			return fmt.Errorf("at most %d were received", most)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := leader.Kill(); err != nil {
+		return err
+	}
+	killed := time.Now()
+	next, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	elected := time.Since(killed)
+	r.tell("%s leads %v after the kill", next.Name, elected)
+	r.report.atMost("leaderless", elected.Seconds(), unitSeconds, usualElection.Seconds())
+	for {
+		if err := r.creditOnce(ctx, []int{0}); err == nil {
+			break
+		} else if ctx.Err() != nil {
+			return err
+		}
+	}
+	r.report.add("writes_back", time.Since(killed).Seconds(), unitSeconds)
+	r.report.note("accounts are written to again, %s among them", workload.AccountID(0))
+	return nil
+}

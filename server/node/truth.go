@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/transport"
+)
+
+// startComparing starts to compare this member's state with the others'.
+func (n *node) startComparing() error {
+	n.comparer = server.NewComparer(server.ComparerConfig{
+		Raft: n.raft, LocalID: n.id, Own: n.machine.Checkpoints, Members: checkpointReader{n.transport}, Gate: n.gate,
+		Condemn: n.outvoted, Agreed: n.foundRight, Logger: n.Logger.Named("truth"),
+	})
+	n.undo.pushClose("end the comparison of states", run(n.comparer.Run))
+	if n.hooks.damage != nil {
+		n.undo.pushClose("end what damages memory", run(func(ctx context.Context) { n.hooks.damage(ctx, n.machine) }))
+	}
+	return nil
+}
+
+// outvoted condemns this member because the majority has another state.
+func (n *node) outvoted(v server.Verdict) {
+	n.condemn(datadir.Condemned{Reason: v.String(), Index: v.Index, Agreed: v.LastAgreed})
+}
+
+// condemn stops this member because its state is wrong: nothing of it is served, kept or sent to others from here on. A
+// note in the data directory has the next start not trust what is on the disk either. Then the member stops in order,
+// which hands leadership over. Only the first call does anything.
+func (n *node) condemn(why datadir.Condemned) {
+	n.condemned.Do(func() {
+		message := fmt.Sprintf("stops, because its state is wrong: %s; it repairs itself when it is started again: ballastd run; calls go to the other members", why.Reason)
+		n.gate.Condemn(message)
+		n.machine.Halt(fmt.Errorf("the state is wrong: %s", why.Reason))
+		n.Logger.Error("the state of this member is wrong; it stops", "reason", why.Reason, "index", why.Index, "right_until", why.Agreed)
+		why.At = time.Now().UTC().Truncate(time.Second)
+		if err := n.dir.Condemn(why); err != nil {
+			n.Logger.Error("that the state is wrong could not be noted; the next start finds out again", "error", err)
+		}
+		n.failed <- fmt.Errorf("the state of this member was wrong: %s; start it again and it repairs itself", why.Reason)
+	})
+}
+
+// foundRight removes the note that the state was wrong, once it was found right at a later checkpoint.
+func (n *node) foundRight(index uint64) {
+	if n.note == nil || index < n.note.Index {
+		return
+	}
+	if err := n.dir.Pardon(); err != nil {
+		n.Logger.Warn("the note that the state was wrong could not be removed", "error", err)
+		return
+	}
+	n.Logger.Info("the state is that of the majority again", "checkpoint", index)
+	n.note = nil
+}
+
+// heedNote looks, before anything is read of the snapshots, whether the state was found wrong when the member ran last. One
+// snapshot from before that time, once, is trusted: what the log adds is computed again, and compared again. Otherwise
+// what is on the disk may hold the same.
+func (n *node) heedNote() (err error) {
+	if n.note, err = n.dir.Condemned(); err != nil || n.note == nil {
+		return err
+	}
+	newest := n.snapshots.NewestIndex()
+	n.Logger.Warn("the state of this member was wrong when it ran last", "reason", n.note.Reason, "index", n.note.Index,
+		"right_until", n.note.Agreed, "times", n.note.Times, "newest_snapshot", newest)
+	if newest <= n.note.Agreed && n.note.Times < 2 {
+		n.Logger.Info("the newest snapshot is from before that: the state is computed anew from there")
+		return nil
+	}
+	return n.dir.RefuseWrong(*n.note)
+}
+
+// checkpoints are this member's, for another that compares.
+func (n *node) checkpoints() []transport.Checkpoint {
+	own := n.machine.Checkpoints()
+	list := make([]transport.Checkpoint, len(own))
+	for i, c := range own {
+		list[i] = transport.Checkpoint{Index: c.Index, Digest: [16]byte(c.Digest.Bytes())}
+	}
+	return list
+}
+
+// checkpointReader is the transport as the comparer sees it.
+type checkpointReader struct{ transport *transport.Transport }
+
+// Checkpoints implements server.CheckpointReader.
+func (r checkpointReader) Checkpoints(ctx context.Context, id raft.ServerID, address raft.ServerAddress) ([]fsm.Checkpoint, error) {
+	told, err := r.transport.Checkpoints(ctx, id, address)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]fsm.Checkpoint, len(told))
+	for i, c := range told {
+		list[i] = fsm.CheckpointOf(c.Index, c.Digest)
+	}
+	return list, nil
+}
