@@ -24,7 +24,9 @@ func NotReady(f *Facts) (reasons []string) {
 	switch {
 	case !f.Raft.LeaderKnown:
 		no("it knows no leader: a majority of the voters must run")
-	case f.Raft.SinceContact < 0 || f.Raft.SinceContact > readySilence:
+	case f.Raft.SinceContact < 0:
+		no("it has not heard from its leader since it started")
+	case f.Raft.SinceContact > readySilence:
 		no("it has not heard from its leader for %s", f.Raft.SinceContact.Round(time.Millisecond))
 	case !f.Standing.Known:
 		no("its leader has not told yet how far it is")
