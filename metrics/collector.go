@@ -13,6 +13,8 @@ type put func(value float64, labels ...string)
 type pulled struct {
 	Definition
 	read func(f *server.Facts, tell put)
+	// distribution is read in its place for a histogram that somebody else keeps; nil: there is none at present.
+	distribution func(f *server.Facts) *server.Distribution
 }
 
 // collector reads the facts once for each scrape, so that the values of one scrape belong together.
@@ -41,6 +43,12 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	facts := c.facts()
 	for i, p := range c.rows {
+		if p.Kind == Histogram {
+			if d := p.distribution(&facts); d != nil {
+				to <- prometheus.MustNewConstHistogram(c.descs[i], d.Count, d.Sum.Seconds(), buckets(d))
+			}
+			continue
+		}
 		p.read(&facts, func(value float64, labels ...string) {
 			to <- prometheus.MustNewConstMetric(c.descs[i], p.valueType(), value, labels...)
 		})
@@ -53,4 +61,12 @@ func flag(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+func buckets(d *server.Distribution) map[float64]uint64 {
+	m := make(map[float64]uint64, len(d.Below))
+	for bound, count := range d.Below {
+		m[bound.Seconds()] = count
+	}
+	return m
 }

@@ -20,7 +20,6 @@ type Instruments struct {
 	proposalOps, proposalBytes prometheus.Histogram
 	commit, request            prometheus.Histogram
 	applyEntries, applySeconds prometheus.Histogram
-	logWrite                   prometheus.Histogram
 }
 
 // methodMeters are a call's, found once.
@@ -73,7 +72,7 @@ func instruments() []instrument {
 			func(i *Instruments, c prometheus.Collector) { i.proposalBytes = c.(prometheus.Histogram) },
 		},
 		{
-			Definition{"ballast_commit_seconds", Histogram, nil, "Time from giving a proposal to raft until it was committed and applied here, or failed."},
+			Definition{"ballast_commit_seconds", Histogram, nil, "Time from giving a proposal to raft until it was committed and applied here."},
 			seconds(), func(i *Instruments, c prometheus.Collector) { i.commit = c.(prometheus.Histogram) },
 		},
 		{
@@ -84,10 +83,6 @@ func instruments() []instrument {
 		{
 			Definition{"ballast_apply_seconds", Histogram, nil, "Time that the state machine took for them."},
 			seconds(), func(i *Instruments, c prometheus.Collector) { i.applySeconds = c.(prometheus.Histogram) },
-		},
-		{
-			Definition{"ballast_log_write_seconds", Histogram, nil, "Time that a write to the raft log took until it was on the disk."},
-			seconds(), func(i *Instruments, c prometheus.Collector) { i.logWrite = c.(prometheus.Histogram) },
 		},
 	}
 }
@@ -157,6 +152,3 @@ func (i *Instruments) Applied(entries int, took time.Duration) {
 	i.applyEntries.Observe(float64(entries))
 	i.applySeconds.Observe(took.Seconds())
 }
-
-// LogWritten is told of a write to the raft log that is on the disk.
-func (i *Instruments) LogWritten(took time.Duration) { i.logWrite.Observe(took.Seconds()) }

@@ -67,7 +67,7 @@ func everything() server.Facts {
 		Transfers: []server.TransferFacts{{To: "b"}, {To: "c", Waiting: true}},
 		Journal:   &server.JournalFacts{Entries: 4, Bytes: 400},
 		Verdict:   &server.Verdict{Judgement: server.Agreed, Index: 5},
-		Scrub:     &server.ScrubFacts{Last: time.Now()},
+		Scrub:     []server.ScrubFacts{{Part: "memory", Last: time.Now()}},
 		Disk:      &server.DiskFacts{Free: 1, Size: 2, Writable: true},
 	}
 }

@@ -19,11 +19,11 @@ func table() []pulled {
 }
 
 func gauge(name, help string, read func(f *server.Facts, tell put), labels ...string) pulled {
-	return pulled{Definition{name, Gauge, labels, help}, read}
+	return pulled{Definition: Definition{name, Gauge, labels, help}, read: read}
 }
 
 func counter(name, help string, read func(f *server.Facts, tell put), labels ...string) pulled {
-	return pulled{Definition{name, Counter, labels, help}, read}
+	return pulled{Definition: Definition{name, Counter, labels, help}, read: read}
 }
 
 // memberTable is about raft, the state machine's place in the log, and what waits.
@@ -82,6 +82,15 @@ func logTable() []pulled {
 		gauge("ballast_log_bytes", "Bytes of its entries.", of(func(l *server.LogFacts) float64 { return float64(l.Bytes) })),
 		gauge("ballast_log_age_seconds", "Age of its oldest entry: how long a member may be away and come back without a snapshot.", of(func(l *server.LogFacts) float64 { return l.Age.Seconds() })),
 		gauge("ballast_log_pins", "Members for whom entries are held back from being deleted.", of(func(l *server.LogFacts) float64 { return float64(l.Pins) })),
+		{
+			Definition: Definition{"ballast_log_write_seconds", Histogram, nil, "Time that a write to the raft log took until it was on the disk."},
+			distribution: func(f *server.Facts) *server.Distribution {
+				if f.Log == nil {
+					return nil
+				}
+				return &f.Log.Writes
+			},
+		},
 	}
 }
 

@@ -45,8 +45,8 @@ func integrityTable() []pulled {
 	}
 	scrub := func(value func(s *server.ScrubFacts) float64) func(*server.Facts, put) {
 		return func(f *server.Facts, tell put) {
-			if f.Scrub != nil {
-				tell(value(f.Scrub))
+			for i := range f.Scrub {
+				tell(value(&f.Scrub[i]), f.Scrub[i].Part)
 			}
 		}
 	}
@@ -77,17 +77,16 @@ func integrityTable() []pulled {
 				tell(float64(f.Verdict.Index))
 			}
 		}),
-		counter("ballast_scrub_passes_total", "Complete passes of the background check over memory, packs and journal.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Passes) })),
-		counter("ballast_scrub_checked_bytes_total", "Bytes that it has checked.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Checked) })),
-		counter("ballast_scrub_damaged_total", "Damaged places that it has found.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Damaged) })),
+		counter("ballast_scrub_passes_total", "Complete passes of the background check, by what is checked: memory, packs, journal.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Passes) }), "part"),
+		gauge("ballast_scrub_pass_bytes", "Bytes that its present pass has read.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Bytes) }), "part"),
+		gauge("ballast_scrub_damaged", "Damaged places that its present pass has found, or, where that found none so far, the one before.", scrub(func(s *server.ScrubFacts) float64 { return float64(s.Damaged) }), "part"),
 		gauge("ballast_scrub_last_pass_age_seconds", "Time since its last complete pass. Absent: there was none since the start.", func(f *server.Facts, tell put) {
-			if f.Scrub == nil {
-				return
+			for i := range f.Scrub {
+				if seconds, known := age(f.Scrub[i].Last); known {
+					tell(seconds, f.Scrub[i].Part)
+				}
 			}
-			if seconds, known := age(f.Scrub.Last); known {
-				tell(seconds)
-			}
-		}),
+		}, "part"),
 		gauge("ballast_disk_free_bytes", "Free space of the data directory's file system.", disk(func(d *server.DiskFacts) float64 { return float64(d.Free) })),
 		gauge("ballast_disk_size_bytes", "Its size.", disk(func(d *server.DiskFacts) float64 { return float64(d.Size) })),
 		gauge("ballast_disk_writable", "1 while trial writes to the data directory come back well and in time.", disk(func(d *server.DiskFacts) float64 { return flag(d.Writable) })),

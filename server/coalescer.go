@@ -238,10 +238,10 @@ func (c *Coalescer) complete() {
 	for p := range c.proposals {
 		err := p.future.Error()
 		now := time.Now()
-		c.cfg.Observer.Committed(now.Sub(p.at))
 		if err != nil {
 			refuse(p.requests, raftFailure(err, p.future))
 		} else {
+			c.cfg.Observer.Committed(now.Sub(p.at))
 			c.distribute(p, now)
 		}
 		c.flight.leave()

@@ -20,7 +20,7 @@ type Facts struct {
 	Journal   *JournalFacts
 	// Verdict of the newest comparison of digests.
 	Verdict *Verdict
-	Scrub   *ScrubFacts
+	Scrub   []ScrubFacts
 	Disk    *DiskFacts
 }
 
@@ -57,6 +57,17 @@ type LogFacts struct {
 	Age time.Duration
 	// Pins are how many hold entries back for a member that catches up.
 	Pins int
+	// Writes are how long writes took until they were on the disk.
+	Writes Distribution
+}
+
+// Distribution is how long something took, each time that it was done.
+type Distribution struct {
+	// Count of times, and their Sum.
+	Count uint64
+	Sum   time.Duration
+	// Below counts the times that took less than each bound.
+	Below map[time.Duration]uint64
 }
 
 // SnapshotFacts are those of the newest snapshot here, and of the taking of snapshots since the process started.
@@ -116,13 +127,17 @@ type JournalFacts struct {
 	Filled uint64
 }
 
-// ScrubFacts are those of the background check of what is kept.
+// ScrubFacts are those of the background check of one thing that is kept.
 type ScrubFacts struct {
-	// Passes that are complete, and when the last one was.
+	// Part is what is checked, in a word.
+	Part string
+	// Bytes read in the present pass.
+	Bytes uint64
+	// Passes that are complete, and when the last one was; zero: none is.
 	Passes uint64
 	Last   time.Time
-	// Checked bytes, and Damaged places found, since the process started.
-	Checked, Damaged uint64
+	// Damaged places found in the present pass, or, where that found none so far, in the one before.
+	Damaged uint64
 }
 
 // DiskFacts are those of the data directory's file system.

@@ -15,7 +15,7 @@ type Observer interface {
 	Refused()
 	// Proposed: a proposal of so many operations and bytes goes to raft.
 	Proposed(operations, bytes int)
-	// Committed: raft answered a proposal, well or not, so long after it got it.
+	// Committed: a proposal was committed and applied here, so long after raft got it.
 	Committed(took time.Duration)
 	// Answered: an admitted request was answered by the state machine, so long after it was admitted.
 	Answered(took time.Duration)

@@ -38,8 +38,8 @@ func showFacts(s *ballastv1.StatusResponse, f *Facts) {
 	for _, t := range f.Transfers {
 		s.Transfers = append(s.Transfers, &ballastv1.SnapshotTransfer{To: t.To, Waiting: t.Waiting, Pages: pagesProto(&t.InstallFacts, 0)})
 	}
-	if c := f.Scrub; c != nil {
-		s.Scrub = &ballastv1.ScrubStatus{Passes: c.Passes, SinceLast: ageProto(c.Last), Damaged: c.Damaged}
+	for _, c := range f.Scrub {
+		s.Scrubs = append(s.Scrubs, &ballastv1.ScrubStatus{Part: c.Part, Bytes: c.Bytes, Passes: c.Passes, SinceLast: ageProto(c.Last), Damaged: c.Damaged})
 	}
 	if d := f.Disk; d != nil {
 		s.Disk = &ballastv1.DiskStatus{FreeBytes: d.Free, SizeBytes: d.Size, Problem: d.Problem}

@@ -46,7 +46,7 @@ func newDiskProbe(dir string) *diskProbe {
 func (d *diskProbe) run(ctx context.Context) {
 	ticker := time.NewTicker(d.tick)
 	defer ticker.Stop()
-	defer os.Remove(filepath.Join(d.dir, probeName))
+	defer func() { _ = os.Remove(filepath.Join(d.dir, probeName)) }() // the next start removes what stays
 	for {
 		d.try()
 		select {

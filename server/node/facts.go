@@ -1,8 +1,13 @@
 package node
 
 import (
+	"strings"
+	"time"
+
 	"github.com/ballastdb/ballast/fsm/ledger"
+	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/transport"
 )
 
 // facts gathers what every part knows of itself, how the member stands with it. It waits for nothing but short locks:
@@ -20,21 +25,56 @@ func (n *node) ownFacts() server.Facts {
 		f.Verdict = &v
 	}
 	f.Log = n.logFacts()
+	f.Install = n.staging.facts()
+	f.Transfers = n.transferFacts()
+	f.Scrub = n.scrubFacts()
 	f.Snapshots = n.snapshotFacts()
 	f.Journal = n.journalFacts()
 	return f
 }
 
 func (n *node) logFacts() *server.LogFacts {
-	first, err := n.cache.FirstIndex()
-	if err != nil {
-		return nil
+	st := n.log.Status()
+	f := &server.LogFacts{Kind: string(st.Kind), First: st.First, Last: st.Last, Bytes: st.Bytes, Pins: len(st.Pins)}
+	if !st.Oldest.IsZero() {
+		f.Age = max(time.Since(st.Oldest), 0)
 	}
-	last, err := n.cache.LastIndex()
-	if err != nil {
-		return nil
+	f.Writes = server.Distribution{Count: st.Writes.Count, Sum: st.Writes.Total, Below: map[time.Duration]uint64{}}
+	sum := uint64(0)
+	for i, count := range st.Writes.Buckets[:len(st.Writes.Buckets)-1] { // the last has no bound
+		sum += count
+		f.Writes.Below[logstore.LatencyBound(i)] = sum
 	}
-	return &server.LogFacts{Kind: n.Config.LogStore, First: first, Last: last}
+	return f
+}
+
+func (n *node) transferFacts() (list []server.TransferFacts) {
+	for _, t := range n.transport.Transfers() {
+		name, _, _ := strings.Cut(string(t.To), "/")
+		list = append(list, server.TransferFacts{
+			To: name, Waiting: t.State == transport.TransferWaiting, InstallFacts: installFacts(t.Index, t.Since, t.Progress),
+		})
+	}
+	return list
+}
+
+func installFacts(index uint64, since time.Time, p transport.Progress) server.InstallFacts {
+	f := server.InstallFacts{
+		Index: index, Since: since, Step: p.Phase, PagesTotal: p.PagesTotal, PagesDone: p.PagesDone, PagesReused: p.PagesReused,
+		BytesLeader: p.BytesFromLeader, BytesOthers: p.BytesFromOthers, BytesManifest: p.BytesManifest,
+	}
+	if p.Source != "" {
+		name, _, _ := strings.Cut(string(p.Source), "/")
+		f.Sources = []string{name}
+	}
+	return f
+}
+
+func (n *node) scrubFacts() (list []server.ScrubFacts) {
+	for _, s := range n.scrub.Status() {
+		list = append(list, server.ScrubFacts{Part: s.Part, Bytes: s.Bytes, Passes: s.Passes, Last: s.Last, Damaged: s.Found})
+	}
+	return list
 }
 
 func (n *node) snapshotFacts() *server.SnapshotFacts {

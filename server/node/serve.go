@@ -24,7 +24,7 @@ func (n *node) startWriting() error {
 	n.coalescer = server.NewCoalescer(server.CoalescerConfig{
 		Raft: n.raft, Stamper: stamper, Logger: n.Logger.Named("coalescer"),
 		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse,
-		Observer: n.metrics,
+		Observer: observer{n.metrics, &n.commits},
 	})
 	n.proposer = server.NewProposer(server.ProposerConfig{
 		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: server.OpenResponse,
@@ -54,6 +54,11 @@ func (n *node) startReading() error {
 func (n *node) makeServices() error {
 	n.health = server.NewHealth(n.raft, n.gate, 0)
 	n.undo.pushClose("end the watch over health", run(n.health.Run))
+	n.peers = server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
+	n.undo.pushClose("close connections to other members' operator services", func() error {
+		n.peers.Close()
+		return nil
+	})
 	n.transfers = server.NewTransfers(server.TransfersConfig{
 		Raft: n.raft, LocalID: n.id, Roster: n.machine, Peers: n.peers, Holder: n.coalescer, Logger: n.Logger.Named("transfer"),
 	})

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
-	"google.golang.org/grpc"
-
+	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/server/web"
 )
@@ -17,11 +17,6 @@ import (
 // startSight starts what looks at the member: how it stands to its leader, whether it lives, whether its disk can be
 // written.
 func (n *node) startSight() error {
-	n.peers = server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
-	n.undo.pushClose("close connections to other members' operator services", func() error {
-		n.peers.Close()
-		return nil
-	})
 	n.disk = newDiskProbe(n.dir.Root())
 	n.undo.pushClose("end the trial writes", run(n.disk.run))
 	n.standing = server.NewStanding(server.StandingConfig{
@@ -65,4 +60,16 @@ func (n *node) servePages(on net.Listener) {
 		<-done
 		return nil
 	})
+}
+
+// observer tells the metrics what happens on the hot paths, and of commits the one too who slows transfers down for them.
+type observer struct {
+	*metrics.Metrics
+	commits *tally
+}
+
+// Committed implements server.Observer.
+func (o observer) Committed(took time.Duration) {
+	o.Metrics.Committed(took)
+	o.commits.add(took)
 }

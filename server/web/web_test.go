@@ -66,8 +66,7 @@ func serve(t *testing.T, store *tlsauth.Store) *site {
 		calls.Stop()
 		must(t, pages.Close())
 		must(t, s.split.Close())
-		<-ended
-		<-ended
+		_, _ = <-ended, <-ended // that they were closed
 	})
 	return s
 }

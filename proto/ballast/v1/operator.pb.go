@@ -522,8 +522,8 @@ type StatusResponse struct {
 	DigestVerdictText string `protobuf:"bytes,32,opt,name=digest_verdict_text,json=digestVerdictText,proto3" json:"digest_verdict_text,omitempty"`
 	// Snapshots that it sends to other members, or that wait to be sent; only a leader has any.
 	Transfers []*SnapshotTransfer `protobuf:"bytes,33,rep,name=transfers,proto3" json:"transfers,omitempty"`
-	// The background check of what it keeps; absent: none runs.
-	Scrub *ScrubStatus `protobuf:"bytes,34,opt,name=scrub,proto3" json:"scrub,omitempty"`
+	// The background checks of what it keeps.
+	Scrubs []*ScrubStatus `protobuf:"bytes,34,rep,name=scrubs,proto3" json:"scrubs,omitempty"`
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
@@ -793,9 +793,9 @@ func (x *StatusResponse) GetTransfers() []*SnapshotTransfer {
 	return nil
 }
 
-func (x *StatusResponse) GetScrub() *ScrubStatus {
+func (x *StatusResponse) GetScrubs() []*ScrubStatus {
 	if x != nil {
-		return x.Scrub
+		return x.Scrubs
 	}
 	return nil
 }
@@ -1397,15 +1397,19 @@ func (x *SnapshotTransfer) GetPages() *Pages {
 	return nil
 }
 
-// ScrubStatus is the background check of memory, packs and journal.
+// ScrubStatus is the background check of one thing that a member keeps.
 type ScrubStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// What: "memory", "packs", "journal".
+	Part string `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	// Bytes read in the present pass.
+	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Complete passes since the process started.
-	Passes uint64 `protobuf:"varint,1,opt,name=passes,proto3" json:"passes,omitempty"`
+	Passes uint64 `protobuf:"varint,3,opt,name=passes,proto3" json:"passes,omitempty"`
 	// Time since the last; absent: there was none.
-	SinceLast *durationpb.Duration `protobuf:"bytes,2,opt,name=since_last,json=sinceLast,proto3" json:"since_last,omitempty"`
-	// Damaged places found since the process started.
-	Damaged       uint64 `protobuf:"varint,3,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	SinceLast *durationpb.Duration `protobuf:"bytes,4,opt,name=since_last,json=sinceLast,proto3" json:"since_last,omitempty"`
+	// Damaged places found in the present pass, or, where that found none so far, in the one before.
+	Damaged       uint64 `protobuf:"varint,5,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1438,6 +1442,20 @@ func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ScrubStatus.ProtoReflect.Descriptor instead.
 func (*ScrubStatus) Descriptor() ([]byte, []int) {
 	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ScrubStatus) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *ScrubStatus) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
 }
 
 func (x *ScrubStatus) GetPasses() uint64 {
@@ -2353,7 +2371,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\x0e2\x10.ballast.v1.RoleR\x04role\x12%\n" +
 	"\x0emember_address\x18\x04 \x01(\tR\rmemberAddress\x12%\n" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
-	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\"\xa2\v\n" +
+	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\"\xa4\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2390,8 +2408,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ajournal\x18\x1e \x01(\v2\x19.ballast.v1.JournalStatusR\ajournal\x12@\n" +
 	"\x0edigest_verdict\x18\x1f \x01(\x0e2\x19.ballast.v1.DigestVerdictR\rdigestVerdict\x12.\n" +
 	"\x13digest_verdict_text\x18  \x01(\tR\x11digestVerdictText\x12:\n" +
-	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12-\n" +
-	"\x05scrub\x18\" \x01(\v2\x17.ballast.v1.ScrubStatusR\x05scrub\x12*\n" +
+	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
+	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
 	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
 	"\x03Lag\x12\x18\n" +
@@ -2440,12 +2458,14 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10SnapshotTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\x12'\n" +
-	"\x05pages\x18\x03 \x01(\v2\x11.ballast.v1.PagesR\x05pages\"y\n" +
-	"\vScrubStatus\x12\x16\n" +
-	"\x06passes\x18\x01 \x01(\x04R\x06passes\x128\n" +
+	"\x05pages\x18\x03 \x01(\v2\x11.ballast.v1.PagesR\x05pages\"\xa3\x01\n" +
+	"\vScrubStatus\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\tR\x04part\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
+	"\x06passes\x18\x03 \x01(\x04R\x06passes\x128\n" +
 	"\n" +
-	"since_last\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tsinceLast\x12\x18\n" +
-	"\adamaged\x18\x03 \x01(\x04R\adamaged\"d\n" +
+	"since_last\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tsinceLast\x12\x18\n" +
+	"\adamaged\x18\x05 \x01(\x04R\adamaged\"d\n" +
 	"\n" +
 	"DiskStatus\x12\x1d\n" +
 	"\n" +
@@ -2608,7 +2628,7 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
 	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	15, // 14: ballast.v1.StatusResponse.scrub:type_name -> ballast.v1.ScrubStatus
+	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	32, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
 	32, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
