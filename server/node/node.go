@@ -70,6 +70,7 @@ type node struct {
 	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	backfill  *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
@@ -95,8 +96,10 @@ type node struct {
 	// touches it once that runs.
 	condemned sync.Once
 	note      *datadir.Condemned
-	// failed gets the error of a gRPC server that ended by itself, and why the member is condemned; there is room for all
-	// of them.
+	// cut is done when the log was found in conflict with the leader's snapshot.
+	cut sync.Once
+	// failed gets the error of a gRPC server that ended by itself, why the member is condemned, and that its log must be
+	// cut; there is room for all of them.
 	failed chan error
 }
 
@@ -105,7 +108,7 @@ type node struct {
 func Run(ctx context.Context, options Options) error {
 	n := &node{
 		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		failed: make(chan error, 5),
+		failed: make(chan error, 6),
 	}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
 	err := n.build()
@@ -146,8 +149,10 @@ func (n *node) build() error {
 		n.startReading,
 		n.makeServices,
 		n.startComparing,
-		n.startSight,
+
 		n.serveMembers,
+		n.startBackfill,
+		n.startSight,
 		n.serveCallers,
 		n.watchPulse,
 	} {
