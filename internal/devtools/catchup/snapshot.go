@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
@@ -15,6 +16,10 @@ const snapshotsTaken = 3
 
 // snapshot measures writers while a snapshot of everything is persisted, and what one writes when little has changed.
 func snapshot(ctx context.Context, r *rig) error {
+	if err := r.pause(ctx); err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what the state machine of this process took
 	if err := r.form(ctx, shape{voters: 1}); err != nil {
 		return err
 	}
