@@ -19,8 +19,10 @@ type Config struct {
 	TLSCA, TLSCertificate, TLSKey string
 	// LogLevel is trace, debug, info, warn or error; LogFormat json or text.
 	LogLevel, LogFormat string
-	// LogStore is the kind of raft log: boltdb.
+	// LogStore is the kind of raft log: boltdb or wal.
 	LogStore string
+	// LogWriteLimit is how long one write of the raft log may take. The process ends then: its disk hangs.
+	LogWriteLimit time.Duration
 	// HeartbeatTimeout is how long a follower hears nothing before it seeks votes, and a leader before it steps down.
 	HeartbeatTimeout time.Duration
 	// ElectionTimeout is how long a candidate waits for votes; at least HeartbeatTimeout.

@@ -23,9 +23,11 @@ const (
 	identityName = "identity"
 	bootName     = "boot"
 	// markerName is the file that Init makes first and removes last.
-	markerName   = "init.incomplete"
-	raftName     = "raft"
+	markerName = "init.incomplete"
+	raftName   = "raft"
+	// A raft log is a file or, of another kind, a directory.
 	logName      = "log.db"
+	walName      = "wal"
 	snapshotName = "snapshots"
 	journalName  = "journal"
 	// lostFound is made by mkfs at the root of a file system and is nobody's data.
@@ -38,8 +40,13 @@ type Layout struct{ root string }
 // Root is the data directory itself.
 func (l Layout) Root() string { return l.root }
 
-// Log is the file of the raft log and the votes.
-func (l Layout) Log() string { return filepath.Join(l.root, raftName, logName) }
+// Raft is the directory of the raft log and the votes.
+func (l Layout) Raft() string { return filepath.Join(l.root, raftName) }
+
+// logs are the files and directories of which one is the raft log.
+func (l Layout) logs() []string {
+	return []string{filepath.Join(l.Raft(), logName), filepath.Join(l.Raft(), walName)}
+}
 
 // Snapshots is the directory of the snapshots.
 func (l Layout) Snapshots() string { return filepath.Join(l.root, snapshotName) }
@@ -53,5 +60,5 @@ func (l Layout) marker() string   { return filepath.Join(l.root, markerName) }
 
 // directories are made by Init and must be there at Open.
 func (l Layout) directories() []string {
-	return []string{filepath.Dir(l.Log()), l.Snapshots(), l.Journal()}
+	return []string{l.Raft(), l.Snapshots(), l.Journal()}
 }

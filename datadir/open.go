@@ -137,11 +137,16 @@ func checkComplete(layout Layout) error {
 			return err
 		}
 	}
-	info, err := os.Stat(layout.Log())
-	if errors.Is(err, os.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() == 0) {
-		return incomplete(layout, layout.Log())
+	for _, log := range layout.logs() {
+		info, err := os.Stat(log)
+		if err == nil && info.Size() > 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
-	return err
+	return incomplete(layout, layout.logs()[0])
 }
 
 func incomplete(layout Layout, path string) error {

@@ -29,6 +29,8 @@ const (
 	Newer Problem = "newer format"
 	// Incomplete: it has an identity and lacks something that init made.
 	Incomplete Problem = "incomplete"
+	// OtherLog: its raft log is of another kind than is configured.
+	OtherLog Problem = "other kind of raft log"
 	// Wrong: the state in it is known to be wrong, and nothing right is at hand.
 	Wrong Problem = "wrong state"
 	// Initialised: Init found a data directory that is complete.

@@ -41,10 +41,12 @@ common() { # what is the same for all architectures: pages, completions, documen
 	"$host/ballast" completion bash >"$stage/completions/ballast.bash"
 	"$host/ballast" completion zsh >"$stage/completions/_ballast"
 	"$host/ballast" completion fish >"$stage/completions/ballast.fish"
-	gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
+	gzip -9nc CHANGELOG.md >"$stage/CHANGELOG.md.gz"
+	printf 'ballast (%s) stable; urgency=medium\n\n  * What changed is in CHANGELOG.md.gz beside this file.\n\n -- Ballast <ballast@ballastdb.example>  %s\n' \
+		"$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$stage/changelog.gz"
 	{
 		printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: Ballast\n'
-		printf 'Source: https://github.com/ballastdb/ballast\n\nFiles: *\nCopyright: the authors of Ballast\nLicense: Apache-2.0\n'
+		printf 'Source: https://github.com/ballastdb/ballast\n\nFiles: *\nCopyright: 2026 The authors of Ballast\nLicense: Apache-2.0\n'
 		printf ' On Debian systems the text of this license is in /usr/share/common-licenses/Apache-2.0.\n'
 	} >"$stage/copyright"
 }

@@ -20,10 +20,11 @@ func TestDeleteLeavesNoHole(t *testing.T) {
 			low, high = cut, count
 		}
 		disk := newFakeBolt(t, count)
-		store, err := newStore(disk, Options{Logger: hclog.NewNullLogger(), Fatal: func(error) {}})
+		store, err := newStore(disk, Options{Kind: Bolt, Logger: hclog.NewNullLogger(), Fatal: func(error) {}})
 		if err != nil {
 			rt.Fatal(err)
 		}
+		defer store.Close()
 		dieAfter := rapid.IntRange(1, 6).Draw(rt, "die after")
 		disk.afterWrite = func() {
 			if disk.writes == dieAfter {

@@ -2,12 +2,15 @@ package logstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
+
+var errFake = errors.New("input/output error")
 
 // fakeBolt is a log and a map in memory, whose writes can fail and can be watched.
 type fakeBolt struct {

@@ -5,33 +5,11 @@ import (
 	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// openTest opens a store on a real file whose failures fail the test.
-func openTest(t *testing.T, path string) *Store {
-	t.Helper()
-	store, err := Open(Options{Path: path, Logger: hclog.NewNullLogger(), Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
-
-func entries(low, high uint64) []*raft.Log {
-	var logs []*raft.Log
-	for i := low; i <= high; i++ {
-		logs = append(logs, &raft.Log{Index: i, Term: 1, Data: []byte{byte(i)}})
-	}
-	return logs
-}
 
 // TestAnyWriteErrorIsFatal: for each kind of write, the first error reaches Fatal once and raft as well, and nothing is
 // written afterwards, whatever the disk says by then.
@@ -50,10 +28,9 @@ func TestAnyWriteErrorIsFatal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			disk := newFakeBolt(t, 3)
 			var told []error
-			store, err := newStore(disk, Options{Logger: hclog.NewNullLogger(), Fatal: func(err error) { told = append(told, err) }})
-			if err != nil {
-				t.Fatal(err)
-			}
+			store, err := newStore(disk, Options{Kind: Bolt, Logger: hclog.NewNullLogger(), Fatal: func(err error) { told = append(told, err) }})
+			must(t, err)
+			defer store.Close()
 			disk.failNext = errors.New("input/output error")
 			if err := write(store); !errors.Is(err, disk.failed) || disk.failed == nil {
 				t.Errorf("the disk's error must reach raft, found %v", err)
@@ -78,8 +55,8 @@ func TestAnyWriteErrorIsFatal(t *testing.T) {
 // transactions.
 func TestBoltStaysOutOfTheWay(t *testing.T) {
 	t.Run("no free list on disk", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "log.db")
-		store := openTest(t, path)
+		dir := t.TempDir()
+		store, path := openTest(t, dir, Bolt), Bolt.path(dir)
 		if err := store.StoreLogs(entries(1, 10)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,10 +80,9 @@ func TestBoltStaysOutOfTheWay(t *testing.T) {
 		const count = 5*deleteChunk + 7
 		for _, r := range [][2]uint64{{1, count - 10}, {10, count}, {1, count}} {
 			disk := newFakeBolt(t, count)
-			store, err := newStore(disk, Options{Logger: hclog.NewNullLogger(), Fatal: func(err error) { t.Error(err) }})
-			if err != nil {
-				t.Fatal(err)
-			}
+			store, err := newStore(disk, Options{Kind: Bolt, Logger: hclog.NewNullLogger(), Fatal: func(err error) { t.Error(err) }})
+			must(t, err)
+			defer store.Close()
 			if err := store.DeleteRange(r[0], r[1]); err != nil {
 				t.Fatal(err)
 			}

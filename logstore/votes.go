@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
@@ -46,7 +44,7 @@ func (s *Store) SetUint64(key []byte, value uint64) error {
 		s.heldTerm = value
 		return nil
 	}
-	return s.write("set a number", func() error { return s.bolt.SetUint64(key, value) })
+	return s.write("set a number", func() error { return s.backend.SetUint64(key, value) })
 }
 
 // Set writes a value. A vote's candidate is written together with the term that was held for it.
@@ -54,7 +52,7 @@ func (s *Store) Set(key, value []byte) error {
 	if guardsVote(key, raftVoteCandidate) {
 		return s.setVote(value)
 	}
-	return s.write("set a value", func() error { return s.bolt.Set(key, value) })
+	return s.write("set a value", func() error { return s.backend.Set(key, value) })
 }
 
 func (s *Store) setVote(candidate []byte) error {
@@ -67,7 +65,7 @@ func (s *Store) setVote(candidate []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write("write a vote", func() error { return s.bolt.Set([]byte(voteKey), record) }); err != nil {
+	if err := s.write("write a vote", func() error { return s.backend.Set([]byte(voteKey), record) }); err != nil {
 		return err
 	}
 	s.heldTerm = 0
@@ -80,7 +78,7 @@ func (s *Store) GetUint64(key []byte) (uint64, error) {
 		term, _, err := s.readVote()
 		return term, err
 	}
-	return s.bolt.GetUint64(key)
+	return s.backend.GetUint64(key)
 }
 
 // Get reads a value; the error's text is "not found" where there is none, which is what raft looks for.
@@ -89,15 +87,15 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 		_, candidate, err := s.readVote()
 		return candidate, err
 	}
-	return s.bolt.Get(key)
+	return s.backend.Get(key)
 }
 
 // readVote reads the vote as it is on the disk; a held term is not part of it.
 func (s *Store) readVote() (uint64, []byte, error) {
-	record, err := s.bolt.Get([]byte(voteKey))
+	record, err := s.backend.Get([]byte(voteKey))
 	if err != nil {
-		if err.Error() == raftboltdb.ErrKeyNotFound.Error() {
-			return 0, nil, raftboltdb.ErrKeyNotFound
+		if err.Error() == errNoWord.Error() {
+			return 0, nil, errNoWord
 		}
 		return 0, nil, err
 	}

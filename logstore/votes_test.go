@@ -3,7 +3,6 @@ package logstore
 import (
 	"bytes"
 	"encoding/hex"
-	"path/filepath"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -14,65 +13,54 @@ import (
 // process dies between its two steps. What is found again must be the vote of term 5: the term 6 beside "old" would
 // make raft grant "old" a vote in term 6 without comparing logs.
 func TestVoteIsOneTransaction(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log.db")
-	store := openTest(t, path)
-	vote := func(term uint64, candidate string) {
-		t.Helper()
-		if err := store.SetUint64([]byte(raftVoteTerm), term); err != nil {
-			t.Fatal(err)
+	eachKind(t, func(t *testing.T, kind Kind) {
+		dir := t.TempDir()
+		store := openTest(t, dir, kind)
+		vote := func(term uint64, candidate string) {
+			t.Helper()
+			must(t, store.SetUint64([]byte(raftVoteTerm), term))
+			must(t, store.Set([]byte(raftVoteCandidate), []byte(candidate)))
 		}
-		if err := store.Set([]byte(raftVoteCandidate), []byte(candidate)); err != nil {
-			t.Fatal(err)
+		expect := func(term uint64, candidate string) {
+			t.Helper()
+			foundTerm, err := store.GetUint64([]byte(raftVoteTerm))
+			must(t, err)
+			foundCandidate, err := store.Get([]byte(raftVoteCandidate))
+			must(t, err)
+			if foundTerm != term || string(foundCandidate) != candidate {
+				t.Errorf("expected the vote (%d, %s), found (%d, %s)", term, candidate, foundTerm, foundCandidate)
+			}
 		}
-	}
-	expect := func(term uint64, candidate string) {
-		t.Helper()
-		foundTerm, err := store.GetUint64([]byte(raftVoteTerm))
-		if err != nil {
-			t.Fatal(err)
-		}
-		foundCandidate, err := store.Get([]byte(raftVoteCandidate))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if foundTerm != term || string(foundCandidate) != candidate {
-			t.Errorf("expected the vote (%d, %s), found (%d, %s)", term, candidate, foundTerm, foundCandidate)
-		}
-	}
-	reopen := func() {
-		t.Helper()
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
-		}
-		store = openTest(t, path)
-	}
-	vote(5, "old")
-	if err := store.SetUint64([]byte(raftVoteTerm), 6); err != nil {
-		t.Fatal(err)
-	}
-	reopen()
-	expect(5, "old")
-	vote(6, "new")
-	reopen()
-	expect(6, "new")
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
+		vote(5, "old")
+		must(t, store.SetUint64([]byte(raftVoteTerm), 6))
+		store = reopen(t, store, dir)
+		expect(5, "old")
+		vote(6, "new")
+		store = reopen(t, store, dir)
+		expect(6, "new")
+		must(t, store.Close())
+	})
 }
 
 // TestNoVoteYet: raft tells "never voted" by this very text.
 func TestNoVoteYet(t *testing.T) {
-	store := openTest(t, filepath.Join(t.TempDir(), "log.db"))
-	defer store.Close()
-	if _, err := store.GetUint64([]byte(raftVoteTerm)); err == nil || err.Error() != "not found" {
-		t.Errorf(`expected "not found", found %v`, err)
-	}
-	if _, err := store.Get([]byte(raftVoteCandidate)); err == nil || err.Error() != "not found" {
-		t.Errorf(`expected "not found", found %v`, err)
-	}
-	if existing, err := raft.HasExistingState(store, store, raft.NewDiscardSnapshotStore()); err != nil || existing {
-		t.Errorf("a new store holds no state; found %v, %v", existing, err)
-	}
+	eachKind(t, func(t *testing.T, kind Kind) {
+		store := openTest(t, t.TempDir(), kind)
+		defer store.Close()
+		if _, err := store.GetUint64([]byte(raftVoteTerm)); err == nil || err.Error() != "not found" {
+			t.Errorf(`expected "not found", found %v`, err)
+		}
+		if _, err := store.Get([]byte(raftVoteCandidate)); err == nil || err.Error() != "not found" {
+			t.Errorf(`expected "not found", found %v`, err)
+		}
+		if existing, err := raft.HasExistingState(store, store, raft.NewDiscardSnapshotStore()); err != nil || existing {
+			t.Errorf("a new store holds no state; found %v, %v", existing, err)
+		}
+		must(t, store.SetUint64([]byte(raftTerm), 7))
+		if term, err := store.GetUint64([]byte(raftTerm)); err != nil || term != 7 {
+			t.Errorf("expected the term 7, found %d, %v", term, err)
+		}
+	})
 }
 
 func TestVoteGolden(t *testing.T) {

@@ -40,6 +40,8 @@ type CoalescerConfig struct {
 	InFlight int
 	// EnqueueTimeout bounds the wait for raft to take a proposal. Default 1 s.
 	EnqueueTimeout time.Duration
+	// Committed is told how long each proposal took from being made to being applied. It must not wait. Default: nobody.
+	Committed func(took time.Duration)
 }
 
 func (c CoalescerConfig) withDefaults() CoalescerConfig {
@@ -49,6 +51,9 @@ func (c CoalescerConfig) withDefaults() CoalescerConfig {
 	defaultTo(&c.ProposalBytes, proposal.MaxBytes-proposal.Overhead)
 	defaultTo(&c.InFlight, 4)
 	defaultTo(&c.EnqueueTimeout, time.Second)
+	if c.Committed == nil {
+		c.Committed = func(time.Duration) {}
+	}
 	return c
 }
 
@@ -77,6 +82,7 @@ type proposed struct {
 	future   raft.ApplyFuture
 	requests []*pending
 	count    int
+	made     time.Time
 }
 
 // NewCoalescer starts a Coalescer; Close ends it.
@@ -213,11 +219,12 @@ func (c *Coalescer) propose(batch []*pending) {
 		c.flight.leave()
 		return
 	}
+	made := time.Now()
 	future := c.cfg.Raft.Apply(data, c.cfg.EnqueueTimeout)
 	if planted.In(planted.AckBeforeCommit) {
 		acknowledgeUnseen(batch)
 	}
-	c.proposals <- proposed{future: future, requests: batch, count: count}
+	c.proposals <- proposed{future: future, requests: batch, count: count, made: made}
 }
 
 // complete is the completer: it answers proposals in the order in which they were made, which is the order in which
@@ -228,6 +235,7 @@ func (c *Coalescer) complete() {
 		if err := p.future.Error(); err != nil {
 			refuse(p.requests, raftFailure(err, p.future))
 		} else {
+			c.cfg.Committed(time.Since(p.made))
 			c.distribute(p)
 		}
 		c.flight.leave()

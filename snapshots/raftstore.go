@@ -165,6 +165,15 @@ func (s *RaftStore) NewestIndex() uint64 {
 	return m.Index
 }
 
+// NewestSnapshot is the index and term of the newest durable snapshot; zero where there is none, or it is not known.
+func (s *RaftStore) NewestSnapshot() (index, term uint64) {
+	m, err := s.newest()
+	if err != nil || m == nil {
+		return 0, 0
+	}
+	return m.Index, m.Term
+}
+
 // newest is the newest manifest; nil where there is none.
 func (s *RaftStore) newest() (*Manifest, error) {
 	sn, err := s.Store.Newest()

@@ -47,6 +47,17 @@ func TestMessagesComeFromWhoProvedTheName(t *testing.T) {
 		"transfer": func() error {
 			return a.TimeoutNow(b.id, b.address, &raft.TimeoutNowRequest{RPCHeader: header}, &raft.TimeoutNowResponse{})
 		},
+		"pages": func() error {
+			return a.FetchPages(t.Context(), serverOf(b), 9, 2, nil, func([]byte) error { return nil })
+		},
+		"manifest": func() error {
+			_, err := a.FetchManifest(t.Context(), serverOf(b))
+			return err
+		},
+		"journal": func() error {
+			_, err := a.FetchJournal(t.Context(), serverOf(b), 0, 1)
+			return err
+		},
 		"snapshot": func() error {
 			return a.InstallSnapshot(b.id, b.address, &raft.InstallSnapshotRequest{RPCHeader: header, Term: 3, Size: 1},
 				&raft.InstallSnapshotResponse{}, bytes.NewReader([]byte{1}))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,7 +88,7 @@ func (n *node) start() {
 	n.t.Helper()
 	var err error
 	n.store, err = logstore.Open(logstore.Options{
-		Path: filepath.Join(n.dir, "log.db"), Logger: hclog.NewNullLogger(),
+		Dir: n.dir, Kind: logstore.Bolt, Logger: hclog.NewNullLogger(),
 		Fatal: func(err error) { n.t.Errorf("%s: fatal: %v", n.name, err) }, BeforeWrite: n.beforeWrite,
 	})
 	if err != nil {

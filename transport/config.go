@@ -60,6 +60,17 @@ type Config struct {
 	// BeforeInstall is called before a staged snapshot's token is handed to raft, outside raft's main loop; what it returns,
 	// after raft has answered. An error, or ctx's end, keeps the token from raft. Default: nothing.
 	BeforeInstall func(ctx context.Context) (after func(), err error)
+	// Judge tells what this member's log and state say to the snapshot of an index and term that it is offered: before anything is
+	// staged, and again before raft gets the token. It does not wait for raft's main loop. Default: Wanted.
+	Judge func(index, term uint64) (Verdict, error)
+	// Conflict is told of a snapshot that is Conflicting: what the log holds from its index on is to be cut, with raft stopped. It must
+	// not wait. Default: nothing.
+	Conflict func(index, term uint64)
+	// PinLog keeps this member's log from an index on until release is called. Default: nothing.
+	PinLog func(index uint64) (release func())
+	// Busy is how many times its usual the latency of commits is now, as far as this member sees it: above 1.5 what is sent to
+	// members that catch up slows down. Default: always usual.
+	Busy func() float64
 	// DialOptions are added last, so they override.
 	DialOptions []grpc.DialOption
 	// Credentials secure the connections to the member with this name; nil: none, plain TCP.
@@ -69,9 +80,11 @@ type Config struct {
 	Caller func(ctx context.Context) (string, error)
 	// Dial opens a connection to a member's address; default: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-	// MaxTransfers is how many snapshots are sent at once; others wait for their turn. Default 1.
+	// MaxTransfers is how many members are brought up to date at once; others wait for their turn. Default 1. SetMaxTransfers
+	// changes it.
 	MaxTransfers int
-	// TransferRate in bytes a second bounds what they send together. Default 0: no limit.
+	// TransferRate in bytes a second bounds all snapshots, pages and journal that this member sends together. Default 0: no limit.
+	// SetTransferRate changes it.
 	TransferRate int
 	// NewestSnapshot is the index of this member's newest snapshot: one that is older when its turn comes is not sent.
 	// Default: 0, which none is older than.
@@ -106,6 +119,8 @@ type Timeouts struct {
 	InstallIdle time.Duration
 	// InstallAnswer bounds the time without a report of progress while a receiver pulls, verifies and installs. Default 30 s.
 	InstallAnswer time.Duration
+	// PinAfter is how long the log that follows a snapshot is kept after it was sent. Default 1 min.
+	PinAfter time.Duration
 	// Reach bounds the wait for a member that pages or journal are to be fetched from. Default 500 ms.
 	Reach time.Duration
 	// Unreached is how long a member that was not reached is not asked again for pages. Default 10 s.
@@ -131,6 +146,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.InstallTurn, 10*time.Minute)
 	set(&t.InstallIdle, 10*time.Second)
 	set(&t.InstallAnswer, 30*time.Second)
+	set(&t.PinAfter, time.Minute)
 	set(&t.Reach, 500*time.Millisecond)
 	set(&t.Unreached, 10*time.Second)
 	set(&t.Probe, 500*time.Millisecond)
@@ -163,30 +179,16 @@ func (c Config) complete() (Config, error) {
 			return dialer.DialContext(ctx, "tcp", address)
 		}
 	}
-	if c.BeforeInstall == nil {
-		c.BeforeInstall = func(context.Context) (func(), error) { return func() {}, nil }
-	}
 	if c.Logger == nil || c.CurrentTerm == nil || c.Stager == nil || c.LocalAddress == "" {
 		return c, errors.New("transport: Logger, CurrentTerm, Stager and LocalAddress are required")
 	}
 	if c.MaxTransfers == 0 {
 		c.MaxTransfers = 1
 	}
-	if c.NewestSnapshot == nil {
-		c.NewestSnapshot = func() uint64 { return 0 }
-	}
-	if err := c.checkPace(); err != nil {
+	if err := c.checkPace(c.MaxTransfers, c.TransferRate); err != nil {
 		return c, err
 	}
-	if c.Leading == nil {
-		c.Leading = func(uint64) bool { return true }
-	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
-	if c.Checkpoints == nil {
-		c.Checkpoints = func() []Checkpoint { return nil }
-	}
+	c.hooks()
 	_, incarnation, err := ParseServerID(c.LocalID)
 	if err != nil {
 		return c, fmt.Errorf("transport: LocalID: %w", err)
@@ -201,12 +203,44 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// checkPace refuses a rate at which a transfer would look as if it stood still.
-func (c Config) checkPace() error {
-	slowest := int(float64(c.MaxTransfers) * chunkBytes / (c.Timeouts.InstallIdle.Seconds() / 2))
-	if c.MaxTransfers < 1 || c.TransferRate < 0 || c.TransferRate > 0 && c.TransferRate < slowest {
+// hooks gives those that are missing their defaults.
+func (c *Config) hooks() {
+	if c.BeforeInstall == nil {
+		c.BeforeInstall = func(context.Context) (func(), error) { return func() {}, nil }
+	}
+	if c.NewestSnapshot == nil {
+		c.NewestSnapshot = func() uint64 { return 0 }
+	}
+	if c.Leading == nil {
+		c.Leading = func(uint64) bool { return true }
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Checkpoints == nil {
+		c.Checkpoints = func() []Checkpoint { return nil }
+	}
+	if c.Judge == nil {
+		c.Judge = func(uint64, uint64) (Verdict, error) { return Wanted, nil }
+	}
+	if c.Conflict == nil {
+		c.Conflict = func(uint64, uint64) {}
+	}
+	if c.PinLog == nil {
+		c.PinLog = func(uint64) func() { return func() {} }
+	}
+}
+
+// slowest is the rate, bytes a second, below which a transfer would look as if it stood still: all that may be under way at once
+// must get a message through in half of InstallIdle.
+func (c *Config) slowest(transfers int) int {
+	return int(float64(transfers*chunkBytes+maxServing*maxItemsBytes) / (c.Timeouts.InstallIdle.Seconds() / 2))
+}
+
+func (c *Config) checkPace(transfers, rate int) error {
+	if slowest := c.slowest(transfers); transfers < 1 || rate < 0 || rate > 0 && rate < slowest {
 		return fmt.Errorf("transport: expected MaxTransfers of at least 1 and TransferRate 0 or at least %d bytes a second, found %d and %d",
-			slowest, c.MaxTransfers, c.TransferRate)
+			slowest, transfers, rate)
 	}
 	return nil
 }

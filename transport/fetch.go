@@ -48,9 +48,9 @@ func (t *Transport) FetchManifest(ctx context.Context, m raft.Server) ([]byte, e
 }
 
 // maxJournalBytes bounds what one FetchJournal answers with.
-const maxJournalBytes = 1 << 20
+const maxJournalBytes = 512 << 10
 
-// FetchJournal fetches whole entries of a member's journal that follow sequence after, up to maxBytes (at most 1 MiB) but at least
+// FetchJournal fetches whole entries of a member's journal that follow sequence after, up to maxBytes (at most 512 KiB) but at least
 // one; none: its journal ends there. ErrNotHere: it does not have the next entry. ErrUnreachable, ErrBusy: ask another,
 // or later.
 func (t *Transport) FetchJournal(ctx context.Context, m raft.Server, after uint64, maxBytes int) ([]byte, error) {

@@ -45,6 +45,11 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	if err := r.begin(); err != nil {
 		return installError(err)
 	}
+	if answer, err := t.judge(r.request); err != nil {
+		return installError(err)
+	} else if answer != nil {
+		return stream.Send(installAnswer(answer))
+	}
 	release, err := t.installs.take(ctx, r.request.Term, end, t.config.Timeouts.InstallIdle)
 	if err != nil {
 		return installError(err)
@@ -56,7 +61,7 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	if err != nil {
 		return installError(err)
 	}
-	return r.answer(installAnswerToWire(answer))
+	return r.answer(installAnswer(answer))
 }
 
 // reportsPerIdle is how often progress is reported, at most, in InstallIdle.
@@ -98,6 +103,10 @@ func (r *receiving) run() (*raft.InstallSnapshotResponse, error) {
 		return nil, err
 	}
 	defer after()
+	// The log and the state may have moved while it was staged.
+	if answer, err := t.judge(r.request); err != nil || answer != nil {
+		return answer, err
+	}
 	return t.install(r.ctx, r.request, token)
 }
 
@@ -105,13 +114,13 @@ func (r *receiving) run() (*raft.InstallSnapshotResponse, error) {
 const phaseInstalling = "installing"
 
 // answer sends raft's answer, when no report is on its way any more. A leader that takes nothing is not waited for.
-func (r *receiving) answer(a *raftv1.InstallSnapshotAnswer) error {
+func (r *receiving) answer(a *raftv1.InstallSnapshotResponse) error {
 	t := r.service.transport
 	sent := make(chan error, 1)
 	t.running.Go(func() {
 		r.reports.end()
 		<-r.reports.done
-		sent <- r.stream.Send(&raftv1.InstallSnapshotResponse{Part: &raftv1.InstallSnapshotResponse_Answer{Answer: a}})
+		sent <- r.stream.Send(a)
 	})
 	timer := time.NewTimer(t.config.Timeouts.InstallIdle)
 	defer timer.Stop()
@@ -123,6 +132,10 @@ func (r *receiving) answer(a *raftv1.InstallSnapshotAnswer) error {
 	case <-timer.C:
 		return installError(errInstallIdle)
 	}
+}
+
+func installAnswer(r *raft.InstallSnapshotResponse) *raftv1.InstallSnapshotResponse {
+	return &raftv1.InstallSnapshotResponse{Part: &raftv1.InstallSnapshotResponse_Answer{Answer: installAnswerToWire(r)}}
 }
 
 // stage has the Stager take a snapshot in. Without the guard that happens where raft reads the token: in its main loop.
@@ -187,6 +200,10 @@ func installError(err error) error {
 	switch {
 	case errors.Is(err, errInstallSuperseded), errors.Is(err, errInstallBusy):
 		return status.Error(codes.Aborted, err.Error())
+	case errors.Is(err, errOutgrown):
+		return status.Error(codes.OutOfRange, err.Error())
+	case errors.Is(err, errConflict):
+		return status.Error(codes.Unavailable, err.Error())
 	case errors.Is(err, errInstallIdle):
 		return status.Error(codes.DeadlineExceeded, err.Error())
 	case errors.Is(err, errSnapshotDamaged):

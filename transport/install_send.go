@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -33,17 +32,17 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 	t := p.transport
 	ctx, end := context.WithCancelCause(t.calls)
 	defer end(nil)
-	s := &sending{peer: p, args: args, ctx: ctx, end: end, status: t.transfers.begin(p, args, t.config.Clock())}
+	s := &sending{peer: p, args: args, ctx: ctx, end: end, status: t.transfers.begin(p, args, time.Now())}
 	defer t.transfers.end(s.status)
 	done, err := t.turn(ctx, args)
 	if err != nil {
 		return nil, p.failed("snapshot", err)
 	}
+	defer t.pins.keep(p.id, t.config.PinLog(args.LastLogIndex), t.config.Timeouts.PinAfter)
 	// The end of the call gives the turn back: data may be on a disk that hangs, and reading cannot be ended.
-	done = sync.OnceFunc(done)
 	defer done()
 	context.AfterFunc(ctx, done)
-	s.status.set(TransferSending, t.config.Clock())
+	s.status.set(TransferSending, time.Now())
 	s.idle = time.AfterFunc(t.config.Timeouts.InstallIdle, func() { end(errInstallIdle) })
 	defer s.idle.Stop()
 	answer, err := s.run(data)
@@ -70,7 +69,7 @@ func (s *sending) run(data io.Reader) (*raftv1.InstallSnapshotAnswer, error) {
 	if err == nil {
 		_ = s.stream.CloseSend() // documented never to fail
 	}
-	s.status.set(TransferStaging, s.peer.transport.config.Clock())
+	s.status.set(TransferStaging, time.Now())
 	s.idle.Reset(s.peer.transport.config.Timeouts.InstallAnswer)
 	tick := time.NewTicker(termCheck)
 	defer tick.Stop()
@@ -112,7 +111,7 @@ func (s *sending) receive() received[raftv1.InstallSnapshotAnswer] {
 		case m.GetAnswer() != nil:
 			return received[raftv1.InstallSnapshotAnswer]{message: m.GetAnswer()}
 		}
-		s.status.report(progressFromWire(m.GetProgress()), t.config.Clock())
+		s.status.report(progressFromWire(m.GetProgress()), time.Now())
 		s.idle.Reset(t.config.Timeouts.InstallAnswer)
 	}
 }

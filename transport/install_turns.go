@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,28 +20,68 @@ var (
 	errInstallTerm = errors.New("snapshot transfer ended: the term is over")
 )
 
-// installTurns bounds how many snapshots are sent at once. Who waits costs a goroutine of raft's and nothing else: nothing is
-// read or sent, and heartbeats go on beside it.
-type installTurns chan struct{}
+// installTurns bounds how many snapshots are on their way at once; turns come in order. Who waits costs a goroutine of raft's
+// and nothing else: nothing is read or sent, and heartbeats go on beside it.
+type installTurns struct {
+	mu      sync.Mutex
+	most    int
+	taken   int
+	waiting []chan struct{} // closed, and no longer here, when its turn has come
+}
+
+// set changes how many there are. Those that are taken stay so.
+func (t *installTurns) set(most int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.most = most
+	t.next()
+}
+
+// next gives free turns to those that wait. The caller holds mu.
+func (t *installTurns) next() {
+	for len(t.waiting) > 0 && t.taken < t.most {
+		t.taken++
+		close(t.waiting[0])
+		t.waiting = t.waiting[1:]
+	}
+}
+
+func (t *installTurns) enter() chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	turn := make(chan struct{})
+	t.waiting = append(t.waiting, turn)
+	t.next()
+	return turn
+}
+
+// leave gives up a turn, or the wait for it.
+func (t *installTurns) leave(turn chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.waiting, turn); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+		return
+	}
+	t.taken--
+	t.next()
+}
 
 // take waits for a turn, at most for the given time, and returns what ends it.
-func (t installTurns) take(ctx context.Context, limit time.Duration) (done func(), err error) {
-	done = func() { <-t }
-	select {
-	case t <- struct{}{}:
-		return done, nil
-	default:
-	}
+func (t *installTurns) take(ctx context.Context, limit time.Duration) (done func(), err error) {
+	turn := t.enter()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case t <- struct{}{}:
-		return done, nil
+	case <-turn:
+		return sync.OnceFunc(func() { t.leave(turn) }), nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		err = context.Cause(ctx)
 	case <-timer.C:
-		return nil, errInstallTurn
+		err = errInstallTurn
 	}
+	t.leave(turn)
+	return nil, err
 }
 
 // turn waits until a snapshot may be sent, and ends what is of no use by then.
@@ -75,43 +116,4 @@ func (t *Transport) isNewest(index uint64) error {
 		return fmt.Errorf("%w: it is of index %d and the newest of %d", errInstallStale, index, newest)
 	}
 	return nil
-}
-
-// pace keeps all transfers together below a rate. What is not used is not saved up.
-type pace struct {
-	rate float64 // bytes a second; 0: no limit
-
-	mu   sync.Mutex
-	next time.Time // when the next bytes may go
-}
-
-// delay is how long bytes that are to go now have to wait; they count as gone then.
-func (p *pace) delay(now time.Time, bytes int) time.Duration {
-	if p.rate == 0 {
-		return 0
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next.Before(now) {
-		p.next = now
-	}
-	wait := p.next.Sub(now)
-	p.next = p.next.Add(time.Duration(float64(bytes) / p.rate * float64(time.Second)))
-	return wait
-}
-
-// wait waits until so many bytes may go.
-func (p *pace) wait(ctx context.Context, bytes int) error {
-	wait := p.delay(time.Now(), bytes)
-	if wait == 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -112,9 +112,9 @@ func TestTurnsEnd(t *testing.T) {
 	}{
 		"too long":         {func(c *Config) { c.Timeouts.InstallTurn = time.Millisecond }, nil, errInstallTurn},
 		"end of the calls": {nil, func(m *member) { m.StopCalls() }, raft.ErrTransportShutdown},
-		"a newer snapshot": {nil, func(m *member) { newest.Store(10); <-m.turns }, errInstallStale},
-		"a newer term":     {nil, func(m *member) { term.Store(4); <-m.turns }, errInstallTerm},
-		"nothing newer":    {nil, func(m *member) { newest.Store(9); term.Store(3); <-m.turns }, nil},
+		"a newer snapshot": {nil, func(m *member) { newest.Store(10); m.turns.set(2) }, errInstallStale},
+		"a newer term":     {nil, func(m *member) { term.Store(4); m.turns.set(2) }, errInstallTerm},
+		"nothing newer":    {nil, func(m *member) { newest.Store(9); term.Store(3); m.turns.set(2) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			term.Store(0)
@@ -127,7 +127,9 @@ func TestTurnsEnd(t *testing.T) {
 			})
 			b := startMember(t, "b", nil)
 			b.answerAll(t, restoring(t, snapshot))
-			a.turns <- struct{}{} // another transfer
+			if _, err := a.turns.take(t.Context(), patience); err != nil { // another transfer
+				t.Fatal(err)
+			}
 			sent := make(chan error, 1)
 			go func() {
 				sent <- a.InstallSnapshot(b.id, b.address, installOf(a, 3, len(snapshot)), &raft.InstallSnapshotResponse{}, bytes.NewReader(snapshot))
@@ -153,35 +155,6 @@ func waitPeer(t *testing.T, m *member) {
 		defer m.mu.Unlock()
 		return len(m.peers) > 0
 	})
-}
-
-// TestPace: whoever sends and whenever, no more goes than the rate allows, and what was not used is not made up for.
-func TestPace(t *testing.T) {
-	p := pace{rate: 1000}
-	start := time.Unix(1_785_000_000, 0)
-	for _, step := range []struct {
-		at, wait time.Duration
-		bytes    int
-	}{
-		{0, 0, 500},
-		{0, 500 * time.Millisecond, 250},
-		{100 * time.Millisecond, 650 * time.Millisecond, 1000},
-		{10 * time.Second, 0, 1000}, // nothing was saved up
-		{10 * time.Second, time.Second, 1},
-	} {
-		if wait := p.delay(start.Add(step.at), step.bytes); wait != step.wait {
-			t.Errorf("%d bytes after %v wait %v, want %v", step.bytes, step.at, wait, step.wait)
-		}
-	}
-	if (&pace{}).delay(start, 1<<30) != 0 {
-		t.Error("without a rate bytes wait")
-	}
-	for rate, good := range map[int]bool{0: true, chunkBytes: true, 1000: false, -1: false} {
-		c := Config{MaxTransfers: 1, TransferRate: rate, Timeouts: Timeouts{}.withDefaults()}
-		if err := c.checkPace(); (err == nil) != good {
-			t.Errorf("a rate of %d: %v", rate, err)
-		}
-	}
 }
 
 // TestPacedTransfer arrives whole.

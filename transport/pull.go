@@ -77,7 +77,7 @@ func (p *puller) Pull(ctx context.Context, s Source, index, term uint64, wants [
 func (p *puller) wasSilent(s Source) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.transport.config.Clock().Before(p.silent[s.ID]) {
+	if time.Now().Before(p.silent[s.ID]) {
 		return fmt.Errorf("pages from %s at %s: %w a moment ago", s.ID, s.Address, ErrUnreachable)
 	}
 	return nil
@@ -89,5 +89,5 @@ func (p *puller) noteSilent(s Source) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.silent[s.ID] = p.transport.config.Clock().Add(p.transport.config.Timeouts.Unreached)
+	p.silent[s.ID] = time.Now().Add(p.transport.config.Timeouts.Unreached)
 }

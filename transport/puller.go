@@ -35,7 +35,7 @@ type Stager interface {
 // Pages of this member's snapshots, for other members.
 type Pages interface {
 	// ServePages answers wants with items of the snapshot with this index and term, or of the newest where a page is the same
-	// there, in the order asked. Each call of send carries whole items; it blocks, and keeps nothing of items. What
+	// there, in the order asked. Each call of send carries whole items, up to 512 KiB; it blocks, and keeps nothing of items. What
 	// this member does not have is said so in the items. It returns soon after ctx's end.
 	ServePages(ctx context.Context, index, term uint64, wants []byte, send func(items []byte) error) error
 	// Manifest is the newest snapshot's, encoded; nil: there is none.

@@ -19,6 +19,8 @@ const (
 	maxServing = 4
 	// maxServeWaiting more wait; each holds its request.
 	maxServeWaiting = 16
+	// maxItemsBytes of pages go in one message.
+	maxItemsBytes = 512 << 10
 )
 
 // servingSlots bounds what is served at once.
@@ -139,8 +141,8 @@ func (s *service) FetchPages(r *raftv1.FetchPagesRequest, stream raftv1.RaftServ
 			return invalid(fmt.Errorf("wants: expected up to %d bytes, found %d", MaxWantsBytes, len(r.GetWants())))
 		}
 		return t.config.Pages.ServePages(ctx, r.GetIndex(), r.GetTerm(), r.GetWants(), func(items []byte) error {
-			if limit := t.config.MaxMessageBytes - messageOverhead; len(items) > limit {
-				return fmt.Errorf("items: expected up to %d bytes at once, found %d", limit, len(items))
+			if len(items) > maxItemsBytes {
+				return fmt.Errorf("items: expected up to %d bytes at once, found %d", maxItemsBytes, len(items))
 			}
 			// The caller uses items again, and gRPC may look at a message after Send.
 			return send(&raftv1.FetchPagesResponse{Items: append([]byte(nil), items...)}, len(items))
@@ -176,12 +178,15 @@ func (s *service) FetchManifest(r *raftv1.FetchManifestRequest, stream raftv1.Ra
 // FetchJournal implements raftv1.RaftServiceServer.
 func (s *service) FetchJournal(r *raftv1.FetchJournalRequest, stream raftv1.RaftService_FetchJournalServer) error {
 	t := s.transport
-	return serve(s, r, stream, func(_ context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
+	return serve(s, r, stream, func(ctx context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
 		if t.config.Journal == nil {
 			return servesNone("journal")
 		}
 		entries, err := t.config.Journal.ReadJournal(r.GetAfterSequence(), int(min(r.GetMaxBytes(), maxJournalBytes)))
 		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if err := t.journalPace.wait(ctx, len(entries)); err != nil {
 			return err
 		}
 		return send(&raftv1.FetchJournalResponse{Entries: entries}, len(entries))

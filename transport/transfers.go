@@ -80,6 +80,13 @@ func (t *transfer) report(p Progress, now time.Time) {
 	t.status.Progress, t.status.Reported = p, now
 }
 
+// Sending reports whether anything is on its way to members that catch up.
+func (t *Transport) Sending() bool {
+	t.transfers.mu.Lock()
+	defer t.transfers.mu.Unlock()
+	return len(t.transfers.all) > 0 || len(t.serving.slots) > 0
+}
+
 // Transfers are the snapshots on their way from this member, by receiver; Progress.ByTable must not be changed.
 func (t *Transport) Transfers() []TransferStatus {
 	t.transfers.mu.Lock()

@@ -22,13 +22,15 @@ import (
 
 // Transport is a raft.Transport. Its life: New, Register, raft.NewRaft, ... StopCalls, Shutdown of raft (which calls Close).
 type Transport struct {
-	config    Config
-	consumer  chan raft.RPC
-	installs  installSlot  // incoming
-	turns     installTurns // outgoing
-	transfers transfers    // outgoing
-	serving   servingSlots // of pages and journal, for others
-	pace      pace         // of all bulk that goes out
+	config      Config
+	consumer    chan raft.RPC
+	installs    installSlot  // incoming
+	turns       installTurns // outgoing
+	pins        pins         // of the log, for them
+	transfers   transfers    // outgoing
+	serving     servingSlots // of pages and journal, for others
+	pace        pace         // of all bulk that goes out
+	journalPace pace         // of the journal in it
 
 	// calls ends with StopCalls: every call under way, and every handler that still waits for raft to take its message.
 	calls     context.Context
@@ -70,10 +72,12 @@ func New(config Config) (*Transport, error) {
 		// Unbuffered: a message that was taken is one that raft answers; one that waits is withdrawn with its call.
 		consumer: make(chan raft.RPC),
 		peers:    map[peerKey]*peer{},
-		turns:    make(installTurns, config.MaxTransfers),
 		serving:  newServingSlots(),
-		pace:     pace{rate: float64(config.TransferRate)},
 	}
+	t.turns.most = config.MaxTransfers
+	t.pace.now, t.pace.busy, t.pace.limit = time.Now, config.Busy, float64(config.TransferRate)
+	t.journalPace.now = time.Now
+	t.pace.slowest = float64(config.slowest(config.MaxTransfers))
 	t.calls, t.stopCalls = context.WithCancel(context.Background())
 	t.open, t.stopOpen = context.WithCancel(context.Background())
 	return t, nil
@@ -93,6 +97,38 @@ func (t *Transport) StopCalls() {
 	}
 }
 
+// SetMaxTransfers changes how many members are brought up to date at once, from 1. Those under way go on.
+func (t *Transport) SetMaxTransfers(most int) error {
+	if most < 1 {
+		return fmt.Errorf("transport: expected at least 1 transfer at once, found %d", most)
+	}
+	t.turns.set(most)
+	return nil
+}
+
+// SetTransferRate changes how many bytes a second all snapshots, pages and journal that this member sends may take together; 0:
+// no limit.
+func (t *Transport) SetTransferRate(rate int) error {
+	if err := t.config.checkPace(1, rate); err != nil {
+		return err
+	}
+	t.pace.set(float64(rate))
+	return nil
+}
+
+// SetJournalRate changes how many bytes a second of journal this member sends to others that lack some of it, within the transfer
+// rate; 0: no limit of its own.
+func (t *Transport) SetJournalRate(rate int) error {
+	if err := t.config.checkPace(1, rate); err != nil {
+		return err
+	}
+	t.journalPace.set(float64(rate))
+	return nil
+}
+
+// Pace is how fast this member may send to those that catch up.
+func (t *Transport) Pace() PaceStatus { return t.pace.status() }
+
 // Close stops calls, closes all connections and waits for the handlers that still run. Raft calls it at the end of its
 // shutdown; the gRPC server is stopped by its owner, before or after.
 func (t *Transport) Close() error {
@@ -108,6 +144,7 @@ func (t *Transport) Close() error {
 			errs = append(errs, p.close())
 		}
 		t.running.Wait()
+		t.pins.close()
 		t.closeErr = errors.Join(errs...)
 	})
 	return t.closeErr

@@ -11,9 +11,11 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/internal/devcluster"
 	"github.com/ballastdb/ballast/internal/raftfloor"
 	"github.com/ballastdb/ballast/internal/workload"
+	"github.com/ballastdb/ballast/logstore"
 )
 
 // target is what takes turns.
@@ -39,7 +41,8 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 
 	cluster, err := devcluster.Start(ctx, devcluster.Config{
 		Dir: filepath.Join(dir, "cluster"), Program: program, Shape: devcluster.Shape{Port: o.port, Nodes: 3},
-		Tell: func(text string) { fmt.Fprintln(io.err, text) },
+		LogStore: o.logStore,
+		Tell:     func(text string) { fmt.Fprintln(io.err, text) },
 	})
 	if err != nil {
 		return err
@@ -48,7 +51,7 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 	if err := workload.Prepare(ctx, cluster.Client(), configs[0].Accounts); err != nil {
 		return err
 	}
-	floor, err := raftfloor.Open(ctx, filepath.Join(dir, "floor"), hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: io.err}))
+	floor, err := raftfloor.Open(ctx, filepath.Join(dir, "floor"), logstore.Kind(o.logStore), hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: io.err}))
 	if err != nil {
 		return err
 	}
@@ -88,6 +91,16 @@ func takeTurns(ctx context.Context, o benchOptions, configs []workload.Config, t
 		}
 	}
 	return results, nil
+}
+
+// defaultLogStore is the kind of raft log that a member has where none is configured.
+func defaultLogStore() string {
+	for _, key := range config.Keys() {
+		if key.Name == "log_store" {
+			return key.Default
+		}
+	}
+	return ""
 }
 
 // benchDir is where the data go. The working directory's disk is measured rather than that of /tmp, which may be memory.

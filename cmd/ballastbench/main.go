@@ -76,6 +76,7 @@ func (e *failedError) Unwrap() error { return e.error }
 // benchOptions are the flags.
 type benchOptions struct {
 	dir, program     string
+	logStore         string
 	port             int
 	rounds           int
 	warmup, duration time.Duration
@@ -87,6 +88,7 @@ func (o *benchOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "dir", "", "an empty `directory` on the disk to measure (default: a temporary one under the working directory, removed afterwards)")
 	f.StringVar(&o.program, "ballastd", "", "`path` of ballastd (default: beside this program, then on PATH)")
+	f.StringVar(&o.logStore, "log-store", defaultLogStore(), "kind of everybody's raft log, boltdb or wal")
 	f.IntVar(&o.port, "port", 7600, "the cluster's ports lie from here on, see ballast dev")
 	f.IntVar(&o.rounds, "rounds", 3, "turns that each target has at each workload")
 	f.DurationVar(&o.warmup, "warmup", time.Second, "time before each measurement")

@@ -13,9 +13,9 @@ import (
 )
 
 func initCommand(io stdio) *cobra.Command {
-	var file, dir, cluster, name string
+	var file, dir, cluster, name, logStore string
 	cmd := &cobra.Command{
-		Use:   "init [--config FILE] [--data-dir D] --cluster-id UUID --name NAME",
+		Use:   "init [--config FILE] [--data-dir D] [--log-store K] --cluster-id UUID --name NAME",
 		Short: "Make the data directory of a new member",
 		Long: "Make the data directory of a new member: D, or the one that the configuration names. Its parent directory must\n" +
 			"be there. The cluster's UUID is made once (uuidgen) and given to every member; the name must be unique in the cluster. Nothing that is there is touched:\n" +
@@ -29,15 +29,19 @@ func initCommand(io stdio) *cobra.Command {
 			if err := datadir.CheckName(name); err != nil {
 				return fmt.Errorf("--name: %w", err)
 			}
-			if dir == "" {
-				loaded, err := config.Load(config.Input{File: file, LookupEnv: io.lookupEnv})
-				if err != nil {
-					return err
+			flags := map[string]string{}
+			for key, value := range map[string]string{"data_dir": dir, "log_store": logStore} {
+				if value != "" {
+					flags[key] = value
 				}
-				dir = loaded.DataDir
 			}
+			loaded, err := config.Load(config.Input{File: file, Flags: flags, LookupEnv: io.lookupEnv})
+			if err != nil {
+				return err
+			}
+			dir := loaded.DataDir
 			logger := hclog.New(&hclog.LoggerOptions{Name: "ballastd", Level: hclog.Warn, Output: io.err})
-			identity, err := node.Init(dir, id, name, logger)
+			identity, err := node.Init(dir, id, name, loaded.LogStore, logger)
 			if err != nil {
 				return failed(err)
 			}
@@ -46,8 +50,9 @@ func initCommand(io stdio) *cobra.Command {
 			return failed(err)
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file (TOML) whose data_dir is made")
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (TOML) whose data_dir is made, with a log of its log_store")
 	cmd.Flags().StringVar(&dir, "data-dir", "", "the directory to make")
+	cmd.Flags().StringVar(&logStore, "log-store", "", "kind of its raft log, boltdb or wal (default: as configured)")
 	cmd.Flags().StringVar(&cluster, "cluster-id", "", "the cluster's UUID, the same for all members")
 	cmd.Flags().StringVar(&name, "name", "", "the member's name, unique in the cluster")
 	for _, flag := range []string{"cluster-id", "name"} {

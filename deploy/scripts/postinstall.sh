@@ -9,9 +9,6 @@ fi
 if command -v systemd-tmpfiles >/dev/null; then
 	systemd-tmpfiles --create ballast.conf || true
 fi
-if getent group ballast >/dev/null && [ -f /etc/ballast/ballastd.toml ]; then
-	chown root:ballast /etc/ballast/ballastd.toml
-fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 	if systemctl is-active --quiet ballastd.service; then

@@ -46,8 +46,9 @@ const (
 	MaxRetentionTime = 30 * 24 * time.Hour
 	// MinSnapshotBytes is one page: no snapshot writes less.
 	MinSnapshotBytes = page.Size
-	// MinRate brings a member with a million accounts back within the hour; with less the log outgrows the transfer.
-	MinRate = 64 << 10
+	// MinRate brings a member with a million accounts back within minutes. With less, messages that take turns would come so
+	// seldom that a transfer looks as if it stood still.
+	MinRate = 512 << 10
 	// MaxRate is more than a network carries.
 	MaxRate = 100 << 30
 	// MaxMaxTransfers is more than members that a leader feeds without its callers noticing.

@@ -30,6 +30,8 @@ type Config struct {
 	Shape Shape
 	// Restart starts members that die again.
 	Restart bool
+	// LogStore is the kind of the members' raft logs; empty: the default. It must be that with which the cluster was made.
+	LogStore string
 	// Tell is told what happens to members, from several goroutines, one at a time.
 	Tell func(text string)
 }
@@ -87,7 +89,7 @@ func (c *Cluster) start(ctx context.Context, dir string, config Config) (err err
 		return err
 	}
 	for i := range c.members {
-		if err := c.prepare(ctx, &c.members[i], config.Program); err != nil {
+		if err := c.prepare(ctx, &c.members[i], config); err != nil {
 			return err
 		}
 	}
@@ -127,7 +129,7 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // prepare makes a member's files where they are missing. A member that was initialised once is never initialised again.
-func (c *Cluster) prepare(ctx context.Context, m *Member, program string) error {
+func (c *Cluster) prepare(ctx context.Context, m *Member, config Config) error {
 	if err := durable.Mkdir(m.Dir, 0o755); err != nil {
 		return err
 	}
@@ -137,7 +139,11 @@ func (c *Cluster) prepare(ctx context.Context, m *Member, program string) error 
 		return fmt.Errorf("%s has lost its data directory (%w). A member without its data is not the same member, and none is made "+
 			"in its place. To begin anew with an empty cluster, remove %s", m.Name, err, filepath.Dir(m.Dir))
 	case !c.record.initialised(m.Name):
-		command := exec.CommandContext(ctx, program, "init", "--data-dir", m.DataDir(), "--cluster-id", c.record.ClusterID.String(), "--name", m.Name)
+		args := []string{"init", "--data-dir", m.DataDir(), "--cluster-id", c.record.ClusterID.String(), "--name", m.Name}
+		if config.LogStore != "" {
+			args = append(args, "--log-store", config.LogStore)
+		}
+		command := exec.CommandContext(ctx, config.Program, args...)
 		command.Env = memberEnvironment(os.Environ())
 		// One that was initialised and not recorded yet, in a run that was cut short, refuses: its own check decides.
 		if output, failed := command.CombinedOutput(); failed != nil && err != nil {
@@ -148,10 +154,10 @@ func (c *Cluster) prepare(ctx context.Context, m *Member, program string) error 
 			return err
 		}
 	}
-	return m.writeConfig()
+	return m.writeConfig(config.LogStore)
 }
 
-func (m *Member) writeConfig() error {
+func (m *Member) writeConfig(logStore string) error {
 	var text bytes.Buffer
 	text.WriteString("# Written by ballast dev at every start.\n")
 	err := toml.NewEncoder(&text).Encode(struct {
@@ -160,7 +166,8 @@ func (m *Member) writeConfig() error {
 		MemberAddress   string `toml:"member_address"`
 		OperatorAddress string `toml:"operator_address"`
 		LogFormat       string `toml:"log_format"`
-	}{m.DataDir(), m.ClientAddress, m.MemberAddress, m.OperatorAddress, "text"})
+		LogStore        string `toml:"log_store,omitempty"`
+	}{m.DataDir(), m.ClientAddress, m.MemberAddress, m.OperatorAddress, "text", logStore})
 	if err != nil {
 		return err
 	}

@@ -284,7 +284,7 @@ func TestLostDataIsRefused(t *testing.T) {
 	r.Initialised = []string{"node-1"}
 	c := &Cluster{record: r}
 	m := &Member{Name: "node-1", Dir: filepath.Join(dir, "node-1")}
-	if err := c.prepare(context.Background(), m, "/nonexistent/ballastd"); err == nil || !strings.Contains(err.Error(), "has lost its data directory") {
+	if err := c.prepare(context.Background(), m, Config{Program: "/nonexistent/ballastd"}); err == nil || !strings.Contains(err.Error(), "has lost its data directory") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -293,7 +293,7 @@ func TestConfigFile(t *testing.T) {
 	m := &Member{
 		Name: "node-1", Dir: t.TempDir(), ClientAddress: "127.0.0.1:7401", MemberAddress: "127.0.0.1:7411", OperatorAddress: "127.0.0.1:7421",
 	}
-	if err := m.writeConfig(); err != nil {
+	if err := m.writeConfig(""); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(m.ConfigFile())

@@ -87,3 +87,19 @@ func SyncDir(path string) error {
 	}
 	return d.Close()
 }
+
+// RemoveAll removes the file or directory path with all that is in it, where it is there, and fsyncs its directory.
+func RemoveAll(path string) error {
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// Rename gives path the name to, within one directory, and fsyncs that directory. What is at path must be durable.
+func Rename(path, to string) error {
+	if err := os.Rename(path, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}

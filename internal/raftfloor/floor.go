@@ -47,7 +47,7 @@ type member struct {
 }
 
 // Open starts the members on directories made below dir, and waits until one leads.
-func Open(ctx context.Context, dir string, logger hclog.Logger) (f *Floor, err error) {
+func Open(ctx context.Context, dir string, kind logstore.Kind, logger hclog.Logger) (f *Floor, err error) {
 	f = &Floor{}
 	defer func() {
 		if err != nil {
@@ -57,7 +57,7 @@ func Open(ctx context.Context, dir string, logger hclog.Logger) (f *Floor, err e
 	var servers []raft.Server
 	for i := range members {
 		id := raft.ServerID(fmt.Sprintf("floor-%d", i+1))
-		m, err := openMember(id, filepath.Join(dir, string(id)), logger.Named(string(id)))
+		m, err := openMember(id, filepath.Join(dir, string(id)), kind, logger.Named(string(id)))
 		if err != nil {
 			return f, err
 		}
@@ -79,7 +79,7 @@ func Open(ctx context.Context, dir string, logger hclog.Logger) (f *Floor, err e
 	return f, nil
 }
 
-func openMember(id raft.ServerID, dir string, logger hclog.Logger) (*member, error) {
+func openMember(id raft.ServerID, dir string, kind logstore.Kind, logger hclog.Logger) (*member, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func openMember(id raft.ServerID, dir string, logger hclog.Logger) (*member, err
 		return nil, fmt.Errorf("listen for %s: %w", id, err)
 	}
 	m.store, err = logstore.Open(logstore.Options{
-		Path: filepath.Join(dir, "log.db"), Logger: logger,
+		Dir: dir, Kind: kind, Logger: logger,
 		Fatal: func(err error) { logger.Error("log write failed", "error", err) },
 	})
 	if err != nil {

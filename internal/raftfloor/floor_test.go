@@ -8,13 +8,14 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
+	"github.com/ballastdb/ballast/logstore"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // What callers are told is done has been applied, and nothing runs after Close.
 func TestFloorAppliesWhatItAnswers(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	f, err := Open(t.Context(), t.TempDir(), hclog.NewNullLogger())
+	f, err := Open(t.Context(), t.TempDir(), logstore.Bolt, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/ballastdb/ballast/logstore"
 )
 
-// Init makes the data directory of a new member, its raft log included, so that Run never creates one. Errors are those
+// Init makes the data directory of a new member, its raft log of that kind included, so that Run never creates one. Errors are those
 // of datadir.Init.
-func Init(dir string, clusterID uuid.UUID, name string, logger hclog.Logger) (datadir.Identity, error) {
+func Init(dir string, clusterID uuid.UUID, name, logKind string, logger hclog.Logger) (datadir.Identity, error) {
 	incarnation, err := uuid.NewRandom()
 	if err != nil {
 		return datadir.Identity{}, err
@@ -23,9 +23,10 @@ func Init(dir string, clusterID uuid.UUID, name string, logger hclog.Logger) (da
 		Incarnation: incarnation,
 		CreatedAt:   time.Now().UTC().Truncate(time.Second),
 	}
+	kind := logstore.Kind(logKind)
 	createLog := func(layout datadir.Layout) error {
 		// A write error is returned below as well, and nothing runs yet that would have to stop.
-		log, err := logstore.Open(logstore.Options{Path: layout.Log(), Logger: logger, Fatal: func(error) {}})
+		log, err := logstore.Open(logstore.Options{Dir: layout.Raft(), Kind: kind, Logger: logger, Fatal: func(error) {}})
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 //
 // Entries in it are shared with raft: nobody changes the Data of an entry.
 type logCache struct {
-	raft.LogStore
+	logStore
 	limit int
 
 	mu sync.RWMutex
@@ -21,21 +21,31 @@ type logCache struct {
 	bytes   int
 }
 
+// logStore is what a cache is in front of.
+type logStore interface {
+	raft.LogStore
+	raft.MonotonicLogStore
+}
+
 // entryOverhead is what an entry takes besides its data, bytes.
 const entryOverhead = 128
 
 // newLogCache keeps up to limit bytes of the newest entries of store.
-func newLogCache(store raft.LogStore, limit int) *logCache {
-	return &logCache{LogStore: store, limit: limit}
+func newLogCache(store logStore, limit int) *logCache {
+	return &logCache{logStore: store, limit: limit}
 }
 
-// GetLog answers from memory where it can.
+// GetLog answers from memory where it can. What the store has deleted by itself is not there, although it may still be here.
 func (c *logCache) GetLog(index uint64, log *raft.Log) error {
-	if entry := c.find(index); entry != nil {
-		*log = *entry
-		return nil
+	entry := c.find(index)
+	if entry == nil {
+		return c.logStore.GetLog(index, log)
 	}
-	return c.LogStore.GetLog(index, log)
+	if first, err := c.logStore.FirstIndex(); err != nil || index < first {
+		return c.logStore.GetLog(index, log)
+	}
+	*log = *entry
+	return nil
 }
 
 func (c *logCache) find(index uint64) *raft.Log {
@@ -56,7 +66,7 @@ func (c *logCache) StoreLog(log *raft.Log) error { return c.StoreLogs([]*raft.Lo
 
 // StoreLogs stores entries and keeps them once they are on the disk: what is read from here must be durable.
 func (c *logCache) StoreLogs(logs []*raft.Log) error {
-	if err := c.LogStore.StoreLogs(logs); err != nil {
+	if err := c.logStore.StoreLogs(logs); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -83,20 +93,19 @@ func (c *logCache) trim() {
 	c.entries = c.entries[drop:]
 }
 
-// DeleteRange deletes entries of the store. Where it touches what is kept all of that is forgotten first: what follows a
-// deleted new end has the same indexes.
+// DeleteRange deletes entries of the store. Where the new end goes all that is kept is forgotten first: what follows has the
+// same indexes.
 func (c *logCache) DeleteRange(low, high uint64) error {
 	c.mu.Lock()
-	if n := len(c.entries); n > 0 && low <= c.entries[n-1].Index && high >= c.entries[0].Index {
+	if n := len(c.entries); n > 0 && high >= c.entries[n-1].Index {
 		c.forget()
 	}
 	c.mu.Unlock()
-	return c.LogStore.DeleteRange(low, high)
+	return c.logStore.DeleteRange(low, high)
 }
 
-// IsMonotonic has raft delete the whole log when a snapshot takes its place. It would otherwise keep the old entries,
-// those that never were committed among them, below a gap, and ship them should this member lead one day.
-func (c *logCache) IsMonotonic() bool { return true }
+// IsMonotonic is what the store says: the library asks whom it calls.
+func (c *logCache) IsMonotonic() bool { return c.logStore.IsMonotonic() }
 
 func (c *logCache) forget() { c.entries, c.bytes = nil, 0 }
 

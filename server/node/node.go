@@ -64,6 +64,7 @@ type node struct {
 	listeners *listeners
 	machine   *fsm.FSM
 	transport *transport.Transport
+	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
 	// Service.
@@ -161,46 +162,12 @@ func (n *node) bindAddresses() (err error) {
 	return nil
 }
 
-func (n *node) openLog() (err error) {
-	n.log, err = logstore.Open(logstore.Options{
-		Path: n.dir.Log(), Logger: n.Logger.Named("log"), Fatal: n.Fatal, BeforeWrite: n.hooks.beforeLogWrite,
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the raft log", n.log.Close)
-	n.cache = newLogCache(n.log, logCacheBytes)
-	return nil
-}
-
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
 	if err != nil {
 		return err
 	}
 	n.undo.pushClose("close the state machine", n.machine.Close)
-	return nil
-}
-
-func (n *node) openTransport() (err error) {
-	n.transport, err = transport.New(transport.Config{
-		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
-		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
-		Clock:       n.hooks.clock,
-		Checkpoints: n.checkpoints,
-		Dial:        n.hooks.dial,
-		DialOptions: n.hooks.dialOptions,
-		Credentials: n.security.peer, Caller: n.security.caller(),
-		// A snapshot of this member's own ends before another's is installed.
-		BeforeInstall: n.machine.HoldSnapshots,
-		// Asked only once members are served, which is after raft was started.
-		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
-	})
-	if err != nil {
-		return err
-	}
-	n.undo.pushClose("close the transport", n.transport.Close)
 	return nil
 }
 

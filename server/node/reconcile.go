@@ -7,10 +7,18 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// emptiable is what reconcile needs of the log.
+type emptiable interface {
+	FirstIndex() (uint64, error)
+	LastIndex() (uint64, error)
+	// Wipe deletes all of it.
+	Wipe() error
+}
+
 // reconcile sees, before raft runs, that the log goes on where the newest snapshot ends. A crash right after a snapshot was
 // installed leaves an old log below it, which may hold entries that never were committed: it is deleted. A log that
 // begins beyond the snapshot has lost entries, and the member must not start.
-func reconcile(log raft.LogStore, snapshots raft.SnapshotStore, logger hclog.Logger) error {
+func reconcile(log emptiable, snapshots raft.SnapshotStore, logger hclog.Logger) error {
 	list, err := snapshots.List()
 	if err != nil {
 		return fmt.Errorf("list the snapshots: %w", err)
@@ -36,7 +44,7 @@ func reconcile(log raft.LogStore, snapshots raft.SnapshotStore, logger hclog.Log
 			"make a new data directory (ballastd init) and join it as a new member", first, covered, covered+1)
 	case last < covered:
 		logger.Warn("the raft log ends below the newest snapshot, and is deleted", "last", last, "snapshot", covered)
-		return log.DeleteRange(first, last)
+		return log.Wipe()
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/logstore"
 )
 
 func TestReconcileLogAndSnapshot(t *testing.T) {
@@ -26,7 +28,12 @@ func TestReconcileLogAndSnapshot(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			log, snapshots := raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+			log, err := logstore.Open(logstore.Options{
+				Dir: t.TempDir(), Kind: logstore.Bolt, Logger: hclog.NewNullLogger(), Fatal: func(err error) { t.Error(err) },
+			})
+			must(t, err)
+			defer log.Close()
+			snapshots := raft.NewInmemSnapshotStore()
 			for i := tt.first; i > 0 && i <= tt.last; i++ {
 				must(t, log.StoreLog(&raft.Log{Index: i, Term: 1}))
 			}
@@ -35,7 +42,7 @@ func TestReconcileLogAndSnapshot(t *testing.T) {
 				must(t, err)
 				must(t, sink.Close())
 			}
-			err := reconcile(log, snapshots, hclog.NewNullLogger())
+			err = reconcile(log, snapshots, hclog.NewNullLogger())
 			if (err != nil) != tt.refused {
 				t.Fatalf("got %v, want refused %v", err, tt.refused)
 			}

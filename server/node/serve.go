@@ -23,7 +23,7 @@ func (n *node) startWriting() error {
 	stamper := server.NewStamper(n.clock.Now)
 	n.coalescer = server.NewCoalescer(server.CoalescerConfig{
 		Raft: n.raft, Stamper: stamper, Logger: n.Logger.Named("coalescer"),
-		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse,
+		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse, Committed: n.commits.add,
 	})
 	n.proposer = server.NewProposer(server.ProposerConfig{
 		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: server.OpenResponse,

@@ -27,7 +27,8 @@ func (n *node) openSnapshots() error {
 		Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
-	return reconcile(n.cache, n.snapshots, n.Logger.Named("log"))
+	n.attachLog()
+	return reconcile(n.log, n.snapshots, n.Logger.Named("log"))
 }
 
 // admitInstall refuses a snapshot from the leader that would take something away. It runs on raft's own goroutine, so that

@@ -33,7 +33,7 @@ func newFloor(t *testing.T) *floor {
 	t.Cleanup(func() { must(t, f.machine.Close()) })
 	store, err := snapshots.Open(f.disk, "/snapshots")
 	must(t, err)
-	f.cache = newLogCache(raft.NewInmemStore(), 1<<20)
+	f.cache = newLogCache(monotonic{raft.NewInmemStore()}, 1<<20)
 	f.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
 		Store: store, Owner: stateOwner{f.machine}, Admit: f.admitInstall, Fatal: fatal,
 	})

@@ -3,12 +3,53 @@ package node
 import (
 	"context"
 	"io"
+	"math"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/fsm/upkeep"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
+
+func (n *node) openTransport() (err error) {
+	busy := &latency{read: n.commits.read, sending: func() bool { return n.transport.Sending() }}
+	n.transport, err = transport.New(transport.Config{
+		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
+		Logger: n.Logger.Named("transport"),
+		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
+		Clock:       n.hooks.clock,
+		Checkpoints: n.checkpoints,
+		Dial:        n.hooks.dial,
+		DialOptions: n.hooks.dialOptions,
+		Credentials: n.security.peer, Caller: n.security.caller(),
+		Judge: n.judgeOffer, BeforeInstall: n.beforeInstall, Busy: busy.busy,
+		// Asked only once members are served, which is after raft was started.
+		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
+		Leading:     func(term uint64) bool { return n.leading() && n.raft.CurrentTerm() == term },
+	})
+	if err != nil {
+		return err
+	}
+	n.undo.pushClose("close the transport", n.transport.Close)
+	n.machine.OnUpkeep(n.setTransfers)
+	n.undo.pushClose("end the watch over commits", run(func(ctx context.Context) { sampleEach(ctx, busy) }))
+	return nil
+}
+
+// setTransfers has the transport follow the replicated settings.
+func (n *node) setTransfers(s upkeep.Settings) {
+	rate := func(v uint64) int { return int(min(v, math.MaxInt)) }
+	for what, err := range map[string]error{
+		"max_transfers": n.transport.SetMaxTransfers(int(s.MaxTransfers)),
+		"transfer_rate": n.transport.SetTransferRate(rate(s.TransferRate)),
+		"backfill_rate": n.transport.SetJournalRate(rate(s.BackfillRate)),
+	} {
+		if err != nil { // their bounds are the stricter ones
+			n.Logger.Error("a setting is not followed", "setting", what, "error", err)
+		}
+	}
+}
 
 // stager is what the snapshots are to the transport.
 type stager struct{ snapshots *snapshots.RaftStore }

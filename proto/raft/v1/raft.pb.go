@@ -1691,7 +1691,7 @@ type FetchJournalRequest struct {
 	Envelope      *Envelope              `protobuf:"bytes,1,opt,name=envelope,proto3" json:"envelope,omitempty"`
 	Header        *Header                `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
 	AfterSequence uint64                 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
-	// Of the answer, up to 1 MiB. One entry comes whatever its size.
+	// Of the answer, up to 512 KiB. One entry comes whatever its size.
 	MaxBytes      uint64 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/logstore"
+)
+
+func (n *node) openLog() (err error) {
+	n.log, err = logstore.Open(logstore.Options{
+		Dir: n.dir.Raft(), Kind: logstore.Kind(n.Config.LogStore), Logger: n.Logger.Named("log"), Fatal: n.Fatal,
+		WriteLimit: n.Config.LogWriteLimit, BeforeWrite: n.hooks.beforeLogWrite,
+	})
+	if err != nil {
+		return refuseKind(n.dir.Root(), err)
+	}
+	n.undo.pushClose("close the raft log", n.log.Close)
+	n.cache = newLogCache(n.log, logCacheBytes)
+	return nil
+}
+
+// attachLog tells the log what is applied and what is in snapshots, without which it keeps nothing for others.
+func (n *node) attachLog() {
+	n.log.Attach(logstore.Hooks{
+		Applied: func() uint64 {
+			index, _ := n.machine.Applied()
+			return index
+		},
+		Snapshot: n.snapshots.NewestSnapshot,
+	})
+}
+
+// ConvertLog converts the raft log in the data directory dir, which no process may have open, to a kind.
+func ConvertLog(dir, kind string, logger hclog.Logger) (err error) {
+	open, err := datadir.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, open.Close()) }()
+	return logstore.Convert(open.Raft(), logstore.Kind(kind), logger)
+}
+
+// refuseKind makes a refusal of the data directory of a log of another kind than is configured.
+func refuseKind(dir string, err error) error {
+	var kind *logstore.KindError
+	if !errors.As(err, &kind) {
+		return err
+	}
+	var found []string
+	for _, k := range kind.Found {
+		found = append(found, string(k))
+	}
+	convert := fmt.Sprintf("ballastd convert-log --data-dir %s --log-store %s", dir, kind.Wanted)
+	remedy := fmt.Sprintf("start it with log_store = %q, as it was; or convert the log, while this member is stopped: %s", found[0], convert)
+	if len(found) > 1 {
+		remedy = "a conversion was cut short, run it again: " + convert
+	}
+	return &datadir.RefusedError{
+		Problem: datadir.OtherLog, Dir: dir, Expected: "a raft log of the kind " + string(kind.Wanted) + ", as log_store says",
+		Found: "one of the kind " + strings.Join(found, " and one of the kind "), Remedy: remedy,
+	}
+}
