@@ -29,9 +29,9 @@ func restart(ctx context.Context, r *rig) error {
 	if err := m.Stop(ctx); err != nil {
 		return err
 	}
-	r.report.add("packs", float64(sizeOf(m, "snapshots/*.pack")), unitBytes)
-	r.report.add("log", float64(sizeOf(m, "raft/*", "raft/*/*")), unitBytes)
-	r.report.add("journal", float64(sizeOf(m, "journal/*")), unitBytes)
+	r.report.add("packs", float64(sizeOf(m, "snapshots", ".pack")), unitBytes)
+	r.report.add("log", float64(sizeOf(m, "raft", "")), unitBytes)
+	r.report.add("journal", float64(sizeOf(m, "journal", "")), unitBytes)
 
 	began := time.Now()
 	if err := m.Start(); err != nil {
