@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -67,6 +68,7 @@ type node struct {
 	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	backfill  *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
@@ -79,6 +81,8 @@ type node struct {
 	operator  *server.Operator
 	health    *server.Health
 	comparer  *server.Comparer
+	custodian *server.Custodian
+	scrub     *repair.Scrub
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
@@ -132,6 +136,7 @@ func (n *node) build() error {
 		n.makeServices,
 		n.startComparing,
 		n.serveMembers,
+		n.startBackfill,
 		n.serveCallers,
 		n.watchPulse,
 	} {

@@ -18,6 +18,7 @@ func (n *node) openTransport() (err error) {
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
 		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
+		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
