@@ -112,8 +112,9 @@ func TestLeaderStoppedInOrderHandsOver(t *testing.T) {
 // A member that was away while the log was cut gets a snapshot.
 func TestLaggingMemberGetsASnapshot(t *testing.T) {
 	b := openBank(t, testcluster.Options{Config: map[string]string{
-		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
+		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16",
 	}})
+	b.keepLogFor(time.Second)
 	lagging := b.followers()[0]
 	must(t, lagging.Kill())
 	away, err := b.leader().Status(b.ctx())
@@ -121,7 +122,7 @@ func TestLaggingMemberGetsASnapshot(t *testing.T) {
 	b.bulk(40, 50)
 	leader := b.leader()
 	must(t, testcluster.Until(b.ctx(), "the leader has cut its log", func(context.Context) error {
-		return firstIndexAbove(leader, away.LastLogIndex)
+		return firstIndexAbove(leader, away.LastLogIndex+1)
 	}))
 	must(t, lagging.Start())
 	b.credit(4)

@@ -1,35 +1,34 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"os"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
 )
 
-// firstIndexAbove tells, by the name of the member's newest snapshot (index-term.manifest, in hex), whether its log up to
-// index is gone.
+// firstIndexAbove tells, by what the member says at the level debug, whether its log up to index is gone.
 func firstIndexAbove(m *testcluster.Member, index uint64) error {
-	manifests, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*.manifest"))
+	logged, err := os.ReadFile(m.LogPath())
 	if err != nil {
 		return err
 	}
-	newest := uint64(0)
-	for _, name := range manifests {
-		digits, _, _ := strings.Cut(filepath.Base(name), "-")
-		n, err := strconv.ParseUint(digits, 16, 64)
-		if err != nil {
-			return err
+	first := uint64(0)
+	for line := range bytes.Lines(logged) {
+		var said struct {
+			Message string `json:"@message"`
+			First   uint64 `json:"first"`
 		}
-		newest = max(newest, n)
+		if json.Unmarshal(line, &said) == nil && said.Message == "the old end of the log is deleted" {
+			first = said.First
+		}
 	}
-	const trailing = 4 // As configured by the test.
-	if newest <= index+trailing {
-		return fmt.Errorf("the newest snapshot of %s is at %d, waiting for one beyond %d", m.Name, newest, index+trailing)
+	if first <= index {
+		return fmt.Errorf("the log of %s begins at %d, waiting for one beyond %d", m.Name, first, index)
 	}
 	return nil
 }
