@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
 	"go.etcd.io/bbolt"
 
 	"github.com/ballastdb/ballast/internal/durable"
@@ -65,6 +67,11 @@ func openWAL(path string, logger hclog.Logger) (backend, error) {
 		if err := makeWAL(path, logger); err != nil {
 			return nil, fmt.Errorf("make the raft log %s: %w", path, err)
 		}
+	}
+	if meta := filepath.Join(path, metadb.FileName); !exists(meta) {
+		// raft-wal would begin an empty log.
+		return nil, fmt.Errorf("open the raft log %s: expected the file %s in it, found none; the log store is damaged, replace this member",
+			path, metadb.FileName)
 	}
 	log, err := wal.Open(path, wal.WithLogger(logger))
 	if err != nil {
@@ -122,6 +129,6 @@ func (w walWords) GetUint64(key []byte) (uint64, error) {
 }
 
 func exists(path string) bool {
-	_, err := filepath.EvalSymlinks(path)
+	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
