@@ -166,15 +166,15 @@ func TestStagedBesideTheLog(t *testing.T) {
 			t.Errorf("started from index %d, want %d of the own snapshot", again.index, log[24].Index)
 		}
 		again.ApplyBatch(after(log, again.index))
-		requireSame(t, portraitOf(t, again.FSM), want, "started before the install")
+		requireSame(t, filled(t, again.FSM, want), want, "started before the install")
 
 		must(t, d.hand(index, term, token))
 		d.ApplyBatch(after(log, index))
-		requireSame(t, portraitOf(t, d.FSM), want, "installed")
+		requireSame(t, filled(t, d.FSM, want), want, "installed")
 		again, err = openDurable(t, disk.Crash(1))
 		must(t, err)
 		again.ApplyBatch(after(log, again.index))
-		requireSame(t, portraitOf(t, again.FSM), want, "started after the install")
+		requireSame(t, filled(t, again.FSM, want), want, "started after the install")
 	}
 }
 
@@ -266,7 +266,7 @@ func (s *crashStory) try(t *testing.T, fault vfs.Fault, at int, log []*raft.Log,
 	}
 	if d.fatal == nil {
 		deliver(d.FSM, after(log, d.index), rng)
-		requireSame(t, portraitOf(t, d.FSM), want, name+": living on")
+		requireSame(t, filled(t, d.FSM, want), want, name+": living on")
 	}
 	return true
 }
@@ -282,9 +282,9 @@ func (s *crashStory) restart(t *testing.T, name string, disk *vfs.Mem, acknowled
 		t.Fatalf("%s: it starts at index %d, a snapshot of %d was acknowledged", name, d.index, s.reached)
 	}
 	deliver(d.FSM, after(log, d.index), rng)
-	requireSame(t, portraitOf(t, d.FSM), want, name)
+	requireSame(t, filled(t, d.FSM, want), want, name)
 	must(t, d.take())
 	d, err = openDurable(t, disk.Crash(1))
 	must(t, err)
-	requireSame(t, portraitOf(t, d.FSM), want, name+": from its next snapshot")
+	requireSame(t, filled(t, d.FSM, want), want, name+": from its next snapshot")
 }

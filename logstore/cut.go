@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -60,4 +61,19 @@ func (s *Store) termOf(index uint64) (uint64, error) {
 		return 0, fmt.Errorf("read entry %d: %w", index, err)
 	}
 	return log.Term, nil
+}
+
+// Holds tells whether the log has the entry of that index and term itself: nothing needs to be installed then. Where it has an
+// entry of another term, conflict is set (see RequestCut).
+func (s *Store) Holds(index, term uint64) (held, conflict bool, err error) {
+	first, last := s.bounds()
+	if last == 0 || index < first || index > last {
+		return false, false, nil
+	}
+	found, err := s.termOf(index)
+	if errors.Is(err, raft.ErrLogNotFound) {
+		// It was deleted meanwhile.
+		return false, false, nil
+	}
+	return err == nil && found == term, err == nil && found != term, err
 }

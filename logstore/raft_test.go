@@ -192,6 +192,9 @@ func TestConflictAtTheSnapshotIsCut(t *testing.T) {
 		dir, snapshots := t.TempDir(), snapshotAt(t, 0, 0)
 		s := openTest(t, dir, kind)
 		must(t, s.StoreLogs(entriesOf(1, 1, 12)))
+		if held, conflict, err := s.Holds(8, 2); held || !conflict || err != nil {
+			t.Fatalf("expected a conflict at 8, found %v, %v, %v", held, conflict, err)
+		}
 		must(t, s.RequestCut(8, 2))
 		s = reopen(t, s, dir)
 		requireBounds(t, s, 1, 7)
@@ -222,6 +225,9 @@ func TestCutSparesWhatIsNoLongerInConflict(t *testing.T) {
 		must(t, s.StoreLogs(entriesOf(2, 8, 20)))
 		s = reopen(t, s, dir)
 		requireBounds(t, s, 1, 20)
+		if held, conflict, err := s.Holds(8, 2); !held || conflict || err != nil {
+			t.Fatalf("expected entry 8 of term 2, found %v, %v, %v", held, conflict, err)
+		}
 		must(t, s.Close())
 	})
 }

@@ -97,6 +97,13 @@ func (c *Comparer) Notes() (notes []string) {
 	return notes
 }
 
+// LastAgreed is the newest checkpoint at which this member's state is known to have been right; 0: none is known.
+func (c *Comparer) LastAgreed() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.LastAgreed
+}
+
 // look compares once, where there is something new to compare.
 func (c *Comparer) look(ctx context.Context) Verdict {
 	own := c.cfg.Own()
@@ -148,7 +155,7 @@ func (c *Comparer) say(log func(string, ...any), message string, v Verdict) {
 		return
 	}
 	c.said = key
-	log(message, "checkpoint", v.Index, "digest", v.Own, "majority", v.Majority, "differ", names(v.Differ), "agreed_until", v.LastAgreed)
+	log(message, "checkpoint", v.Index, "digest", v.Own.String(), "majority", v.Majority.String(), "differ", names(v.Differ), "agreed_until", v.LastAgreed)
 }
 
 // ask asks all other members at once, those too that do not vote: they are named where they differ.

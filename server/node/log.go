@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -38,33 +37,6 @@ func (n *node) attachLog() {
 	n.machine.OnUpkeep(func(s upkeep.Settings) {
 		n.log.SetRetention(logstore.Retention{Bytes: s.LogRetentionBytes, Age: s.LogRetentionTime, PinBytes: s.LogPinBytes})
 	})
-}
-
-const (
-	// pinLimit ends the pin of a transfer that nobody ended; its bytes are bounded by log_pin_bytes.
-	pinLimit = 6 * time.Hour
-	// pinLinger is how long the log stays pinned behind a transfer: the member that was sent the snapshot then asks for what follows.
-	pinLinger = 5 * time.Minute
-)
-
-// pinLog keeps the log from an index on until release is called, and a little longer.
-func (n *node) pinLog(index uint64) (release func()) {
-	pin := n.log.Pin(index, time.Now().Add(pinLimit))
-	return func() { pin.Until(time.Now().Add(pinLinger)) }
-}
-
-// cutLog is told that the log's entry at the index of a committed snapshot has another term. What is there from index on is
-// deleted when the log is opened next: raft knows its end by heart, so this member ends, to be started again.
-func (n *node) cutLog(index, term uint64) {
-	err := n.log.RequestCut(index, term)
-	if err == nil {
-		err = fmt.Errorf("this member's log is in conflict, from index %d on, with what the others have committed, as a member's log may be "+
-			"that led when it was cut off; the next start deletes that end of it: start this member again", index)
-	}
-	select {
-	case n.failed <- err:
-	default: // It is ending already.
-	}
 }
 
 // ConvertLog converts the raft log in the data directory dir, which no process may have open, to a kind.

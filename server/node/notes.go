@@ -14,6 +14,9 @@ func (n *node) notes() (notes []string) {
 	if n.comparer != nil {
 		notes = append(notes, n.comparer.Notes()...)
 	}
+	if n.custodian != nil {
+		notes = append(notes, n.custodian.Notes()...)
+	}
 	if n.TLS == nil {
 		return notes
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
@@ -15,7 +16,7 @@ import (
 const guardOwnSnapshot guard.Name = "#248"
 
 // openSnapshots opens the snapshots, and sees that the log goes on where the newest ends. It needs the state machine,
-// whose journal goes with a snapshot to other members.
+// which takes in those of other members.
 func (n *node) openSnapshots() error {
 	store, err := snapshots.Open(vfs.OS{}, n.dir.Snapshots())
 	if err != nil {
@@ -60,11 +61,13 @@ func (n *node) beyondLog(index, term uint64) error {
 // stateOwner is what the state machine is to the snapshots.
 type stateOwner struct{ machine *fsm.FSM }
 
-// TailLength implements snapshots.Owner: the journal goes along.
-func (o stateOwner) TailLength(meta []byte) (uint64, error) { return o.machine.JournalLength(meta) }
+// TailLength implements snapshots.Owner: nothing goes along.
+func (o stateOwner) TailLength([]byte) (uint64, error) { return 0, nil }
 
 // OpenTail implements snapshots.Owner.
-func (o stateOwner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.machine.OpenJournal(meta) }
+func (o stateOwner) OpenTail([]byte) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("")), nil
+}
 
 // Receive implements snapshots.Owner.
 func (o stateOwner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {

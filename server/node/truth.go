@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,21 +10,50 @@ import (
 
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
 	"github.com/ballastdb/ballast/transport"
 )
 
-// startComparing starts to compare this member's state with the others'.
+// startComparing starts what finds out whether this member's state is right: the comparison with the others', the scrub, and
+// the watch over what a leader must be able to give.
 func (n *node) startComparing() error {
 	n.comparer = server.NewComparer(server.ComparerConfig{
 		Raft: n.raft, LocalID: n.id, Own: n.machine.Checkpoints, Members: checkpointReader{n.transport}, Gate: n.gate,
 		Condemn: n.outvoted, Agreed: n.foundRight, Logger: n.Logger.Named("truth"),
 	})
 	n.undo.pushClose("end the comparison of states", run(n.comparer.Run))
+	n.custodian = server.NewCustodian(server.CustodianConfig{
+		Raft: n.raft, Probe: n.snapshots.Store.Probe, HandOver: n.toAnyOther, Logger: n.Logger.Named("truth"),
+	})
+	n.undo.pushClose("end the watch over the newest snapshot", run(n.custodian.Run))
+	n.scrub = repair.NewScrub(repair.ScrubConfig{
+		Parts: []repair.Part{n.machine.MemoryScrub(), n.snapshots.Store.Scrub()}, Found: n.foundDamage, Logger: n.Logger.Named("scrub"),
+	})
+	n.undo.pushClose("end the scrub", run(n.scrub.Run))
 	if n.hooks.damage != nil {
 		n.undo.pushClose("end what damages memory", run(func(ctx context.Context) { n.hooks.damage(ctx, n.machine) }))
 	}
 	return nil
+}
+
+// toAnyOther hands leadership over to whoever can have it.
+func (n *node) toAnyOther(ctx context.Context) error {
+	_, err := n.transfers.To(ctx, "")
+	return err
+}
+
+// foundDamage acts on what the scrub finds. What is damaged in memory cannot be told from what is right, and whatever rests on
+// it is wrong: this member stops. A page on the disk is written anew by the next snapshot.
+func (n *node) foundDamage(part string, err error) {
+	var memory *page.MemoryError
+	if errors.As(err, &memory) {
+		index, _ := n.machine.Applied()
+		n.condemn(datadir.Condemned{Reason: memory.Error(), Index: index, Agreed: n.comparer.LastAgreed()})
+		return
+	}
+	n.Logger.Error("the scrub found damage", "part", part, "error", err)
 }
 
 // outvoted condemns this member because the majority has another state.
