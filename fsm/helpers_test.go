@@ -302,13 +302,36 @@ func receive(f *FSM, s *taken) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range s.pages {
-		if err := r.Page(p); err != nil {
-			return errors.Join(err, r.Abort())
-		}
+	if err = takeIn(r, s.pages); err == nil {
+		err = r.Commit(func() error { return nil })
 	}
-	if err := r.Commit(); err != nil {
+	if err != nil {
 		return errors.Join(err, r.Abort())
+	}
+	return nil
+}
+
+// takeIn shares the pages that the receiver has already, and gives it the others.
+func takeIn(r *Receiver, pages []page.Page) error {
+	for first := 0; first < len(pages); {
+		last := first
+		for last+1 < len(pages) && pages[last+1].Table == pages[first].Table {
+			last++
+		}
+		from := pages[first]
+		if err := r.Reserve(from.Table, from.RecordSize, from.Number, pages[last].Number-from.Number+1); err != nil {
+			return err
+		}
+		first = last + 1
+	}
+	for _, p := range pages {
+		shared, _, err := r.Share(p.ID, p.Index, page.Checksum(p.ID, p.Data), make([]byte, page.Size))
+		if err == nil && !shared {
+			err = r.Page(p)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

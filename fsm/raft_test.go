@@ -2,8 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -108,11 +106,6 @@ func raftStore(store *snapshots.Store, f *FSM, fatal func(error)) *snapshots.Raf
 
 // owner is what a state machine is to its snapshots.
 type owner struct{ f *FSM }
-
-func (o owner) TailLength([]byte) (uint64, error) { return 0, nil }
-func (o owner) OpenTail([]byte) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("")), nil
-}
 
 func (o owner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
 	r, err := o.f.Receive(meta, digest)

@@ -2,8 +2,6 @@ package node
 
 import (
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
@@ -60,14 +58,6 @@ func (n *node) beyondLog(index, term uint64) error {
 
 // stateOwner is what the state machine is to the snapshots.
 type stateOwner struct{ machine *fsm.FSM }
-
-// TailLength implements snapshots.Owner: nothing goes along.
-func (o stateOwner) TailLength([]byte) (uint64, error) { return 0, nil }
-
-// OpenTail implements snapshots.Owner.
-func (o stateOwner) OpenTail([]byte) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("")), nil
-}
 
 // Receive implements snapshots.Owner.
 func (o stateOwner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
