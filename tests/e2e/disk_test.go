@@ -18,8 +18,8 @@ func TestLogWriteErrorEndsTheProcess(t *testing.T) {
 	b := openBank(t, testcluster.Options{Config: map[string]string{"log_level": "error"}})
 	b.credit(4)
 	leader := b.leader()
-	// No write at or beyond the third page of any file succeeds from now on.
-	limit := unix.Rlimit{Cur: 8192, Max: unix.RLIM_INFINITY}
+	// No write beyond the first bytes of any file succeeds from now on.
+	limit := unix.Rlimit{Cur: 2048, Max: unix.RLIM_INFINITY}
 	must(t, unix.Prlimit(leader.PID(), unix.RLIMIT_FSIZE, &limit, nil))
 	b.credit(8)
 	code, err := leader.Wait(b.ctx())
