@@ -13,7 +13,10 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
+	walfs "github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
 	"go.etcd.io/bbolt"
 
 	"github.com/ballastdb/ballast/internal/durable"
@@ -73,9 +76,22 @@ func openWAL(path string, logger hclog.Logger) (backend, error) {
 		return nil, fmt.Errorf("open the raft log %s: expected the file %s in it, found none; the log store is damaged, replace this member",
 			path, metadb.FileName)
 	}
-	log, err := wal.Open(path, wal.WithLogger(logger))
+	meta := &metadb.BoltMetaDB{}
+	log, err := openSegments(path, meta, segment.NewFiler(path, walfs.New()), logger, wal.DefaultSegmentSize)
 	if err != nil {
-		return nil, fmt.Errorf("open the raft log %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("open the raft log %s: %w", path, err), meta.Close())
+	}
+	return log, nil
+}
+
+// openSegments opens a log of raft-wal, whatever its files are kept on.
+func openSegments(path string, meta types.MetaStore, files types.SegmentFiler, logger hclog.Logger, segmentBytes int) (backend, error) {
+	if err := finishRotation(path, meta, files); err != nil {
+		return nil, err
+	}
+	log, err := wal.Open(path, wal.WithLogger(logger), wal.WithSegmentSize(segmentBytes), wal.WithMetaStore(meta), wal.WithSegmentFiler(files))
+	if err != nil {
+		return nil, err
 	}
 	return walWords{log}, nil
 }
