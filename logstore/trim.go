@@ -136,7 +136,7 @@ func (s *Store) trimStep(now time.Time) (more bool, err error) {
 	if err := s.deleteOldest(s.chunk(lowest)); err != nil {
 		return false, err
 	}
-	s.logger.Debug("the old end of the log is deleted", "first", s.first.Load(), "last", last)
+	s.logger.Debug("deleted old entries of the log", "first", s.first.Load())
 	return true, nil
 }
 

@@ -34,8 +34,8 @@ func (n *node) attachLog() {
 		},
 		Snapshot: n.snapshots.NewestSnapshot,
 	})
-	n.machine.OnUpkeep(func(s upkeep.Settings) {
-		n.log.SetRetention(logstore.Retention{Bytes: s.LogRetentionBytes, Age: s.LogRetentionTime, PinBytes: s.LogPinBytes})
+	n.machine.OnUpkeep(func(u upkeep.Settings) {
+		n.log.SetRetention(logstore.Retention{Bytes: u.LogRetentionBytes, Age: u.LogRetentionTime, PinBytes: u.LogPinBytes})
 	})
 }
 

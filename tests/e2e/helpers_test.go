@@ -8,11 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/testcluster"
-	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // patience bounds every wait for something that will happen.
@@ -49,15 +46,6 @@ func (b *bank) ctx() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	b.t.Cleanup(cancel)
 	return ctx
-}
-
-// keepLogFor has all members delete log entries that are older and in a snapshot.
-func (b *bank) keepLogFor(age time.Duration) {
-	b.t.Helper()
-	_, err := b.leader().Operator().SetSettings(b.ctx(), &ballastv1.SetSettingsRequest{
-		Settings: &ballastv1.Settings{LogRetentionTime: durationpb.New(age)},
-	})
-	must(b.t, err)
 }
 
 // credit credits accounts in turn, count times, one after the other.

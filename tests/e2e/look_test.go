@@ -1,34 +1,32 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
 )
 
-// firstIndexAbove tells, by what the member says at the level debug, whether its log up to index is gone.
+// firstIndexAbove tells, by what a member logs when it deletes old entries, whether its log up to index is gone.
 func firstIndexAbove(m *testcluster.Member, index uint64) error {
-	logged, err := os.ReadFile(m.LogPath())
+	data, err := os.ReadFile(m.LogPath())
 	if err != nil {
 		return err
 	}
 	first := uint64(0)
-	for line := range bytes.Lines(logged) {
-		var said struct {
-			Message string `json:"@message"`
-			First   uint64 `json:"first"`
+	for _, line := range regexp.MustCompile(`deleted old entries of the log.*?"?first"?[=:](\d+)`).FindAllSubmatch(data, -1) {
+		n, err := strconv.ParseUint(string(line[1]), 10, 64)
+		if err != nil {
+			return err
 		}
-		if json.Unmarshal(line, &said) == nil && said.Message == "the old end of the log is deleted" {
-			first = said.First
-		}
+		first = max(first, n)
 	}
-	if first <= index {
-		return fmt.Errorf("the log of %s begins at %d, waiting for one beyond %d", m.Name, first, index)
+	if first <= index+1 {
+		return fmt.Errorf("the log of %s begins at %d, waiting for one that begins beyond %d", m.Name, first, index+1)
 	}
 	return nil
 }
