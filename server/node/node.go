@@ -201,6 +201,11 @@ func (n *node) openStateMachine() (err error) {
 
 func (n *node) startRaft() (err error) {
 	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
+	last, err := n.log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	n.machine.ExpectReplay(last)
 	n.fed = &fedMachine{machine: n.machine, applied: n.metrics.Applied}
 	n.raft, err = raft.NewRaft(rc, n.fed, n.cache, n.log, n.snapshots, n.transport)
 	if err != nil {
