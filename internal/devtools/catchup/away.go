@@ -68,14 +68,7 @@ func (r *rig) beyondLog(ctx context.Context, away ...*testcluster.Member) error 
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for _, m := range r.others(away...) {
-		err := testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot beyond %d", m.Name, has), func(context.Context) error {
-			index, _, err := newestSnapshot(m)
-			if err == nil && index <= has {
-				err = fmt.Errorf("its newest is of %d", index)
-			}
-			return err
-		})
-		if err != nil {
+		if err := r.hasSnapshot(ctx, m, has+1); err != nil {
 			return err
 		}
 	}
