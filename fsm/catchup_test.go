@@ -277,9 +277,9 @@ func TestCatchingUpAgainstModel(t *testing.T) {
 			request := &raft.InstallSnapshotRequest{LastLogIndex: leader.index, LastLogTerm: leader.term, ConfigurationIndex: 1}
 			token, err := d.raft.Stage(t.Context(), request, &oneByOne{leader.stream(t)}, from, func(snapshots.Progress) {})
 			must(t, err)
-			switch rng.IntN(5+1) {
+			switch rng.IntN(5 + 1) {
 			case 0: // the log comes in between, and goes beyond or not
-				until := rng.IntN(at+1)
+				until := rng.IntN(at + 1)
 				d.ApplyBatch(after(log[:until], d.index))
 				if d.index >= leader.index {
 					continue
