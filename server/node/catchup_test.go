@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,6 +41,7 @@ type replica struct {
 	transport *transport.Transport
 	raft      *raft.Raft
 	server    *grpc.Server
+	ended     chan struct{}
 	serving   sync.WaitGroup
 }
 
@@ -77,11 +79,15 @@ func (r *replica) start() {
 	c := raft.DefaultConfig()
 	c.LocalID, c.Logger, c.BatchApplyCh, c.TrailingLogs = r.id(), hclog.NewNullLogger(), true, 1
 	c.SnapshotInterval, c.SnapshotThreshold = time.Hour, 1<<40
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 3*time.Second, 3*time.Second, 3*time.Second // the machine may be busy
 	r.raft, err = raft.NewRaft(c, r.machine, r.log, r.log, r.snapshots, r.transport)
 	must(t, err)
 	r.server = grpc.NewServer(transport.ServerOptions(0)...)
 	r.transport.Register(r.server)
 	r.serving.Go(func() { _ = r.server.Serve(l) })
+	r.ended = make(chan struct{})
+	end := r.ended
+	r.serving.Go(func() { r.takeMarks(end) })
 }
 
 // stop ends it in the order that a daemon keeps.
@@ -94,6 +100,7 @@ func (r *replica) stop() {
 	must(r.t, r.raft.Shutdown().Error())
 	must(r.t, r.transport.Close())
 	r.server.Stop()
+	close(r.ended)
 	r.serving.Wait()
 	must(r.t, r.snapshots.Close())
 	must(r.t, r.store.Close())
@@ -193,14 +200,45 @@ func openAccounts(t *testing.T, leader *replica, first, n int) {
 	}
 }
 
-// snapshotted has replicas take a snapshot of the same index.
+// snapshotted has the cluster mark a snapshot, and waits until these replicas have taken it.
 func snapshotted(t *testing.T, all ...*replica) {
 	t.Helper()
-	index, _ := all[0].machine.Applied()
+	f := all[0].raft.Apply(proposal.EncodeMark(1_785_000_000_000_000_000, 1), time.Minute)
+	must(t, f.Error())
 	for _, r := range all {
-		must(t, r.machine.WaitApplied(t.Context(), index))
-		must(t, r.raft.Snapshot().Error())
+		eventually(t, "a snapshot of "+r.name, func() bool { return r.snapshots.NewestIndex() >= f.Index() && r.machine.Weight().Mark >= f.Index() })
 	}
+}
+
+// takeMarks takes a snapshot at each mark until the replica ends.
+func (r *replica) takeMarks(end <-chan struct{}) {
+	for {
+		select {
+		case m := <-r.machine.Marks():
+			if err := r.take(m); err != nil {
+				r.t.Logf("%s: no snapshot of index %d: %v", r.name, m.Index(), err)
+			}
+		case <-end:
+			return
+		}
+	}
+}
+
+func (r *replica) take(m *fsm.Mark) error {
+	defer m.Release()
+	p, err := r.snapshots.Prepare(m.Index(), m.Term(), m.Err)
+	if err != nil {
+		return err
+	}
+	err = m.Write(p)
+	if err == nil {
+		err = p.Seal()
+	}
+	if err == nil {
+		m.Offer()
+		err = r.raft.Snapshot().Error()
+	}
+	return errors.Join(err, p.Drop())
 }
 
 func (r *replica) digest() (d page.Digest, index uint64) {
