@@ -63,7 +63,7 @@ func integrityTable() []pulled {
 		gauge("ballast_journal_holes", "Ranges of the journal that are not here and are fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Holes) })),
 		gauge("ballast_journal_missing_entries", "Entries in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingEntries) })),
 		gauge("ballast_journal_missing_bytes", "Bytes in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingBytes) })),
-		counter("ballast_journal_filled_bytes_total", "Bytes of the journal that were fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Filled) })),
+		gauge("ballast_journal_filled_bytes", "Bytes of the hole that is being filled that this process has fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Filled) })),
 		gauge("ballast_digest_verdict", "1 for what the newest comparison of digests said of this member, 0 for the rest: agreed; outvoted (it stops); no_majority (writes have stopped). Absent: nothing was compared yet.", func(f *server.Facts, tell put) {
 			if f.Verdict == nil {
 				return

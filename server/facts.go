@@ -123,7 +123,7 @@ type JournalFacts struct {
 	MissingEntries, MissingBytes uint64
 	// Source is the member that a hole is being filled from; empty: from none at present.
 	Source string
-	// Filled are the bytes filled since the process started.
+	// Filled bytes of the present hole.
 	Filled uint64
 }
 

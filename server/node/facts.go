@@ -84,5 +84,8 @@ func (n *node) snapshotFacts() *server.SnapshotFacts {
 func (n *node) journalFacts() *server.JournalFacts {
 	f := &server.JournalFacts{}
 	n.machine.Read(func(s *ledger.State) { f.Entries, f.Bytes = s.Sequence(), s.JournalBytes() })
+	p := n.backfill.Progress()
+	f.Holes, f.MissingEntries, f.MissingBytes, f.Filled = p.Holes, p.Entries, p.Bytes, p.Fetched
+	f.Source, _, _ = strings.Cut(p.From, "/")
 	return f
 }
