@@ -50,11 +50,11 @@ func TestJournalComesAfterTheState(t *testing.T) {
 // persistPages is persist where the journal has holes.
 func persistPages(t *testing.T, f *FSM) *taken {
 	t.Helper()
-	snap, err := f.Snapshot()
+	m, err := f.PinExact()
 	must(t, err)
-	defer snap.Release()
+	defer m.Release()
 	var s sink
-	must(t, snap.Persist(&s))
+	must(t, m.Write(&s))
 	return &s.taken
 }
 

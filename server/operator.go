@@ -42,6 +42,7 @@ type OperatorConfig struct {
 	Reads     *ReadIndex
 	Commands  Commands
 	Transfers *Transfers
+	Snapshots Snapshots
 	Peers     Peers
 	Gate      *Gate
 	Logger    hclog.Logger

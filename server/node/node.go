@@ -20,6 +20,7 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/marks"
 	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
@@ -70,12 +71,15 @@ type node struct {
 	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
-	backfill  *repair.Backfill
+	// snapshotter takes this member's snapshots.
+	snapshotter *marks.Snapshotter
+	backfill    *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
 	coalescer *server.Coalescer
 	proposer  *server.Proposer
+	cadence   *marks.Cadence
 	duties    *server.TermLoop
 	reads     *server.ReadIndex
 	transfers *server.Transfers
@@ -199,6 +203,7 @@ func (n *node) startRaft() (err error) {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	n.startSnapshots()
 	n.undo.push("stop raft", n.stopRaft)
 	return nil
 }

@@ -34,6 +34,7 @@ func (n *node) startWriting() error {
 		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
+	n.startMarking()
 	return nil
 }
 
@@ -68,7 +69,7 @@ func (n *node) makeServices() error {
 	})
 	n.operator = server.NewOperator(server.OperatorConfig{
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
-		Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
+		Snapshots: n.cadence, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
 	})
 	return nil

@@ -2179,6 +2179,89 @@ func (x *Settings) GetBackfillRate() uint64 {
 	return 0
 }
 
+// TakeSnapshotRequest asks for a snapshot.
+type TakeSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotRequest) Reset() {
+	*x = TakeSnapshotRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotRequest) ProtoMessage() {}
+
+func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+}
+
+// TakeSnapshotResponse names it.
+type TakeSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The log index of the snapshot, the same on all members that took it.
+	Index         uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotResponse) Reset() {
+	*x = TakeSnapshotResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotResponse) ProtoMessage() {}
+
+func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TakeSnapshotResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // GetSettingsRequest asks for the settings.
 type GetSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2188,7 +2271,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2200,7 +2283,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2213,7 +2296,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 // GetSettingsResponse has every field.
@@ -2227,7 +2310,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2322,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2335,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2273,7 +2356,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2368,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2381,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2319,7 +2402,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2414,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2427,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2520,7 +2603,10 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x14\n" +
+	"\x0e_backfill_rate\"\x15\n" +
+	"\x13TakeSnapshotRequest\",\n" +
+	"\x14TakeSnapshotResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x14\n" +
 	"\x12GetSettingsRequest\"G\n" +
 	"\x13GetSettingsResponse\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"F\n" +
@@ -2553,7 +2639,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\x94\x05\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xe7\x05\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -2562,7 +2648,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
-	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12Q\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -2577,7 +2664,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -2607,19 +2694,21 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
 	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
 	(*Settings)(nil),                   // 27: ballast.v1.Settings
-	(*GetSettingsRequest)(nil),         // 28: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 29: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 30: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 31: ballast.v1.SetSettingsResponse
-	(*durationpb.Duration)(nil),        // 32: google.protobuf.Duration
+	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
+	(*GetSettingsRequest)(nil),         // 30: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 31: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 32: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 33: ballast.v1.SetSettingsResponse
+	(*durationpb.Duration)(nil),        // 34: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	32, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	34, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	32, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	34, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -2630,15 +2719,15 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
 	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	32, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	32, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	34, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	34, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	32, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	32, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	34, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	34, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	32, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	32, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	32, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	34, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	34, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	34, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
 	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
 	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
 	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
@@ -2648,18 +2737,20 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	21, // 31: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
 	23, // 32: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
 	25, // 33: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	28, // 34: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	30, // 35: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	7,  // 36: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 37: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 38: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 39: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 40: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 41: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	29, // 42: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	31, // 43: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
+	30, // 34: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	32, // 35: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	28, // 36: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	7,  // 37: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	18, // 38: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	20, // 39: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	22, // 40: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	24, // 41: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	26, // 42: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	31, // 43: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	33, // 44: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	29, // 45: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	37, // [37:46] is the sub-list for method output_type
+	28, // [28:37] is the sub-list for method input_type
 	28, // [28:28] is the sub-list for extension type_name
 	28, // [28:28] is the sub-list for extension extendee
 	0,  // [0:28] is the sub-list for field type_name
@@ -2677,7 +2768,7 @@ func file_ballast_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
