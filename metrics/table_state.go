@@ -28,8 +28,9 @@ func snapshotTable() []pulled {
 		gauge("ballast_snapshot_packs", "Packs that hold them.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Packs) })),
 		gauge("ballast_snapshot_pack_bytes", "Bytes of these packs, with what no snapshot needs any more: at most twice the live bytes and one pack.", of(func(s *server.SnapshotFacts) float64 { return float64(s.PackBytes) })),
 		counter("ballast_snapshots_taken_total", "Snapshots that this process has taken.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Taken) })),
+		counter("ballast_snapshots_failed_total", "Snapshots that it could not take; the next mark takes the place of one.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Failed) })),
 		counter("ballast_snapshots_skipped_total", "Snapshot marks that it passed over: the one before was still being written, or one was being installed.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Skipped) })),
-		counter("ballast_snapshot_written_bytes_total", "Bytes that it has written for snapshots.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Written) })),
+		gauge("ballast_snapshot_last_bytes", "Bytes that the last one wrote: what had changed since the one before.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Written) })),
 		gauge("ballast_snapshot_last_seconds", "How long the last one took to write.", of(func(s *server.SnapshotFacts) float64 { return s.Took.Seconds() })),
 	}
 }

@@ -79,9 +79,10 @@ type SnapshotFacts struct {
 	Bytes, PackBytes uint64
 	// At is when it was published; zero: not known.
 	At time.Time
-	// Taken and Skipped snapshots: a mark that came while the one before was still being written is skipped.
-	Taken, Skipped uint64
-	// Took is how long the last took to write, and Written the bytes of all taken.
+	// Taken and Failed count snapshots, Skipped marks at which none was taken: the one before was still being written, or
+	// one was being installed.
+	Taken, Skipped, Failed uint64
+	// Took is how long the last took to write, and Written the bytes of its pack.
 	Took    time.Duration
 	Written uint64
 }

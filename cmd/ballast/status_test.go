@@ -196,4 +196,14 @@ func TestStatusOfMembersThatComeBack(t *testing.T) {
 		out.WriteString("\n")
 	}
 	golden(t, "status.txt", out.String())
+	out.Reset()
+	answers[1].Status, answers[1].Err = nil, errors.New("connection refused")
+	snapshots := viewSnapshots(answers)
+	for _, format := range []render.Format{render.Table, render.CSV, render.JSON} {
+		if err := render.Write(&out, format, snapshots.grid(), snapshots); err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("\n")
+	}
+	golden(t, "snapshots.txt", out.String())
 }
