@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -56,10 +57,12 @@ type FSM struct {
 	applied applied
 	upkeep  upkeepWatch
 	marks   chan *Mark // has room for the one that is pinned
+	now     func() time.Time
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder
 	out     ledger.Output
+	replay  replay
 
 	// mu guards what follows. It is held for one proposal, or one page of a snapshot, at a time.
 	mu          sync.RWMutex
@@ -93,7 +96,7 @@ func Open(c Config) (*FSM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state machine: %w", err)
 	}
-	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState(), marks: make(chan *Mark, 1)}, nil
+	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState(), marks: make(chan *Mark, 1), now: time.Now}, nil
 }
 
 // BeginShutdown stops the state machine for good: from its return on nothing is applied and nothing is snapshotted, and
