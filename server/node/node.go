@@ -54,6 +54,8 @@ type node struct {
 	hooks hooks
 	// floor is how far the build has come, from 1.
 	floor atomic.Int32
+	// loaded pages of the newest snapshot.
+	loaded atomic.Uint64
 
 	// On the disk.
 	dir       *datadir.Dir
@@ -191,7 +193,9 @@ func (n *node) bindAddresses() (err error) {
 }
 
 func (n *node) openStateMachine() (err error) {
-	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
+	n.machine, err = fsm.Open(fsm.Config{
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal, Loading: func(done, _ uint64) { n.loaded.Store(done) },
+	})
 	if err != nil {
 		return err
 	}
