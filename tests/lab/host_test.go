@@ -27,9 +27,9 @@ type host struct {
 	disk          *disk
 	groups        map[string]string // hierarchy to its control group
 
-	nspawn *exec.Cmd // nil: it is off
-	ended  chan error
-	init   int // its PID 1, as this process sees it
+	nspawn *exec.Cmd     // nil: it is off
+	ended  chan struct{} // closed when it is off
+	init   int           // its PID 1, as this process sees it
 }
 
 // newHost makes a host that is off. What was made is taken away by remove, also after an error.
@@ -94,13 +94,15 @@ func (h *host) boot(ctx context.Context) error {
 		h.nspawn = nil
 		return err
 	}
-	h.ended = make(chan error, 1)
-	go func(c *exec.Cmd, ended chan<- error) { ended <- c.Wait() }(h.nspawn, h.ended)
+	h.ended = make(chan struct{})
+	go func(c *exec.Cmd, ended chan<- struct{}) {
+		_ = c.Wait() // how it ended is on its console
+		close(ended)
+	}(h.nspawn, h.ended)
 	return testcluster.Until(ctx, h.name+" has booted", func(ctx context.Context) error {
 		select {
-		case err := <-h.ended:
-			h.ended <- err
-			return testcluster.Final(fmt.Errorf("%s does not boot: %w\n%s", h.name, err, h.console()))
+		case <-h.ended:
+			return testcluster.Final(fmt.Errorf("%s does not boot\n%s", h.name, h.console()))
 		default:
 		}
 		if h.init = childOf(h.nspawn.Process.Pid); h.init == 0 {
@@ -179,21 +181,6 @@ func (h *host) powerOff() error {
 	}
 	h.nspawn, h.init = nil, 0
 	return nil
-}
-
-// shutDown turns the host off in order.
-func (h *host) shutDown(ctx context.Context) error {
-	const shutdownNow = syscall.Signal(34 + 4) // SIGRTMIN+4 asks systemd to power off
-	if err := syscall.Kill(h.init, shutdownNow); err != nil {
-		return err
-	}
-	select {
-	case <-h.ended:
-		h.nspawn, h.init = nil, 0
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s does not shut down: %w", h.name, ctx.Err())
-	}
 }
 
 // freeze makes the whole host stand still, thaw lets it go on.
