@@ -71,6 +71,7 @@ func (f *FSM) apply(log *raft.Log) (*Response, error) {
 	if undecodable != nil {
 		return nil, undecodable
 	}
+	f.overtake(log.Index)
 	var r *Response
 	if log.Type == raft.LogCommand {
 		var err error

@@ -54,7 +54,6 @@ type FSM struct {
 	fatal    func(error)
 	journal  *journal.Journal
 	applied  applied
-	received received
 	upkeep   upkeepWatch
 
 	// Only raft's goroutine touches these.
@@ -64,6 +63,7 @@ type FSM struct {
 	// mu guards what follows. It is held for one proposal, or one page of a snapshot, at a time.
 	mu          sync.RWMutex
 	state       *state
+	receiver    *Receiver     // takes in another member's snapshot, or has one ready; nil: none
 	started     bool          // the journal holds what the state says; before, it is left from another run
 	index, term uint64        // of the newest log entry that the state shows
 	pinned      int           // snapshots

@@ -3,45 +3,34 @@ package fsm
 import (
 	"errors"
 	"fmt"
-	"io"
-	"sync"
 
-	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// ErrReceiving: another snapshot is being received, or waits to be restored.
-var ErrReceiving = errors.New("another snapshot is being received or waits to be restored")
+// Errors of a Receiver.
+var (
+	// ErrReceiving: another snapshot is being received, or waits to be restored.
+	ErrReceiving = errors.New("another snapshot is being received or waits to be restored")
+	// ErrOvertaken: the log went beyond the snapshot while it was received. What was received is of no use here any more.
+	ErrOvertaken = errors.New("the log has gone beyond the snapshot that is being received")
+)
 
-// JournalLength is the length of the journal that belongs to a snapshot with that meta, bytes.
-func (f *FSM) JournalLength(meta []byte) (uint64, error) {
-	header, err := decodeSnapshotHeader(meta)
-	return header.journal.Bytes, err
-}
-
-// OpenJournal opens the journal that belongs to a snapshot with that meta, for another member to receive.
-func (f *FSM) OpenJournal(meta []byte) (io.ReadCloser, error) {
-	header, err := decodeSnapshotHeader(meta)
-	if err != nil {
-		return nil, err
-	}
-	if held, err := f.journal.Holds(header.journal); err != nil || !held {
-		return nil, errors.Join(fmt.Errorf("the journal does not hold what belongs to the snapshot of index %d", header.index), err)
-	}
-	r, _ := f.journal.Reader()
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(r, int64(header.journal.Bytes)), r}, nil
-}
-
-// Receiver takes in a snapshot from another member beside the present state: it builds the next state in memory and stages
-// what the journal lacks. Nothing that is served changes until Restore. For one goroutine.
+// Receiver builds the state of another member's snapshot beside the present one, in memory, with the pages of the present
+// one that are the same: nothing that is served changes until Restore. For one goroutine.
+//
+// Pages are shared, not copied. That is right because the snapshot is at an index M that this member has not gone beyond: a page
+// that has the same index here as there is final up to M, so nothing writes to it until then. An entry beyond M may; before
+// it is applied the Receiver is overtaken and what it built is dropped. All reading of pages that may be shared is done
+// under the state machine's lock, a few pages at a time.
 type Receiver struct {
-	f      *FSM
-	header snapshotHeader
-	next   *state
-	tail   *journal.Tail // nil: the journal holds what the snapshot needs
+	f       *FSM
+	header  snapshotHeader
+	present *state // that pages are shared with
+
+	// f.mu guards these.
+	next      *state
+	ready     bool // complete and verified: Restore may take it
+	overtaken bool
 }
 
 // Receive starts to take in a snapshot with that meta, whose pages have that digest. It may be of the very index that is
@@ -54,139 +43,139 @@ func (f *FSM) Receive(meta []byte, digest page.Digest) (*Receiver, error) {
 	if header.digest != digest {
 		return nil, corruptSnapshot("it is said to have the digest %v, and says %v", digest, header.digest)
 	}
-	if index, _ := f.Applied(); header.index < index {
-		return nil, fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if header.index < f.index {
+		return nil, fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, f.index)
 	}
-	if !f.received.begin() {
+	if f.receiver != nil {
 		return nil, ErrReceiving
 	}
-	r := &Receiver{f: f, header: header, next: newState()}
-	if err := r.stage(); err != nil {
-		f.received.end()
-		return nil, err
-	}
-	return r, nil
+	f.receiver = &Receiver{f: f, header: header, present: f.state, next: newState()}
+	return f.receiver, nil
 }
 
-// stage makes a place for what the journal lacks. Where nothing was applied yet the journal is one of another run, which
-// the first entry of the log empties: then all of it is staged.
-func (r *Receiver) stage() error {
+// overtake gives up what is being received, or waits, for an older index than the one that is about to be applied. The
+// caller holds mu.
+func (f *FSM) overtake(index uint64) {
+	if r := f.receiver; r != nil && index > r.header.index {
+		r.overtaken, r.next, f.receiver = true, nil, nil
+	}
+}
+
+// usable is nil while the snapshot can still be installed. The caller holds f.mu.
+func (r *Receiver) usable() error {
+	switch {
+	case r.overtaken:
+		return ErrOvertaken
+	case r.f.receiver != r:
+		return errReplaced
+	case r.f.state != r.present:
+		return errReplaced
+	}
+	return r.f.halted()
+}
+
+// Reserve makes room for the pages of a table: see page.Space.Reserve.
+func (r *Receiver) Reserve(table uint8, recordSize int, first, count uint64) error {
+	r.f.mu.RLock()
+	defer r.f.mu.RUnlock()
+	if err := r.usable(); err != nil {
+		return err
+	}
+	return r.next.space().Reserve(table, recordSize, first, count)
+}
+
+// Held copies the present version of a page into buf, page.Size bytes, and answers its index; 0: there is none.
+func (r *Receiver) Held(id page.ID, buf []byte) (index uint64) {
+	r.f.mu.RLock()
+	defer r.f.mu.RUnlock()
+	p, ok := r.present.space().Peek(id)
+	if !ok || r.usable() != nil {
+		return 0
+	}
+	copy(buf, p.Data)
+	return p.Index
+}
+
+// Share takes the page from the present state, where it has this index and checksum, and copies it into buf. damaged: it has
+// the index and other bytes, which nobody can have written.
+func (r *Receiver) Share(id page.ID, index, checksum uint64, buf []byte) (shared, damaged bool, err error) {
+	r.f.mu.RLock()
+	defer r.f.mu.RUnlock()
+	if err := r.usable(); err != nil {
+		return false, false, err
+	}
+	from := r.present.space()
+	p, ok := from.Peek(id)
+	if !ok || p.Index != index {
+		return false, false, nil
+	}
+	if page.Checksum(id, p.Data) != checksum {
+		return false, true, nil
+	}
+	copy(buf, p.Data)
+	return true, false, r.next.space().Share(from, id)
+}
+
+// Page takes a page that the present state does not have, its checksum verified.
+func (r *Receiver) Page(p page.Page) error {
+	r.f.mu.RLock()
+	defer r.f.mu.RUnlock()
+	if err := r.usable(); err != nil {
+		return err
+	}
+	return r.next.space().Put(p)
+}
+
+// Commit verifies the state, reading all of it, and makes the journal that it needs durable. From then on the snapshot may
+// be made durable too, and Restore finds both. alive is called every now and then; its error ends the work.
+func (r *Receiver) Commit(alive func() error) error {
 	f := r.f
 	f.mu.RLock()
-	started := f.started
+	err := r.usable()
+	if err == nil {
+		err = r.next.complete(&r.header, func() error {
+			f.mu.RUnlock()
+			err := alive()
+			f.mu.RLock()
+			return errors.Join(err, r.usable())
+		})
+	}
 	f.mu.RUnlock()
-	from := journal.Position{}
-	if started {
-		held, err := f.journal.Holds(r.header.journal)
-		if err != nil || held {
-			return err
-		}
-		from = f.received.commonWith(f.journal.End(), r.header.journal)
+	if err == nil {
+		err = f.syncJournal()
 	}
-	var err error
-	r.tail, err = f.journal.StageTail(from, r.header.journal)
-	return err
-}
-
-// Page takes the next page, its checksum verified.
-func (r *Receiver) Page(p page.Page) error { return r.next.space().Load(p) }
-
-// Write takes the journal's bytes, behind all pages.
-func (r *Receiver) Write(b []byte) (int, error) {
-	if r.tail == nil {
-		return len(b), nil
-	}
-	n, err := r.tail.Write(b)
-	if errors.Is(err, journal.ErrForeign) {
-		r.f.received.distrust()
-		r.f.logger.Error("the journal here is not the beginning of the cluster's; the next snapshot replaces all of it", "error", err)
-	}
-	return n, err
-}
-
-// Commit verifies the state and makes the journal that it needs durable. From then on the snapshot may be made durable
-// too, and Restore finds both.
-func (r *Receiver) Commit() error {
-	if err := r.next.complete(&r.header); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := r.f.syncJournal(); err != nil {
-		return err
-	}
-	if r.tail != nil {
-		if err := r.tail.Commit(); err != nil {
-			return err
-		}
-	}
-	r.f.received.put(&r.header, r.next)
-	return nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.ready = true
+	return r.usable()
 }
 
 // Abort drops what was received. After Commit it may be called only if the snapshot certainly is not on disk.
 func (r *Receiver) Abort() error {
-	r.f.received.end()
-	if r.tail == nil {
+	r.f.mu.Lock()
+	defer r.f.mu.Unlock()
+	if r.f.receiver == r {
+		r.f.receiver = nil
+	}
+	r.next = nil
+	return nil
+}
+
+// takeReceived gives the state that was received with exactly this header; nil if another or none was.
+func (f *FSM) takeReceived(header *snapshotHeader) *state {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.receiver
+	if r == nil || !r.ready || r.header != *header || r.present != f.state {
 		return nil
 	}
-	return r.tail.Abort()
-}
-
-// received is the next state between its receipt and Restore.
-type received struct {
-	mu      sync.Mutex
-	busy    bool
-	header  snapshotHeader
-	next    *state
-	foreign bool // the local journal is no beginning of the cluster's
-}
-
-func (r *received) begin() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.busy {
-		return false
-	}
-	r.busy = true
-	return true
-}
-
-func (r *received) put(header *snapshotHeader, next *state) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.header, r.next = *header, next
-}
-
-// take gives the state that was received with exactly this header; nil if another or none was.
-func (r *received) take(header *snapshotHeader) *state {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	f.receiver = nil
 	next := r.next
-	if next == nil || r.header != *header {
-		return nil
-	}
-	r.busy, r.next, r.foreign = false, nil, false
+	r.next = nil
 	return next
-}
-
-func (r *received) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.busy, r.next = false, nil
-}
-
-func (r *received) distrust() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.foreign = true
-}
-
-// commonWith is where a tail to want begins: at the end of the local journal, unless that is known, or seen by its length,
-// to be another history's.
-func (r *received) commonWith(end, want journal.Position) journal.Position {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.foreign || end.Sequence >= want.Sequence || end.Bytes >= want.Bytes {
-		return journal.Position{}
-	}
-	return end
 }

@@ -75,26 +75,28 @@ func (f *FSM) restore(r io.ReadCloser) error {
 
 // nextState is the state of the snapshot: the one that was built while it was received, or one that is read now.
 func (f *FSM) nextState(source PageSource, header *snapshotHeader) (*state, error) {
-	if next := f.received.take(header); next != nil {
+	if next := f.takeReceived(header); next != nil {
 		return next, nil
 	}
 	next := newState()
 	if err := source.Walk(next.space().Load); err != nil {
 		return nil, err
 	}
-	return next, next.complete(header)
+	return next, next.complete(header, nil)
 }
 
 // complete derives what is not in pages, after all of them were loaded, and checks that they are the state that the header
 // names.
-func (s *state) complete(header *snapshotHeader) error {
-	if err := s.space().Loaded(); err != nil {
+func (s *state) complete(header *snapshotHeader, breathe page.Breathe) error {
+	if err := s.space().Loaded(breathe); errors.Is(err, page.ErrLoad) {
 		return fmt.Errorf("%w: %w", ErrCorruptSnapshot, err)
+	} else if err != nil {
+		return err
 	}
 	if got := s.space().Digest(); got != header.digest { // just computed from the pages
 		return corruptSnapshot("the digest of its pages is %v, it says %v", got, header.digest)
 	}
-	if err := s.rebuild(); err != nil {
+	if err := s.rebuild(breathe); err != nil {
 		return err
 	}
 	return s.is(header)
@@ -118,12 +120,16 @@ func (f *FSM) swap(next *state, header *snapshotHeader) error {
 	f.mu.Lock()
 	err := f.halted()
 	if err == nil {
+		err = next.space().SharedWith(f.state.space())
+	}
+	if err == nil {
 		err = f.placeJournal(header.journal)
 	}
 	if err != nil {
 		f.mu.Unlock()
 		return err
 	}
+	next.space().Unshare()
 	f.state, f.index, f.term, f.started = next, header.index, header.term, true
 	f.mu.Unlock()
 	f.applied.publish(header.index, header.term)

@@ -43,7 +43,7 @@ func (s *taken) reseal() {
 	for _, p := range s.pages {
 		loads = loads && space.Load(p) == nil
 	}
-	if loads && space.Loaded() == nil {
+	if loads && space.Loaded(nil) == nil {
 		s.digest = space.Digest()
 		copy(s.meta[32:], s.digest.Bytes())
 	}

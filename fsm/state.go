@@ -59,7 +59,7 @@ func newState() *state {
 func (s *state) space() *page.Space { return s.books.Space() }
 
 // rebuild derives what is not in pages, after they were loaded, and checks that they are a state.
-func (s *state) rebuild() error {
+func (s *state) rebuild(breathe page.Breathe) error {
 	if n := s.cluster.Len(); n > clusterRecords {
 		return fmt.Errorf("%d cluster records, want at most %d", n, clusterRecords)
 	}
@@ -75,7 +75,7 @@ func (s *state) rebuild() error {
 	if err := s.upkeep.Check(); err != nil {
 		return err
 	}
-	return s.books.Rebuild()
+	return s.books.Rebuild(breathe)
 }
 
 // version is the cluster version in force.

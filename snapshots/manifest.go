@@ -42,6 +42,7 @@ type packRef struct{ number, length uint64 }
 // tableRef is a run of pages of one table, without gaps.
 type tableRef struct {
 	id           uint8
+	record       uint32 // bytes of a record; 0: not known
 	first, count uint64
 }
 
@@ -103,7 +104,7 @@ func (m *Manifest) find(id page.ID) (int, bool) {
 }
 
 // add puts a page behind the others: a table's pages come in order and without a gap.
-func (m *Manifest) add(id page.ID, ref pageRef) error {
+func (m *Manifest) add(id page.ID, recordSize uint32, ref pageRef) error {
 	n := len(m.tables)
 	if n == 0 || m.tables[n-1].id != id.Table {
 		for _, t := range m.tables {
@@ -111,22 +112,55 @@ func (m *Manifest) add(id page.ID, ref pageRef) error {
 				return fmt.Errorf("snapshots: table %d comes twice", id.Table)
 			}
 		}
-		m.tables = append(m.tables, tableRef{id: id.Table, first: id.Number})
+		m.tables = append(m.tables, tableRef{id: id.Table, record: recordSize, first: id.Number})
 		n++
 	}
 	t := &m.tables[n-1]
 	if id.Number != t.first+t.count {
 		return fmt.Errorf("snapshots: page %d of table %d comes where page %d belongs", id.Number, id.Table, t.first+t.count)
 	}
+	if t.record != recordSize {
+		return fmt.Errorf("snapshots: page %d of table %d has records of %d bytes, the one before of %d", id.Number, id.Table, recordSize, t.record)
+	}
 	t.count++
 	m.pages = append(m.pages, ref)
 	return nil
 }
 
+// each calls yield for every page in order, until its first error.
+func (m *Manifest) each(yield func(i int, t *tableRef, id page.ID) error) error {
+	i := 0
+	for n := range m.tables {
+		t := &m.tables[n]
+		for at := range t.count {
+			if err := yield(i, t, page.ID{Table: t.id, Number: t.first + at}); err != nil {
+				return err
+			}
+			i++
+		}
+	}
+	return nil
+}
+
+// recordSize of a table, 0: not known.
+func (m *Manifest) recordSize(table uint8) int {
+	for _, t := range m.tables {
+		if t.id == table {
+			return int(t.record)
+		}
+	}
+	return 0
+}
+
+// encodedBytes is the length of what encode writes.
+func (m *Manifest) encodedBytes() int {
+	return manifestHeader + packRefBytes*len(m.packs) + tableRefBytes*len(m.tables) + pageRefBytes*len(m.pages) + len(m.Meta) + hashBytes
+}
+
 // encode writes the manifest in the format of README.md.
 func (m *Manifest) encode() []byte {
 	le := binary.LittleEndian
-	b := make([]byte, 0, manifestHeader+packRefBytes*len(m.packs)+tableRefBytes*len(m.tables)+pageRefBytes*len(m.pages)+len(m.Meta)+hashBytes)
+	b := make([]byte, 0, m.encodedBytes())
 	b = append(b, manifestMagic...)
 	b = le.AppendUint32(b, formatVersion)
 	b = le.AppendUint32(b, uint32(len(m.Meta)))
@@ -141,7 +175,8 @@ func (m *Manifest) encode() []byte {
 		b = le.AppendUint64(b, p.length)
 	}
 	for _, t := range m.tables {
-		b = le.AppendUint64(b, uint64(t.id))
+		b = le.AppendUint32(b, uint32(t.id))
+		b = le.AppendUint32(b, t.record)
 		b = le.AppendUint64(b, t.first)
 		b = le.AppendUint64(b, t.count)
 	}
@@ -205,14 +240,14 @@ func decode(b []byte) (*Manifest, error) {
 	rest = rest[len(runs):]
 	m.pages = make([]pageRef, 0, pages)
 	for ; len(runs) > 0; runs = runs[tableRefBytes:] {
-		id, first, count := le.Uint64(runs), le.Uint64(runs[8:]), le.Uint64(runs[16:])
-		if id > 255 || count == 0 || count > pages-uint64(len(m.pages)) || first+count < first {
+		id, record, first, count := le.Uint32(runs), le.Uint32(runs[4:]), le.Uint64(runs[8:]), le.Uint64(runs[16:])
+		if id > 255 || record > page.Size || count == 0 || count > pages-uint64(len(m.pages)) || first+count < first {
 			return nil, errMeaning
 		}
 		for n := range count {
 			ref := pageRef{le.Uint64(rest), le.Uint64(rest[8:]), le.Uint64(rest[16:]), le.Uint32(rest[24:]), le.Uint32(rest[28:])}
 			rest = rest[pageRefBytes:]
-			if !m.holds(ref) || m.add(page.ID{Table: uint8(id), Number: first + n}, ref) != nil {
+			if !m.holds(ref) || m.add(page.ID{Table: uint8(id), Number: first + n}, record, ref) != nil {
 				return nil, errMeaning
 			}
 		}

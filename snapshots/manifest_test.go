@@ -14,7 +14,7 @@ func sampleManifest() *Manifest {
 	return &Manifest{
 		Index: 0x1122, Term: 3, Digest: page.Digest{5, 6}, Meta: []byte("meta"),
 		packs:  []packRef{{1, 40000}, {7, 90000}},
-		tables: []tableRef{{id: 1, first: 0, count: 2}, {id: 9, first: 40, count: 1}},
+		tables: []tableRef{{id: 1, record: 128, first: 0, count: 2}, {id: 9, first: 40, count: 1}},
 		pages: []pageRef{
 			{index: 10, checksum: 0xabc, offset: 24, length: 16384, pack: 0},
 			{index: 12, checksum: 0xdef, offset: 24, length: 100, pack: 1},

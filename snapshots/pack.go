@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/vfs"
@@ -17,13 +18,14 @@ const (
 	packHeader = 24
 )
 
-// packWriter writes a pack under a temporary name.
+// packWriter writes a pack, under a temporary name unless it is the staging area's.
 type packWriter struct {
 	fs     vfs.FS
 	path   string // final name
 	file   vfs.File
 	buf    *bufio.Writer
 	offset uint64
+	staged bool // the file has its name, and is the staging area's to close and to remove
 }
 
 func createPack(fsys vfs.FS, path string, number uint64) (*packWriter, error) {
@@ -47,10 +49,7 @@ func packHead(number uint64) []byte {
 
 // add writes a page's bytes without its trailing zeros and answers where they lie.
 func (w *packWriter) add(data []byte) (offset uint64, length uint32, err error) {
-	n := len(data)
-	for n > 0 && data[n-1] == 0 {
-		n--
-	}
+	n := trimmed(data)
 	offset, length = w.offset, uint32(n)
 	padded := (n + 7) &^ 7 // zeros, from the page itself
 	if _, err := w.buf.Write(data[:padded]); err != nil {
@@ -66,6 +65,11 @@ func (w *packWriter) finish() error {
 	if err == nil {
 		err = w.file.Sync()
 	}
+	if w.staged && err == nil {
+		return w.fs.SyncDir(filepath.Dir(w.path))
+	} else if w.staged {
+		return err
+	}
 	if err = errors.Join(err, w.file.Close()); err != nil {
 		return errors.Join(err, w.fs.Remove(w.path+vfs.TempSuffix))
 	}
@@ -77,6 +81,9 @@ func (w *packWriter) finish() error {
 }
 
 func (w *packWriter) abort() error {
+	if w.staged {
+		return nil
+	}
 	return errors.Join(w.file.Close(), w.fs.Remove(w.path+vfs.TempSuffix))
 }
 
@@ -85,6 +92,28 @@ type pack struct {
 	file   vfs.File
 	path   string
 	number uint64
+
+	mu  sync.Mutex
+	bad map[uint64]bool // offsets of pages that were found damaged
+}
+
+// damaged reports whether the page at an offset was found damaged. The next snapshot does not build on it: it takes the
+// page anew.
+func (p *pack) damaged(offset uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bad[offset]
+}
+
+// damage remembers that.
+func (p *pack) damage(id page.ID, offset uint64, reason error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bad == nil {
+		p.bad = map[uint64]bool{}
+	}
+	p.bad[offset] = true
+	return &DamagedError{File: p.path, Page: &id, Reason: reason}
 }
 
 // openPack opens a pack and checks its header and length.
@@ -125,11 +154,11 @@ func checkPack(f vfs.File, ref packRef) error {
 // read fills buf, page.Size bytes, with a page and checks it.
 func (p *pack) read(id page.ID, ref pageRef, buf []byte) error {
 	if n, err := p.file.ReadAt(buf[:ref.length], int64(ref.offset)); err != nil && (!errors.Is(err, io.EOF) || n < int(ref.length)) {
-		return &DamagedError{File: p.path, Reason: err}
+		return p.damage(id, ref.offset, err)
 	}
 	clear(buf[ref.length:])
 	if page.Checksum(id, buf) != ref.checksum {
-		return &DamagedError{File: p.path, Page: &id, Reason: errHash}
+		return p.damage(id, ref.offset, errHash)
 	}
 	return nil
 }

@@ -72,6 +72,9 @@ func (s *Sink) Close() error {
 		s.err = s.install()
 	case s.ready:
 		s.err = s.store.publish(s.writer, s.digest, s.meta, s.writer.Abort)
+		if s.err == nil {
+			s.store.dropOlder(s.writer.manifest.Index)
+		}
 	default:
 		s.err = errors.Join(errIncomplete, s.writer.Abort())
 	}
@@ -89,7 +92,11 @@ func (s *Sink) install() error {
 		return err
 	}
 	s.meta.owner = in.meta
-	return s.store.publish(in.writer, in.digest, s.meta, in.abort)
+	if err := s.store.publish(in.writer, in.digest, s.meta, in.abort); err != nil {
+		return err
+	}
+	s.store.installed(in.area)
+	return nil
 }
 
 // publish writes the manifest, the one commit point. Where it certainly is not on the disk drop gives everything up.

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
-	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
@@ -18,29 +18,6 @@ const (
 	guardShouldSnapshot guard.Name = "shouldSnapshot"
 	guardFallBack       guard.Name = "#85"
 )
-
-// Owner is whose state the pages are. Beside them it may keep an append-only file that a snapshot only names, in its meta:
-// the tail, which travels behind the pages.
-type Owner interface {
-	// TailLength is the length in bytes of the tail that belongs to a snapshot with that meta, here or not.
-	TailLength(meta []byte) (uint64, error)
-	// OpenTail opens it.
-	OpenTail(meta []byte) (io.ReadCloser, error)
-	// Receive starts to take in a snapshot from another member, with that meta and digest.
-	Receive(meta []byte, digest page.Digest) (Receiver, error)
-}
-
-// Receiver takes in a snapshot from another member. Nothing that is served changes.
-type Receiver interface {
-	// Page takes the next page, its checksum verified; the data is valid until it returns.
-	Page(page.Page) error
-	// Write takes the tail, behind all pages.
-	io.Writer
-	// Commit verifies all of it and makes what is the owner's durable. Only then is the manifest written.
-	Commit() error
-	// Abort drops what was received, also behind Commit where the manifest certainly is not on the disk.
-	Abort() error
-}
 
 // RaftConfig of a RaftStore.
 type RaftConfig struct {
@@ -54,6 +31,13 @@ type RaftConfig struct {
 	// Admit is asked, on raft's own goroutine, before what is staged is installed: an error is why it must not be now. nil:
 	// it always may.
 	Admit func(index, term uint64) error
+	// ServeIdle is how long a snapshot that others pull pages of stays open behind the last call, though a newer one has
+	// replaced it: its packs stay on the disk. Default 30 s.
+	ServeIdle time.Duration
+	// PullPause is the first pause before members are asked again that failed; it doubles. Default 200 ms.
+	PullPause time.Duration
+	// Damaged is told what was found damaged on the disk while it was read for others; it must not block. nil: nobody is.
+	Damaged func(*DamagedError)
 	// Logger, nil: none.
 	Logger hclog.Logger
 	// Fatal must end the process: which manifest a power cut would leave is unknown. Starting again finds out.
@@ -64,10 +48,12 @@ type RaftConfig struct {
 // for an install, the token of what Stage has staged. It lists the newest snapshot only.
 type RaftStore struct {
 	RaftConfig
+	serving serving
 
 	mu      sync.Mutex
 	staging bool    // Stage is at work
 	staged  *staged // what it has made ready; nil: nothing
+	area    *area   // the staging area, of whoever stages; nil: not opened
 	closed  bool
 }
 
@@ -78,7 +64,16 @@ func NewRaftStore(c RaftConfig) *RaftStore {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
-	return &RaftStore{RaftConfig: c}
+	if c.ServeIdle == 0 {
+		c.ServeIdle = 30 * time.Second
+	}
+	if c.PullPause == 0 {
+		c.PullPause = 200 * time.Millisecond
+	}
+	return &RaftStore{
+		RaftConfig: c,
+		serving:    serving{store: c.Store, idle: c.ServeIdle, logger: c.Logger, open: map[snapshotKey]*served{}},
+	}
 }
 
 // Create implements raft.SnapshotStore. What is not newer than the newest snapshot is refused, but for the very same
@@ -109,12 +104,12 @@ func (s *RaftStore) Create(version raft.SnapshotVersion, index, term uint64, con
 
 // List implements raft.SnapshotStore: the newest only, because nothing older may ever be used.
 func (s *RaftStore) List() ([]*raft.SnapshotMeta, error) {
-	sn, err := s.Store.Newest()
-	if err != nil || sn == nil {
+	newest, err := s.newest()
+	if err != nil || newest == nil {
 		return nil, err
 	}
-	m, _, err := s.describe(sn)
-	if err = errors.Join(err, sn.Close()); err != nil {
+	m, _, err := describe(newest)
+	if err != nil {
 		return nil, err
 	}
 	return []*raft.SnapshotMeta{m}, nil
@@ -132,28 +127,27 @@ func (s *RaftStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if newest := snapshotID(sn.Manifest); newest != id {
 		return nil, nil, errors.Join(fmt.Errorf("snapshots: expected %s, found only %s, which has replaced it", id, newest), sn.Close())
 	}
-	m, opened, err := s.describe(sn)
+	m, meta, err := describe(sn.Manifest)
 	if err != nil {
 		return nil, nil, errors.Join(err, sn.Close())
+	}
+	opened, err := s.opened(sn, meta)
+	if err != nil {
+		return nil, nil, err
 	}
 	return m, opened, nil
 }
 
-// describe tells raft about a snapshot. Its size is that of the stream.
-func (s *RaftStore) describe(sn *Snapshot) (*raft.SnapshotMeta, *Opened, error) {
-	meta, err := decodeRaftMeta(sn.Manifest.Meta)
+// describe tells raft about a snapshot, and gives the owner's meta. Its size is that of the manifest.
+func describe(m *Manifest) (*raft.SnapshotMeta, []byte, error) {
+	meta, err := decodeRaftMeta(m.Meta)
 	if err != nil {
 		return nil, nil, err
 	}
-	length, err := s.Owner.TailLength(meta.owner)
-	if err != nil {
-		return nil, nil, err
-	}
-	o := newOpened(sn, s.Owner, meta.owner, length)
 	return &raft.SnapshotMeta{
-		Version: meta.version, ID: snapshotID(sn.Manifest), Index: sn.Index, Term: sn.Term,
-		Configuration: meta.configuration, ConfigurationIndex: meta.configurationIndex, Size: int64(o.Size()),
-	}, o, nil
+		Version: meta.version, ID: snapshotID(m), Index: m.Index, Term: m.Term,
+		Configuration: meta.configuration, ConfigurationIndex: meta.configurationIndex, Size: int64(m.encodedBytes()),
+	}, meta.owner, nil
 }
 
 // NewestIndex is the index of the newest snapshot; 0 where there is none, or it is not known.

@@ -28,6 +28,12 @@ func (s *Snapshot) ReadPage(id page.ID, buf []byte) (uint64, error) {
 	return ref.index, s.openPacks[ref.pack].read(id, ref, buf)
 }
 
+// bad reports whether the page at a place was found damaged.
+func (s *Snapshot) bad(i int) bool {
+	ref := s.pages[i]
+	return s.openPacks[ref.pack].damaged(ref.offset)
+}
+
 // Walk reads and checks every page in order and stops at the first error. The data is valid until yield returns.
 func (s *Snapshot) Walk(yield func(page.Page) error) error {
 	buf := make([]byte, page.Size)
@@ -38,7 +44,7 @@ func (s *Snapshot) Walk(yield func(page.Page) error) error {
 			if err := s.openPacks[ref.pack].read(id, ref, buf); err != nil {
 				return err
 			}
-			if err := yield(page.Page{ID: id, Index: ref.index, Data: buf}); err != nil {
+			if err := yield(page.Page{ID: id, Index: ref.index, RecordSize: int(t.record), Data: buf}); err != nil {
 				return err
 			}
 			i++

@@ -38,13 +38,16 @@ func (s *staged) is(index, term, configuration uint64) bool {
 	return m.Index == index && m.Term == term && s.install.configuration == configuration
 }
 
-// Stage takes in, from data, another member's snapshot: the stream of an Opened. It verifies all of it and makes all of it
-// durable but the manifest, beside what is served and beside snapshots of this member's own. Raft is then given the token
-// in place of the stream: a sink that takes it writes the manifest.
+// Stage takes another member's snapshot in: manifest is what its Opened reads as. It compares that with the state in memory, the
+// newest snapshot here and what earlier calls have left in the staging area, pulls what differs, verifies all of it and
+// makes all of it durable but the manifest, beside what is served and beside snapshots of this member's own. Raft is
+// then given the token in place of the stream: a sink that takes it writes the manifest.
 //
-// One at a time: ErrBusy. What is staged stays until an install took it, another one is staged, or Close. Where the
-// same one is offered again its token is the answer and data is not read.
-func (s *RaftStore) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader) (token []byte, err error) {
+// One at a time: ErrBusy. What is staged stays until an install took it, another one is staged, a snapshot of this
+// member's own goes beyond it, or Close. Where the same one is offered again its token is the answer and manifest is not read.
+// After an error what was pulled stays in the staging area and is not asked for again. progress is called often, from one
+// goroutine.
+func (s *RaftStore) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from Puller, progress func(Progress)) (token []byte, err error) {
 	kept, err := s.beginStaging(r)
 	if err != nil || kept != nil {
 		return kept, err
@@ -54,23 +57,46 @@ func (s *RaftStore) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, d
 	if err := s.offered(r); err != nil {
 		return nil, err
 	}
-	w, err := s.Store.BeginStaged(r.LastLogIndex, r.LastLogTerm)
+	theirs, err := readManifest(r, manifest)
 	if err != nil {
 		return nil, err
 	}
-	in := &install{owner: s.Owner, writer: w, configuration: r.ConfigurationIndex}
-	_, err = io.Copy(in, data)
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	if err == nil {
-		err = in.finish()
-	}
+	in, err := s.stage(ctx, theirs, from, progress)
 	if err != nil {
-		return nil, errors.Join(err, in.abort())
+		return nil, err
 	}
+	in.configuration = r.ConfigurationIndex
 	ready = &staged{install: in, token: newToken()}
 	return ready.token, nil
+}
+
+// readManifest reads the manifest of the snapshot that raft announces.
+func readManifest(r *raft.InstallSnapshotRequest, from io.Reader) (*Manifest, error) {
+	bad := func(reason error) error {
+		return fmt.Errorf("snapshots: what arrived for index %d, term %d is no good manifest: %w", r.LastLogIndex, r.LastLogTerm, reason)
+	}
+	b, err := io.ReadAll(io.LimitReader(from, maxManifestSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("snapshots: read the manifest of index %d, term %d: %w", r.LastLogIndex, r.LastLogTerm, err)
+	}
+	if len(b) > maxManifestSize {
+		return nil, bad(errMeaning)
+	}
+	m, err := decode(b)
+	if err != nil {
+		return nil, bad(err)
+	}
+	if m.Index != r.LastLogIndex || m.Term != r.LastLogTerm {
+		return nil, bad(fmt.Errorf("it is that of index %d, term %d", m.Index, m.Term))
+	}
+	meta, err := decodeRaftMeta(m.Meta)
+	if err != nil {
+		return nil, bad(err)
+	}
+	if meta.configurationIndex != r.ConfigurationIndex {
+		return nil, bad(fmt.Errorf("its configuration is that of index %d, not of %d", meta.configurationIndex, r.ConfigurationIndex))
+	}
+	return m, nil
 }
 
 // offered refuses early what an install would be refused for.
@@ -116,7 +142,7 @@ func (s *RaftStore) endStaging(ready *staged) {
 	s.staging, s.staged = false, ready
 }
 
-// dropStaged gives up what is staged. The caller holds mu.
+// dropStaged gives up what is staged, down to the pages in the staging area, which stay. The caller holds mu.
 func (s *RaftStore) dropStaged() error {
 	if s.staged == nil {
 		return nil
@@ -124,6 +150,18 @@ func (s *RaftStore) dropStaged() error {
 	in := s.staged.install
 	s.staged = nil
 	return in.abort()
+}
+
+// dropOlder gives up what is staged where a snapshot of this member's own, of index, has made it useless.
+func (s *RaftStore) dropOlder(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staged == nil || s.staged.install.writer.manifest.Index > index {
+		return
+	}
+	if err := s.dropStaged(); err != nil {
+		s.Logger.Warn("what was staged could not be given up; the next start does it", "error", err)
+	}
 }
 
 // claim hands over what is staged to the one who has its token.
@@ -138,12 +176,33 @@ func (s *RaftStore) claim(token []byte, index, term, configuration uint64) (*ins
 	return in, nil
 }
 
+// installed gives up the staging area, whose pack has become part of the newest snapshot.
+func (s *RaftStore) installed(a *area) {
+	if a == nil {
+		return
+	}
+	s.mu.Lock()
+	if s.area == a {
+		s.area = nil
+	}
+	s.mu.Unlock()
+	if err := a.forget(); err != nil {
+		s.Logger.Warn("the list of the staging area could not be removed; the next start removes it", "error", err)
+	}
+}
+
 var errClosed = errors.New("snapshots: closed: nothing is staged any more")
 
-// Close drops what is staged, and has Stage refuse from then on. Stage must have returned. The Store stays open.
+// Close drops what is staged, down to the pages in the staging area, which the next start finds, and has Stage refuse from then
+// on. Stage must have returned. The Store stays open.
 func (s *RaftStore) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	return s.dropStaged()
+	err := errors.Join(s.dropStaged(), s.serving.close())
+	if s.area != nil {
+		err = errors.Join(err, s.area.save(), s.area.close())
+		s.area = nil
+	}
+	return err
 }

@@ -55,6 +55,7 @@ type Store struct {
 	readers  map[uint64]int    // pack number -> open snapshots that need it
 	doomed   map[uint64]string // packs to remove when their last reader closes
 	next     uint64            // number of the next pack
+	left     uint64            // number of the staging area that Open has found; 0: none
 	writing  bool              // a Writer of Begin is open
 	staging  bool              // a Writer of BeginStaged is open
 	poisoned bool
@@ -131,14 +132,23 @@ func (s *Store) load() error {
 	return nil
 }
 
-// sweep removes the files that the newest manifest does not need.
+// sweep removes the files that neither the newest manifest needs nor the newest staging area.
 func (s *Store) sweep(names []string) error {
 	keep := map[string]bool{s.name: true}
 	for number := range s.packs {
 		keep[packName(number)] = true
 	}
 	for _, name := range names {
-		ours := strings.HasSuffix(name, manifestSuffix) || strings.HasSuffix(name, packSuffix) || strings.HasSuffix(name, vfs.TempSuffix)
+		var n uint64
+		if _, err := fmt.Sscanf(name, "%16x"+areaSuffix, &n); err == nil && name == areaName(n) && n > s.left && s.packs[n] == nil && slices.Contains(names, packName(n)) {
+			s.left = n
+		}
+	}
+	if s.left > 0 {
+		keep[packName(s.left)], keep[areaName(s.left)] = true, true
+	}
+	for _, name := range names {
+		ours := strings.HasSuffix(name, manifestSuffix) || strings.HasSuffix(name, packSuffix) || strings.HasSuffix(name, areaSuffix) || strings.HasSuffix(name, vfs.TempSuffix)
 		if !ours || keep[name] {
 			continue
 		}
@@ -288,6 +298,27 @@ func (e *LeftoverError) Error() string {
 
 // Unwrap gives the reason.
 func (e *LeftoverError) Unwrap() error { return e.Reason }
+
+// newArea makes an empty staging area.
+func (s *Store) newArea() (*area, error) {
+	s.mu.Lock()
+	number := s.next
+	s.next++
+	s.mu.Unlock()
+	return createArea(s.fs, s.dir, number)
+}
+
+// leftArea opens the staging area that another run has left, once; nil: there is none.
+func (s *Store) leftArea() (*area, error) {
+	s.mu.Lock()
+	number := s.left
+	s.left = 0
+	s.mu.Unlock()
+	if number == 0 {
+		return nil, nil //nolint:nilnil // documented
+	}
+	return openArea(s.fs, s.dir, number)
+}
 
 // Close closes all files. Open snapshots cannot be read afterwards.
 func (s *Store) Close() error {

@@ -48,8 +48,38 @@ func (s state) clone() state {
 	return state{s.index, [2][]uint64{slices.Clone(s.tables[0]), slices.Clone(s.tables[1])}}
 }
 
+// each calls yield for every page in order, without data. The first table has records, of the second nobody knows.
+func (s state) each(yield func(page.Page) error) error {
+	for t, pages := range s.tables {
+		for n, index := range pages {
+			p := page.Page{ID: page.ID{Table: uint8(t + 1), Number: uint64(n)}, Index: index}
+			if t == 0 {
+				p.RecordSize = recordSize
+			}
+			if err := yield(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const recordSize = 64
+
+// content is what a page has at an index. In a table with records each index changes one of eight.
 func content(id page.ID, index uint64) []byte {
 	b := make([]byte, page.Size)
+	if id.Table == 1 {
+		for slot := range page.Size / recordSize {
+			record := b[slot*recordSize:][:recordSize]
+			at := max(int(index)-(int(index)-slot%8+8)%8, 1)
+			for i := 8; i < recordSize; i += 8 {
+				binary.LittleEndian.PutUint64(record[i:], uint64(at*31+slot*i)+id.Number)
+			}
+			binary.LittleEndian.PutUint64(record, uint64(at))
+		}
+		return b
+	}
 	n := page.Size
 	if index%3 == 0 {
 		n = int(index*1000) % page.Size &^ 7 // a page with trailing zeros
@@ -66,16 +96,14 @@ func take(s *Store, st state) error {
 	if err != nil {
 		return err
 	}
-	for t, pages := range st.tables {
-		for n, index := range pages {
-			p := page.Page{ID: page.ID{Table: uint8(t + 1), Number: uint64(n)}, Index: index}
-			if w.Changed(p.ID, index) {
-				p.Data = content(p.ID, index)
-			}
-			if err := w.Page(p); err != nil {
-				return errors.Join(err, w.Abort())
-			}
+	err = st.each(func(p page.Page) error {
+		if w.Changed(p.ID, p.Index) {
+			p.Data = content(p.ID, p.Index)
 		}
+		return w.Page(p)
+	})
+	if err != nil {
+		return errors.Join(err, w.Abort())
 	}
 	return w.Commit(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index))
 }
@@ -391,8 +419,8 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	check(t, w.Page(page.Page{ID: page.ID{Table: 1}, Index: 4}))
-	if err := w.Page(page.Page{ID: page.ID{Table: 1, Number: 2}, Index: 9, Data: make([]byte, page.Size)}); err == nil {
+	check(t, w.Page(page.Page{ID: page.ID{Table: 1}, Index: 4, RecordSize: recordSize}))
+	if err := w.Page(page.Page{ID: page.ID{Table: 1, Number: 2}, Index: 9, RecordSize: recordSize, Data: make([]byte, page.Size)}); err == nil {
 		t.Error("a gap between pages is accepted")
 	}
 	if err := w.Commit(page.Digest{}, make([]byte, maxMeta+1)); err == nil {

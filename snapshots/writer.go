@@ -18,6 +18,7 @@ type Writer struct {
 	place    uint32      // of the new pack in manifest.packs
 	fresh    *pack       // the new pack, durable; nil until Prepare, or where no page is new
 	prepared bool
+	staged   bool  // fresh stays on the disk when this writer is given up: it is the staging area's
 	slot     *bool // of the store, true while this writer is open
 	done     bool
 }
@@ -70,7 +71,7 @@ func (w *Writer) Changed(id page.ID, index uint64) bool {
 		return true
 	}
 	i, ok := w.base.find(id)
-	return !ok || w.base.pages[i].index != index
+	return !ok || w.base.pages[i].index != index || w.base.bad(i)
 }
 
 // has reports whether the newest snapshot holds exactly this page.
@@ -79,7 +80,7 @@ func (w *Writer) has(id page.ID, ref pageRef) bool {
 		return false
 	}
 	i, ok := w.base.find(id)
-	return ok && w.base.pages[i].index == ref.index && w.base.pages[i].checksum == ref.checksum
+	return ok && w.base.pages[i].index == ref.index && w.base.pages[i].checksum == ref.checksum && !w.base.bad(i)
 }
 
 // Page adds a page, in order of table and number. Data nil means unchanged: what the newest snapshot holds.
@@ -89,13 +90,13 @@ func (w *Writer) Page(p page.Page) error {
 			return fmt.Errorf("snapshots: page %d of table %d at index %d comes without data, and the newest snapshot does not hold it", p.Number, p.Table, p.Index)
 		}
 		i, _ := w.base.find(p.ID)
-		return w.manifest.add(p.ID, w.base.pages[i])
+		return w.manifest.add(p.ID, uint32(p.RecordSize), w.base.pages[i])
 	}
 	ref, err := w.write(p)
 	if err != nil {
 		return err
 	}
-	return w.manifest.add(p.ID, ref)
+	return w.manifest.add(p.ID, uint32(p.RecordSize), ref)
 }
 
 // write puts a page into the new pack.
@@ -218,7 +219,7 @@ func (w *Writer) Abort() error {
 	}
 	if w.fresh != nil {
 		err = errors.Join(err, w.fresh.file.Close())
-		if w.store.unused() {
+		if w.store.unused() && !w.staged {
 			err = errors.Join(err, w.store.fs.Remove(w.fresh.path))
 		}
 		w.fresh = nil

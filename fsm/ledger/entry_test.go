@@ -215,10 +215,10 @@ func FuzzRebuild(f *testing.F) {
 				return
 			}
 		}
-		if fresh.Space().Loaded() != nil {
+		if fresh.Space().Loaded(nil) != nil {
 			return
 		}
-		if err := fresh.Rebuild(); err != nil && !errors.Is(err, ErrState) {
+		if err := fresh.Rebuild(nil); err != nil && !errors.Is(err, ErrState) {
 			t.Fatal(err)
 		}
 	})

@@ -150,10 +150,13 @@ func (s *State) moveHorizon(r record) {
 
 // rebuildKeys indexes the records that are not forgotten: of each id the newest normal record, and of each payload the
 // newest exact one. Those of one id and payload are in one queue in order; only the last can have taken effect.
-func (s *State) rebuildKeys() error {
+func (s *State) rebuildKeys(pause *pacer) error {
 	for b := range s.refused {
 		q := &s.refused[b]
 		for pos := q.Head(); pos < q.Tail(); pos++ {
+			if err := pause.next(); err != nil {
+				return err
+			}
 			r := record(q.Get(pos))
 			if r.applied() || r.cell() >= cellCount || bucketOf(r.cell()) != b {
 				return stateError("the id at position %d of bucket %d has code %d and cell %d", pos, b, r.code(), r.cell())
@@ -164,6 +167,9 @@ func (s *State) rebuildKeys() error {
 		}
 	}
 	for pos := s.done.Head(); pos < s.done.Tail(); pos++ {
+		if err := pause.next(); err != nil {
+			return err
+		}
 		r := record(s.done.Get(pos))
 		if !r.applied() {
 			return stateError("the id at position %d of those that took effect has code %d", pos, r.code())

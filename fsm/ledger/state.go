@@ -158,8 +158,9 @@ func (s *State) SetSettings(index uint64, now int64, v Settings) error {
 	return err
 }
 
-// Rebuild derives everything that is not in pages, after pages were loaded. The error wraps ErrState.
-func (s *State) Rebuild() error {
+// Rebuild derives everything that is not in pages, after pages were loaded. The error wraps ErrState, or is breathe's,
+// which is called every breatheRecords records where it is not nil: see page.Breathe.
+func (s *State) Rebuild(breathe page.Breathe) error {
 	s.forgetDerived()
 	if s.metas.Len() == 0 {
 		return s.rebuildEmpty()
@@ -182,12 +183,29 @@ func (s *State) Rebuild() error {
 		return stateError("settings: %v", err)
 	}
 	s.setSettings(v)
-	for _, step := range []func() error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildKeys} {
-		if err := step(); err != nil {
+	pause := pacer{breathe: breathe}
+	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildKeys} {
+		if err := step(&pause); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// breatheRecords is how many records are read between two calls of a Breathe.
+const breatheRecords = 512
+
+// pacer calls a Breathe once in breatheRecords calls of next.
+type pacer struct {
+	breathe page.Breathe
+	n       int
+}
+
+func (p *pacer) next() error {
+	if p.n++; p.n%breatheRecords != 0 || p.breathe == nil {
+		return nil
+	}
+	return p.breathe()
 }
 
 func stateError(format string, args ...any) error {
@@ -206,7 +224,7 @@ func (s *State) rebuildEmpty() error {
 	return nil
 }
 
-func (s *State) rebuildQueues() error {
+func (s *State) rebuildQueues(*pacer) error {
 	for i := range bucketCount + 1 {
 		rec, q := s.queues.Get(uint64(i)), s.queue(i)
 		head, tail := le.Uint64(rec[8:]), le.Uint64(rec[16:])
@@ -223,7 +241,7 @@ func (s *State) rebuildQueues() error {
 	return nil
 }
 
-func (s *State) rebuildLedgers() error {
+func (s *State) rebuildLedgers(*pacer) error {
 	for slot := range s.ledgers.Len() {
 		rec := s.ledgers.Get(slot)
 		if rec[17] == 0 || rec[17] > MaxLedgerLen || rec[18] > MaxAssetLen || rec[16] > MaxScale {
@@ -238,8 +256,11 @@ func (s *State) rebuildLedgers() error {
 	return nil
 }
 
-func (s *State) rebuildAccounts() error {
+func (s *State) rebuildAccounts(pause *pacer) error {
 	for slot := range s.accounts.Len() {
+		if err := pause.next(); err != nil {
+			return err
+		}
 		rec := s.accounts.Get(slot)
 		if rec[63] == 0 || rec[63] > MaxAccountLen {
 			return stateError("account %d has an id of %d bytes", slot, rec[63])

@@ -128,14 +128,14 @@ func TestRebuildRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := fresh.Space().Loaded(); err != nil {
+		if err := fresh.Space().Loaded(nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := fresh.Rebuild(); !errors.Is(err, ErrState) {
+		if err := fresh.Rebuild(nil); !errors.Is(err, ErrState) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
 	}
-	if err := New().Rebuild(); err != nil {
+	if err := New().Rebuild(nil); err != nil {
 		t.Errorf("an empty state: %v", err)
 	}
 }

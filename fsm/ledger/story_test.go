@@ -257,10 +257,10 @@ func reload(t testing.TB, s *State) *State {
 			t.Fatal(err)
 		}
 	}
-	if err := fresh.Space().Loaded(); err != nil {
+	if err := fresh.Space().Loaded(nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := fresh.Rebuild(); err != nil {
+	if err := fresh.Rebuild(nil); err != nil {
 		t.Fatal(err)
 	}
 	if fresh.Space().Digest() != s.Space().Digest() {

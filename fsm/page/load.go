@@ -32,17 +32,21 @@ func (s *Space) Load(p Page) error {
 	return nil
 }
 
-// Loaded ends a sequence of Load: it finds the live records of every table and sets the digest from them. A queue that
-// was empty has no pages and is left at position 0: see Queue.Reset.
-func (s *Space) Loaded() error {
+// Loaded ends a sequence of Load, or of Put and Share: it finds the live records of every table and sets the digest from
+// them. A queue that was empty has no pages and is left at position 0: see Queue.Reset.
+func (s *Space) Loaded(breathe Breathe) error {
 	for _, st := range s.stores {
-		if err := st.bound(); err != nil {
+		if err := st.bound(breathe); err != nil {
 			return err
 		}
 	}
+	s.mustBeWhole("Loaded")
 	s.digest = Digest{}
 	for _, st := range s.stores {
 		for i := range st.pages {
+			if err := breathe.every(i); err != nil {
+				return err
+			}
 			sum := st.recompute(st.base + uint64(i))
 			st.pages[i].sum = sum
 			s.digest.add(sum[0], sum[1])
@@ -52,9 +56,14 @@ func (s *Space) Loaded() error {
 }
 
 // bound derives head and tail: live records have an index, what is before and behind them is zero.
-func (st *store) bound() error {
+func (st *store) bound(breathe Breathe) error {
 	if len(st.pages) == 0 {
 		return nil
+	}
+	for i := range st.pages {
+		if st.pages[i].data == nil {
+			return fmt.Errorf("%w: page %d of table %d is missing", ErrLoad, st.base+uint64(i), st.id)
+		}
 	}
 	first, last := st.base*st.perPage, (st.base+uint64(len(st.pages)))*st.perPage
 	st.head, st.tail = first, last
@@ -69,6 +78,9 @@ func (st *store) bound() error {
 		return fmt.Errorf("%w: the first or last page of table %d holds no record", ErrLoad, st.id)
 	}
 	for i, p := range st.pages {
+		if err := breathe.every(i); err != nil {
+			return err
+		}
 		number := st.base + uint64(i)
 		for pos := number * st.perPage; pos < (number+1)*st.perPage; pos++ {
 			live := pos >= st.head && pos < st.tail

@@ -23,6 +23,7 @@ type Space struct {
 	newest uint64 // newest index of any change
 	begun  int    // records between Begin and End
 	views  []*View
+	shared []ID // pages that are another space's too: see Share
 }
 
 // NewSpace makes an empty space.

@@ -137,7 +137,7 @@ func TestSpaceAgainstModel(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := got.space.Loaded(); err != nil {
+			if err := got.space.Loaded(nil); err != nil {
 				t.Fatal(err)
 			}
 			if p.model.head == p.model.tail {
@@ -268,7 +268,7 @@ func TestLoadRefusesWhatIsNotAState(t *testing.T) {
 				}
 			}
 			if err == nil {
-				err = r.space.Loaded()
+				err = r.space.Loaded(nil)
 			}
 			if !errors.Is(err, ErrLoad) {
 				t.Fatalf("loaded: %v", err)

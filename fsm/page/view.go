@@ -31,6 +31,8 @@ type Page struct {
 	ID
 	// Index of the newest change to it.
 	Index uint64
+	// RecordSize of its table, bytes; 0: not known.
+	RecordSize int
 	// Data is Size bytes, valid until the callback returns.
 	Data []byte
 }
@@ -87,7 +89,7 @@ func (v *View) Changed(want func(id ID, index uint64) bool, yield func(Page) err
 			continue
 		}
 		for n := vs.head / vs.st.perPage; n*vs.st.perPage < vs.tail; n++ {
-			p := Page{ID: ID{vs.st.id, n}}
+			p := Page{ID: ID{vs.st.id, n}, RecordSize: int(vs.st.size)}
 			v.lock.Lock()
 			if p.Index = vs.pinnedIndex(n, v.index); want(p.ID, p.Index) {
 				p.Data = buf

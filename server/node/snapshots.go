@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
@@ -59,12 +58,6 @@ func (n *node) beyondLog(index, term uint64) error {
 
 // stateOwner is what the state machine is to the snapshots.
 type stateOwner struct{ machine *fsm.FSM }
-
-// TailLength implements snapshots.Owner: the journal goes along.
-func (o stateOwner) TailLength(meta []byte) (uint64, error) { return o.machine.JournalLength(meta) }
-
-// OpenTail implements snapshots.Owner.
-func (o stateOwner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.machine.OpenJournal(meta) }
 
 // Receive implements snapshots.Owner.
 func (o stateOwner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {

@@ -17,7 +17,7 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
@@ -54,23 +54,25 @@ func (n *node) setTransfers(s upkeep.Settings) {
 // stager is what the snapshots are to the transport.
 type stager struct{ snapshots *snapshots.RaftStore }
 
-// Stage implements transport.Stager. Everything comes with the offer; nothing is pulled.
-func (s stager) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, data io.Reader, _ transport.Puller, progress func(transport.Progress)) ([]byte, error) {
-	counted := &countedReader{Reader: data, progress: progress}
-	return s.snapshots.Stage(ctx, r, counted)
+// Stage implements transport.Stager.
+func (s stager) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from transport.Puller, progress func(transport.Progress)) ([]byte, error) {
+	return s.snapshots.Stage(ctx, r, manifest, puller{from}, func(p snapshots.Progress) { progress(transport.Progress(p)) })
 }
 
-// countedReader reports what is read as received from the leader.
-type countedReader struct {
-	io.Reader
-	progress func(transport.Progress)
-	read     uint64
+// puller is the transport to the snapshots.
+type puller struct{ transport.Puller }
+
+// Sources implements snapshots.Puller.
+func (p puller) Sources() []snapshots.Source {
+	from := p.Puller.Sources()
+	sources := make([]snapshots.Source, len(from))
+	for i, s := range from {
+		sources[i] = snapshots.Source(s)
+	}
+	return sources
 }
 
-// Read implements io.Reader.
-func (c *countedReader) Read(b []byte) (int, error) {
-	n, err := c.Reader.Read(b)
-	c.read += uint64(n)
-	c.progress(transport.Progress{Phase: "receiving", BytesFromLeader: c.read})
-	return n, err
+// Pull implements snapshots.Puller.
+func (p puller) Pull(ctx context.Context, s snapshots.Source, index, term uint64, wants []byte, got func(items []byte) error) error {
+	return p.Puller.Pull(ctx, transport.Source(s), index, term, wants, got)
 }
