@@ -1,6 +1,7 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,7 @@ func TestCondemnedIsKeptAndCounted(t *testing.T) {
 	if want := note; c == nil || c.Times != 2 || c.Index != want.Index || c.Agreed != want.Agreed || c.Reason != want.Reason {
 		t.Fatalf("found %+v", c)
 	}
-	wantProblem(t, d.RefuseWrong(*c), Wrong, "bit 3")
+	wantProblem(t, d.RefuseDamaged(errors.New("bit 3")), Damaged, "bit 3")
 	must(t, os.WriteFile(filepath.Join(dir, condemnedName), []byte("x"), fileMode))
 	if c, err = d.Condemned(); err != nil || c == nil || c.Agreed != 0 || c.Reason == "" {
 		t.Fatalf("a damaged note: %+v, %v", c, err)

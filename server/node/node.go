@@ -82,6 +82,7 @@ type node struct {
 	comparer  *server.Comparer
 	custodian *server.Custodian
 	scrub     *repair.Scrub
+	steps     atomic.Uint64 // of loading or repairing the newest snapshot
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
@@ -96,7 +97,7 @@ type node struct {
 func Run(ctx context.Context, options Options) error {
 	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 4)}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
-	err := n.build()
+	err := n.build(ctx)
 	_ = building() // it has no error
 	if err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
@@ -117,7 +118,7 @@ func Run(ctx context.Context, options Options) error {
 }
 
 // build builds from the ground up. What it has built when it fails is in undo.
-func (n *node) build() error {
+func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
@@ -126,8 +127,8 @@ func (n *node) build() error {
 		n.bindAddresses,
 		n.openLog,
 		n.openStateMachine,
+		func() error { return n.loadSnapshot(ctx) },
 		n.openSnapshots,
-		n.heedNote,
 		n.openTransport,
 		n.startRaft,
 		n.startWriting,

@@ -9,7 +9,7 @@ import (
 
 // startProgress changes as long as the start gets on.
 func (n *node) startProgress() string {
-	return fmt.Sprintf("starting: step %d", n.floor.Load())
+	return fmt.Sprintf("starting: step %d.%d", n.floor.Load(), n.steps.Load())
 }
 
 // watchPulse keeps the service manager told what the member does and that it is alive.
