@@ -102,7 +102,7 @@ func (f *FSM) command(log *raft.Log, p *proposal.Proposal) (*Response, error) {
 }
 
 // start empties the journal before the first entry of a log that begins without a snapshot: the replay writes all of it
-// again. A staged tail stays: the snapshot that it belongs to may be on its way.
+// again.
 func (f *FSM) start() error {
 	if f.started {
 		return nil

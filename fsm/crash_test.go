@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -47,6 +48,7 @@ func openDurable(t testing.TB, disk *vfs.Mem) (*durable, error) {
 		return nil, err
 	}
 	d.raft = raftStore(d.store, d.FSM, fatal)
+	t.Cleanup(func() { _ = d.raft.Close() })
 	_, err = d.restoreNewest()
 	return d, err
 }
@@ -78,18 +80,53 @@ func (d *durable) take() error {
 	return s.Persist(sink)
 }
 
-// install stages a stream, as the transport does, and installs and restores it, as raft does.
-func (d *durable) install(index, term uint64, stream []byte) error {
-	token, err := d.stage(index, term, stream)
+// install stages a snapshot, as the transport does, and installs and restores it, as raft does.
+func (d *durable) install(index, term uint64, manifest []byte, from ...*durable) error {
+	token, err := d.stage(index, term, manifest, from...)
 	if err != nil {
 		return err
 	}
 	return d.hand(index, term, token)
 }
 
-func (d *durable) stage(index, term uint64, stream []byte) ([]byte, error) {
+func (d *durable) stage(index, term uint64, manifest []byte, from ...*durable) ([]byte, error) {
 	request := &raft.InstallSnapshotRequest{LastLogIndex: index, LastLogTerm: term, ConfigurationIndex: 1}
-	return d.raft.Stage(context.Background(), request, onlyReader{bytes.NewReader(stream)})
+	return d.raft.Stage(context.Background(), request, bytes.NewReader(manifest), &pulls{from: from}, func(snapshots.Progress) {})
+}
+
+// pulls pages directly of members; the first of them leads.
+type pulls struct {
+	from    []*durable
+	wants   int            // bytes of what was asked
+	disturb func() error   // called before each chunk of items; nil: nothing is
+	items   map[string]int // bytes that came, by source
+}
+
+func (p *pulls) Sources() (sources []snapshots.Source) {
+	for i := range p.from {
+		at := (i + 1) % len(p.from)
+		sources = append(sources, snapshots.Source{ID: raft.ServerID(fmt.Sprint(at)), Leader: at == 0})
+	}
+	return sources
+}
+
+func (p *pulls) Pull(ctx context.Context, s snapshots.Source, index, term uint64, wants []byte, got func([]byte) error) error {
+	p.wants += len(wants)
+	at, err := strconv.Atoi(string(s.ID))
+	if err != nil {
+		return err
+	}
+	return p.from[at].raft.ServePages(ctx, index, term, wants, func(items []byte) error {
+		if p.disturb != nil {
+			if err := p.disturb(); err != nil {
+				return err
+			}
+		}
+		if p.items != nil {
+			p.items[string(s.ID)] += len(items)
+		}
+		return got(bytes.Clone(items))
+	})
 }
 
 // hand installs what is staged.
@@ -108,10 +145,7 @@ func (d *durable) hand(index, term uint64, token []byte) error {
 	return err
 }
 
-// onlyReader hides WriteTo, so that the stream comes in pieces.
-type onlyReader struct{ io.Reader }
-
-// stream is the newest snapshot as another member receives it.
+// stream is the newest snapshot as it is offered to another member.
 func (d *durable) stream(t testing.TB) []byte {
 	t.Helper()
 	list, err := d.raft.List()
@@ -154,7 +188,7 @@ func TestStagedBesideTheLog(t *testing.T) {
 				d.ApplyBatch(log[i : i+1])
 			}
 		}()
-		token, err := d.stage(index, term, stream)
+		token, err := d.stage(index, term, stream, leader)
 		<-applied
 		must(t, err)
 		must(t, d.take())
@@ -166,15 +200,15 @@ func TestStagedBesideTheLog(t *testing.T) {
 			t.Errorf("started from index %d, want %d of the own snapshot", again.index, log[24].Index)
 		}
 		again.ApplyBatch(after(log, again.index))
-		requireSame(t, portraitOf(t, again.FSM), want, "started before the install")
+		requireSame(t, filled(t, again.FSM, want), want, "started before the install")
 
 		must(t, d.hand(index, term, token))
 		d.ApplyBatch(after(log, index))
-		requireSame(t, portraitOf(t, d.FSM), want, "installed")
+		requireSame(t, filled(t, d.FSM, want), want, "installed")
 		again, err = openDurable(t, disk.Crash(1))
 		must(t, err)
 		again.ApplyBatch(after(log, again.index))
-		requireSame(t, portraitOf(t, again.FSM), want, "started after the install")
+		requireSame(t, filled(t, again.FSM, want), want, "started after the install")
 	}
 }
 
@@ -205,7 +239,7 @@ func TestDurablePath(t *testing.T) {
 		must(t, d.take())
 		d.ApplyBatch(log[12:20])
 	}
-	install := func(d *durable) error { return d.install(index, term, stream) }
+	install := func(d *durable) error { return d.install(index, term, stream, leader) }
 	for _, s := range []crashStory{
 		{"a first snapshot", func(_ *testing.T, d *durable) { d.ApplyBatch(log[:20]) }, (*durable).take, log[19].Index},
 		{"a second snapshot", begin, (*durable).take, log[19].Index},
@@ -266,7 +300,7 @@ func (s *crashStory) try(t *testing.T, fault vfs.Fault, at int, log []*raft.Log,
 	}
 	if d.fatal == nil {
 		deliver(d.FSM, after(log, d.index), rng)
-		requireSame(t, portraitOf(t, d.FSM), want, name+": living on")
+		requireSame(t, filled(t, d.FSM, want), want, name+": living on")
 	}
 	return true
 }
@@ -282,9 +316,9 @@ func (s *crashStory) restart(t *testing.T, name string, disk *vfs.Mem, acknowled
 		t.Fatalf("%s: it starts at index %d, a snapshot of %d was acknowledged", name, d.index, s.reached)
 	}
 	deliver(d.FSM, after(log, d.index), rng)
-	requireSame(t, portraitOf(t, d.FSM), want, name)
+	requireSame(t, filled(t, d.FSM, want), want, name)
 	must(t, d.take())
 	d, err = openDurable(t, disk.Crash(1))
 	must(t, err)
-	requireSame(t, portraitOf(t, d.FSM), want, name+": from its next snapshot")
+	requireSame(t, filled(t, d.FSM, want), want, name+": from its next snapshot")
 }

@@ -50,11 +50,11 @@ var (
 // FSM is the state machine. Raft calls Apply, ApplyBatch, Snapshot and Restore from one goroutine; everything else may be
 // called from anywhere.
 type FSM struct {
-	logger   hclog.Logger
-	fatal    func(error)
-	journal  *journal.Journal
-	applied  applied
-	upkeep   upkeepWatch
+	logger  hclog.Logger
+	fatal   func(error)
+	journal *journal.Journal
+	applied applied
+	upkeep  upkeepWatch
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder

@@ -215,18 +215,55 @@ func persist(t testing.TB, f *FSM) *taken {
 	return &s.taken
 }
 
+// journalOf is the journal that belongs to a snapshot with that meta, as other members fetch it.
 func journalOf(t testing.TB, f *FSM, meta []byte) []byte {
 	t.Helper()
-	n, err := f.JournalLength(meta)
+	header, err := decodeSnapshotHeader(meta)
 	must(t, err)
-	r, err := f.OpenJournal(meta)
-	must(t, err)
-	b, err := io.ReadAll(r)
-	must(t, errors.Join(err, r.Close()))
-	if uint64(len(b)) != n {
-		t.Fatalf("a journal of %d bytes, want %d", len(b), n)
+	return journalBytes(t, f)[:header.journal.Bytes]
+}
+
+// journalBytes is all of the journal.
+func journalBytes(t testing.TB, f *FSM) (all []byte) {
+	t.Helper()
+	for c := (ledger.Chain{}); ; {
+		b, err := f.journal.ReadEntries(c.Sequence, 5000)
+		must(t, err)
+		if len(b) == 0 {
+			return all
+		}
+		all = append(all, b...)
+		for len(b) > 0 {
+			n, err := c.Verify(b)
+			must(t, err)
+			b = b[n:]
+		}
 	}
-	return b
+}
+
+// backfill fills the holes of a journal from another one.
+func backfill(f *FSM, from []byte) error {
+	for _, hole := range f.JournalHoles() {
+		filler, err := f.FillJournal(hole)
+		if err != nil {
+			return err
+		}
+		err = filler.Write(from[filler.At().Bytes:hole.Until.Bytes])
+		if err == nil {
+			err = filler.Commit()
+		}
+		if err = errors.Join(err, filler.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filled is the portrait of a state machine whose journal's holes are filled from the one that it should be the same as.
+func filled(t testing.TB, f *FSM, want portrait) portrait {
+	t.Helper()
+	must(t, backfill(f, []byte(want.journal)))
+	return portraitOf(t, f)
 }
 
 // opened is a snapshot as the store opens it.
@@ -249,12 +286,15 @@ func (o opened) Walk(yield func(page.Page) error) error {
 // restore restores what is on the disk, the journal too.
 func restore(f *FSM, s *taken) error { return f.Restore(opened{taken: s}) }
 
-// install receives a snapshot from another member and restores it.
+// install receives a snapshot from another member, restores it and fetches the journal.
 func install(f *FSM, s *taken) error {
 	if err := receive(f, s); err != nil {
 		return err
 	}
-	return restore(f, s)
+	if err := restore(f, s); err != nil {
+		return err
+	}
+	return backfill(f, s.journal)
 }
 
 func receive(f *FSM, s *taken) error {
@@ -262,17 +302,36 @@ func receive(f *FSM, s *taken) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range s.pages {
-		if err := r.Page(p); err != nil {
-			return errors.Join(err, r.Abort())
-		}
-	}
-	_, err = io.Copy(r, bytes.NewReader(s.journal))
-	if err == nil {
-		err = r.Commit()
+	if err = takeIn(r, s.pages); err == nil {
+		err = r.Commit(func() error { return nil })
 	}
 	if err != nil {
 		return errors.Join(err, r.Abort())
+	}
+	return nil
+}
+
+// takeIn shares the pages that the receiver has already, and gives it the others.
+func takeIn(r *Receiver, pages []page.Page) error {
+	for first := 0; first < len(pages); {
+		last := first
+		for last+1 < len(pages) && pages[last+1].Table == pages[first].Table {
+			last++
+		}
+		from := pages[first]
+		if err := r.Reserve(from.Table, from.RecordSize, from.Number, pages[last].Number-from.Number+1); err != nil {
+			return err
+		}
+		first = last + 1
+	}
+	for _, p := range pages {
+		shared, _, err := r.Share(p.ID, p.Index, page.Checksum(p.ID, p.Data), make([]byte, page.Size))
+		if err == nil && !shared {
+			err = r.Page(p)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -291,11 +350,8 @@ type portrait struct {
 func portraitOf(t testing.TB, f *FSM) portrait {
 	t.Helper()
 	p := portrait{pages: map[page.ID]string{}, indexes: map[page.ID]uint64{}, checkpoints: f.Checkpoints()}
-	r, end := f.journal.Reader()
-	all, err := io.ReadAll(r)
-	must(t, err)
-	must(t, r.Close())
-	p.journal = string(all)
+	p.journal = string(journalBytes(t, f))
+	end := f.journal.End()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.index, p.term = f.index, f.term

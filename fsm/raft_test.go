@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"io"
 	"testing"
 	"time"
 
@@ -107,9 +106,6 @@ func raftStore(store *snapshots.Store, f *FSM, fatal func(error)) *snapshots.Raf
 
 // owner is what a state machine is to its snapshots.
 type owner struct{ f *FSM }
-
-func (o owner) TailLength(meta []byte) (uint64, error)      { return o.f.JournalLength(meta) }
-func (o owner) OpenTail(meta []byte) (io.ReadCloser, error) { return o.f.OpenJournal(meta) }
 
 func (o owner) Receive(meta []byte, digest page.Digest) (snapshots.Receiver, error) {
 	r, err := o.f.Receive(meta, digest)

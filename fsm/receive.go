@@ -16,7 +16,8 @@ var (
 )
 
 // Receiver builds the state of another member's snapshot beside the present one, in memory, with the pages of the present
-// one that are the same: nothing that is served changes until Restore. For one goroutine.
+// one that are the same: nothing that is served changes until Restore. The journal does not come with it: what is missing of
+// it is fetched afterwards. For one goroutine.
 //
 // Pages are shared, not copied. That is right because the snapshot is at an index M that this member has not gone beyond: a page
 // that has the same index here as there is final up to M, so nothing writes to it until then. An entry beyond M may; before
@@ -128,8 +129,8 @@ func (r *Receiver) Page(p page.Page) error {
 	return r.next.space().Put(p)
 }
 
-// Commit verifies the state, reading all of it, and makes the journal that it needs durable. From then on the snapshot may
-// be made durable too, and Restore finds both. alive is called every now and then; its error ends the work.
+// Commit verifies the state, reading all of it, and makes the journal durable as far as it is here. From then on the
+// snapshot may be made durable too, and Restore finds both. alive is called every now and then; its error ends the work.
 func (r *Receiver) Commit(alive func() error) error {
 	f := r.f
 	f.mu.RLock()

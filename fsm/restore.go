@@ -62,11 +62,11 @@ func (f *FSM) restore(r io.ReadCloser) error {
 	if index, _ := f.Applied(); header.index < index {
 		return fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
 	}
-	next, err := f.nextState(source, &header)
+	next, received, err := f.nextState(source, &header)
 	if err != nil {
 		return err
 	}
-	if err := f.swap(next, &header); err != nil {
+	if err := f.swap(next, &header, received); err != nil {
 		return err
 	}
 	f.logger.Info("restored a snapshot", "index", header.index, "term", header.term, "entries", header.journal.Sequence, "digest", header.digest)
@@ -74,15 +74,15 @@ func (f *FSM) restore(r io.ReadCloser) error {
 }
 
 // nextState is the state of the snapshot: the one that was built while it was received, or one that is read now.
-func (f *FSM) nextState(source PageSource, header *snapshotHeader) (*state, error) {
+func (f *FSM) nextState(source PageSource, header *snapshotHeader) (next *state, received bool, err error) {
 	if next := f.takeReceived(header); next != nil {
-		return next, nil
+		return next, true, nil
 	}
-	next := newState()
+	next = newState()
 	if err := source.Walk(next.space().Load); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return next, next.complete(header, nil)
+	return next, false, next.complete(header, nil)
 }
 
 // complete derives what is not in pages, after all of them were loaded, and checks that they are the state that the header
@@ -116,14 +116,14 @@ func (s *state) is(h *snapshotHeader) error {
 }
 
 // swap puts the verified state in the place of the present one, its journal first.
-func (f *FSM) swap(next *state, header *snapshotHeader) error {
+func (f *FSM) swap(next *state, header *snapshotHeader, received bool) error {
 	f.mu.Lock()
 	err := f.halted()
 	if err == nil {
 		err = next.space().SharedWith(f.state.space())
 	}
 	if err == nil {
-		err = f.placeJournal(header.journal)
+		err = f.placeJournal(header.journal, received)
 	}
 	if err != nil {
 		f.mu.Unlock()
@@ -137,25 +137,25 @@ func (f *FSM) swap(next *state, header *snapshotHeader) error {
 	return nil
 }
 
-// placeJournal makes the journal end at want. Either it is on disk up to there already, and what follows is cut: the log
-// writes it again; or its end was staged when the snapshot was received.
-func (f *FSM) placeJournal(want journal.Position) error {
-	held, err := f.journal.Holds(want)
-	if err != nil && !errors.Is(err, journal.ErrCorrupt) {
+// placeJournal makes the journal end at want, in constant time: raft's main loop waits. What follows is cut; the log writes
+// it again. What is not here is a hole, which is filled from other members while this one votes and serves balances.
+func (f *FSM) placeJournal(want journal.Position, received bool) error {
+	if err := f.journal.Place(want); err != nil {
 		return err
 	}
-	if held {
-		if err := f.journal.Truncate(want.Sequence, want.Bytes); err != nil {
-			return err
-		}
-		return f.journal.DropTail()
+	holes := f.journal.Holes()
+	if len(holes) == 0 {
+		return nil
 	}
-	if err := f.journal.Adopt(want); !errors.Is(err, journal.ErrNoTail) {
-		return err
+	hole := holes[len(holes)-1]
+	fields := []any{
+		"from", hole.After.Sequence + 1, "to", hole.Until.Sequence, "bytes", hole.Bytes(), "holes", len(holes),
 	}
-	end := f.journal.End()
-	return errors.Join(err, fmt.Errorf("the snapshot needs a journal of %d entries, %d bytes and hash %016x, and the one here, which is good to "+
-		"entry %d, byte %d, does not have it: entries that were on disk are damaged or gone; put the member's journal directory back from where it "+
-		"went, or remove the member from the cluster, make a new data directory (ballastd init) and join it as a new one",
-		want.Sequence, want.Bytes, want.Hash, end.Sequence, end.Bytes))
+	if received {
+		f.logger.Info("entries of the journal are still to be fetched from other members; statements that need them say so", fields...)
+	} else {
+		f.logger.Error("entries of the journal that belong to the snapshot are not on this disk: damaged, lost, or not fetched yet; they are "+
+			"fetched from other members, and until then statements that need them say so", fields...)
+	}
+	return nil
 }

@@ -18,6 +18,8 @@ var (
 	ErrUnknownEntry = errors.New("no such entry")
 	// ErrChanged: a snapshot replaced the journal while it was being read. Try again.
 	ErrChanged = errors.New("the journal was replaced while being read")
+	// ErrMissing: the entry is not here yet; it is fetched from another member. The error names the *journal.MissingError.
+	ErrMissing = journal.ErrMissing
 )
 
 // StatementEntry is an entry with the ids of its accounts; empty where it has none.
@@ -39,7 +41,7 @@ type Statement struct {
 	LogTime int64
 }
 
-// Entry reads an entry by its sequence number, from 1. ErrUnknownEntry: there is none.
+// Entry reads an entry by its sequence number, from 1. ErrUnknownEntry: there is none. ErrMissing: it is not here yet.
 func (f *FSM) Entry(sequence uint64) (ledger.Entry, error) {
 	newest := uint64(0)
 	f.Read(func(s *ledger.State) { newest = s.Sequence() })
@@ -53,7 +55,8 @@ func (f *FSM) Entry(sequence uint64) (ledger.Entry, error) {
 
 // Statement reads up to limit entries of an account, newest first: those with a sequence number below before, or all for
 // 0. It walks from each entry to the one before of the same account. A before that is not one of the account's own
-// entries costs a walk from the newest. ErrUnknownAccount: there is no such account.
+// entries costs a walk from the newest. The page ends early before an entry that is not here yet; if none is here it is
+// ErrMissing. ErrUnknownAccount: there is no such account.
 func (f *FSM) Statement(ctx context.Context, account []byte, before uint64, limit int) (Statement, error) {
 	st, err := f.statementHead(account)
 	if err != nil {
@@ -100,6 +103,9 @@ func walkStatement(ctx context.Context, c *journal.Cursor, st *Statement, before
 			return err
 		}
 		e, err := readEntry(c, sequence)
+		if errors.Is(err, ErrMissing) && len(st.Entries) > 0 {
+			break // what is here is of use; the next page says what is not
+		}
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -54,6 +55,11 @@ func statementFailure(ctx context.Context, account string, err error) *Failure {
 		return contextFailure(ctx.Err(), ballastv1.Outcome_OUTCOME_NOT_DONE)
 	case errors.Is(err, fsm.ErrChanged):
 		return retryable("the journal was replaced by a snapshot meanwhile: try again")
+	}
+	var missing *journal.MissingError
+	if errors.As(err, &missing) {
+		return retryable("this member does not have the statement that far back yet: entries %d to %d of the journal are on their way to it; "+
+			"try again, or ask another member (a stale read is answered by any)", missing.Hole.After.Sequence+1, missing.Hole.Until.Sequence)
 	}
 	f := notDone(codes.Internal, "the journal cannot be read: ask another member")
 	f.Cause = err

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -331,6 +332,16 @@ func TestStatementByPage(t *testing.T) {
 	}
 	_, err := m.money.GetStatement(testContext(t), &ballastv1.GetStatementRequest{Account: "nobody"})
 	failureOf(t, err, codes.NotFound)
+}
+
+// TestStatementSaysWhatIsMissing: a statement that reaches into a hole of the journal is not cut short in silence.
+func TestStatementSaysWhatIsMissing(t *testing.T) {
+	hole := journal.Hole{After: journal.Position{Sequence: 41}, Until: journal.Position{Sequence: 90}}
+	f := statementFailure(testContext(t), "alice", fmt.Errorf("statement: %w", &journal.MissingError{Hole: hole}))
+	if f.Code != codes.Unavailable || f.Outcome != isNotDone || f.RetryAfter <= 0 ||
+		!strings.Contains(f.Message, "entries 42 to 90 ") || !strings.Contains(f.Message, "another member") {
+		t.Errorf("a statement that reaches into a hole fails with %+v", f)
+	}
 }
 
 func TestGetOperationAndLedgers(t *testing.T) {

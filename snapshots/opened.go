@@ -10,14 +10,22 @@ import (
 // Opened is a snapshot opened for raft: Walk gives its pages, Meta the owner's; it reads as its manifest, which is what another
 // member gets to begin with. While it is open, and some time after, its pages are served to others.
 type Opened struct {
-	*bytes.Reader
 	*served
 	meta   []byte
+	reader *bytes.Reader // nil until something is read: one that waits for its turn costs nothing
 	closed sync.Once
 }
 
 // Meta is the owner's.
 func (o *Opened) Meta() []byte { return o.meta }
+
+// Read implements io.Reader.
+func (o *Opened) Read(b []byte) (int, error) {
+	if o.reader == nil {
+		o.reader = bytes.NewReader(o.encoded())
+	}
+	return o.reader.Read(b)
+}
 
 // Walk reads and checks every page in order: see Snapshot.Walk.
 func (o *Opened) Walk(yield func(page.Page) error) error { return o.served.Walk(yield) }
@@ -34,5 +42,5 @@ func (s *RaftStore) opened(sn *Snapshot, meta []byte) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Opened{Reader: bytes.NewReader(v.encode()), served: v, meta: meta}, nil
+	return &Opened{served: v, meta: meta}, nil
 }

@@ -77,7 +77,7 @@ func (g *staging) sleep(d time.Duration) error {
 
 var errNoSource = errors.New("nobody has them")
 
-// round asks each source once for what is left.
+// round asks each source for what is left: again and again while it gives something.
 func (g *staging) round() error {
 	last := errNoSource
 	for _, s := range g.from.Sources() {
@@ -86,14 +86,15 @@ func (g *staging) round() error {
 			t = &trust{}
 			g.trust[s.ID] = t
 		}
-		if len(g.wants) == 0 || g.fault != nil || g.ctx.Err() != nil {
-			break
-		}
-		if t.left {
-			continue
-		}
-		if err := g.pullFrom(s, t); err != nil && g.fault == nil && g.ctx.Err() == nil {
-			last = err
+		for before := len(g.wants) + 1; len(g.wants) > 0 && len(g.wants) < before && !t.left && !g.over(); {
+			before = len(g.wants)
+			err := g.pullFrom(s, t)
+			if err == nil {
+				break
+			}
+			if last = err; g.over() {
+				break
+			}
 			t.failures++
 			t.left = !s.Leader && (t.failures >= maxFailures || errors.Is(err, errLying))
 			g.store.Logger.Warn("pages were not sent", "from", string(s.ID), "leader", s.Leader, "error", err, "left", t.left)
@@ -102,6 +103,9 @@ func (g *staging) round() error {
 	g.progress.Source = ""
 	return last
 }
+
+// over reports whether asking on is of no use.
+func (g *staging) over() bool { return g.fault != nil || g.ctx.Err() != nil }
 
 // pullFrom asks one source for everything that is wanted, until it has answered, fails, or lacks most.
 func (g *staging) pullFrom(s Source, t *trust) error {

@@ -135,7 +135,7 @@ func (m *member) load(t testing.TB) {
 // set puts a state into memory that no snapshot was taken of.
 func (m *member) set(st state) {
 	m.owner.present = map[page.ID]page.Page{}
-	st.each(func(p page.Page) error {
+	_ = st.each(func(p page.Page) error {
 		p.Data = content(p.ID, p.Index)
 		m.owner.present[p.ID] = p
 		return nil

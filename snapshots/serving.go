@@ -36,6 +36,15 @@ type served struct {
 	users int
 	since time.Time   // nobody reads it
 	timer *time.Timer // closes it; nil while somebody does
+
+	encodeOnce sync.Once
+	manifest   []byte
+}
+
+// encoded is the manifest, once for all who send it.
+func (o *served) encoded() []byte {
+	o.encodeOnce.Do(func() { o.manifest = o.encode() })
+	return o.manifest
 }
 
 // acquire opens the snapshot with this index and term where it is still there, or the newest; nil: there is none. release
@@ -168,7 +177,7 @@ func (s *RaftStore) Manifest() ([]byte, error) {
 		return nil, err
 	}
 	defer o.release()
-	return o.encode(), nil
+	return o.encoded(), nil
 }
 
 // ServePages answers wants: a batch of what Stage asks for, about the snapshot with this index and term. Pages come from

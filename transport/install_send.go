@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"github.com/ballastdb/ballast/internal/guard"
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 )
 
@@ -38,7 +39,9 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 	if err != nil {
 		return nil, p.failed("snapshot", err)
 	}
-	defer t.pins.keep(p.id, t.config.PinLog(args.LastLogIndex), t.config.Timeouts.PinAfter)
+	if guard.On(guardInstallPin) {
+		defer t.pins.keep(p.id, t.config.PinLog(args.LastLogIndex), t.config.Timeouts.PinAfter)
+	}
 	// The end of the call gives the turn back: data may be on a disk that hangs, and reading cannot be ended.
 	defer done()
 	context.AfterFunc(ctx, done)

@@ -217,7 +217,9 @@ func TestLogIsPinned(t *testing.T) {
 		}
 		result = install(a, b, snapshot)
 	}
-	<-result
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
 	a.stop()
 	if pinned.Load() != 0 || all.Load() != 4 {
 		t.Errorf("after Close %d of %d pins are left", pinned.Load(), all.Load())

@@ -13,6 +13,9 @@ const (
 	// guardUnguardedInstall is the row "no guard": raft installs whatever it is offered.
 	guardUnguardedInstall guard.Name = "no-guard"
 	guardConflict         guard.Name = "#697"
+	// guardInstallTerm and guardInstallPin are rules for a leader that brings a member up to date.
+	guardInstallTerm guard.Name = "install-term"
+	guardInstallPin  guard.Name = "install-pin"
 )
 
 // Verdict is what this member's log and state say to a snapshot that it is offered.

@@ -24,8 +24,13 @@ func (j *Journal) appendAll(entries []byte) error {
 	if err := j.broken(); err != nil {
 		return err
 	}
-	for end := j.end; len(entries) > 0; {
-		n, err := j.appendSome(entries, &end)
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if err := j.decideAt(j.end.Sequence); err != nil {
+		return j.fail(fmt.Errorf("append to the journal: %w", err))
+	}
+	for len(entries) > 0 {
+		n, err := j.appendSome(entries)
 		if err != nil {
 			return j.fail(fmt.Errorf("append to the journal after sequence %d: %w", j.end.Sequence, err))
 		}
@@ -34,62 +39,86 @@ func (j *Journal) appendAll(entries []byte) error {
 	return nil
 }
 
-// appendSome appends as many entries as go into one segment, moves end behind them and returns their length.
-func (j *Journal) appendSome(entries []byte, end *Position) (n int, err error) {
+// appendSome appends as many entries as go into one segment and returns their length.
+func (j *Journal) appendSome(entries []byte) (n int, err error) {
 	s, err := j.segmentFor(entries)
 	if err != nil {
 		return 0, err
 	}
-	grown := segment{count: s.count, size: s.size}
-	for n < len(entries) {
-		size, err := j.format.Size(entries[n:])
-		if err != nil {
-			return 0, err
-		}
-		if size <= 0 || size > len(entries)-n {
-			return 0, fmt.Errorf("%w: torn entry after sequence %d", ErrCorrupt, end.Sequence)
-		}
-		if grown.size > 0 && grown.size+uint64(size) > j.limit {
-			break
-		}
-		after, err := j.format.Chain(end.Hash, end.Sequence+1, entries[n:n+size])
-		if err != nil {
-			return 0, err
-		}
-		grown.add(end, size, after)
-		n += size
+	grown, n, err := j.measure(s, entries)
+	if err != nil {
+		return 0, err
 	}
 	if _, err := s.file.WriteAt(entries[:n], int64(headerLen+s.size)); err != nil {
 		return 0, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s.count, s.size, s.marks = grown.count, grown.size, append(s.marks, grown.marks...)
-	j.end = *end
+	s.take(&grown)
+	j.end = s.until()
 	return n, nil
 }
 
+// measure counts as many entries as go into segment s, checked; n is their length. s itself does not change.
+func (j *Journal) measure(s *segment, entries []byte) (grown segment, n int, err error) {
+	grown = segment{first: s.first, start: s.start, count: s.count, size: s.size, after: s.after}
+	for n < len(entries) {
+		size, err := j.format.Size(entries[n:])
+		if err != nil {
+			return grown, 0, fmt.Errorf("%w: after sequence %d: %w", ErrCorrupt, grown.until().Sequence, err)
+		}
+		if size <= 0 || size > len(entries)-n {
+			return grown, 0, fmt.Errorf("%w: torn entry after sequence %d", ErrCorrupt, grown.until().Sequence)
+		}
+		if !grown.fits(size, j.limit) {
+			break
+		}
+		after, err := j.format.Chain(grown.after, grown.until().Sequence+1, entries[n:n+size])
+		if err != nil {
+			return grown, 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		grown.add(size, after)
+		n += size
+	}
+	return grown, n, nil
+}
+
+// fits reports whether an entry of that size belongs into the segment, not into the next one.
+func (s *segment) fits(size int, limit uint64) bool {
+	return s.size == 0 || s.size+uint64(size) <= limit
+}
+
+// take makes what was measured part of the segment. Behind a segment that was already there, its journal's mu is held.
+func (s *segment) take(grown *segment) {
+	s.count, s.size, s.after, s.marks = grown.count, grown.size, grown.after, append(s.marks, grown.marks...)
+}
+
 // segmentFor is the segment that the first of entries goes into: the newest one if it has room, else a new one. It
-// depends on nothing but the entries, so that a replay makes the same files.
+// depends on nothing but the entries, so that a replay makes the same files. The caller holds writing.
 func (j *Journal) segmentFor(entries []byte) (*segment, error) {
 	if n := len(j.segments); n > 0 {
 		size, err := j.format.Size(entries)
 		if err != nil {
 			return nil, err
 		}
-		if s := j.segments[n-1]; s.size == 0 || s.size+uint64(size) <= j.limit {
+		if s := j.segments[n-1]; s.fits(size, j.limit) {
 			return s, nil
 		}
 	}
-	f, err := j.fs.OpenFile(j.path(j.end.Sequence+1), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.beginSegment(j.end)
+}
+
+// beginSegment makes an empty segment the last one. The caller holds writing and mu.
+func (j *Journal) beginSegment(from Position) (*segment, error) {
+	s := newSegment(from)
+	f, err := j.fs.OpenFile(j.path(s.first), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{first: j.end.Sequence + 1, start: j.end.Bytes, file: f}
-	j.mu.Lock()
-	j.segments = append(j.segments, s)
-	j.dirty = true
-	j.mu.Unlock()
-	_, err = f.WriteAt(encodeHeader(s.first, s.start, j.end.Hash), 0)
+	s.file = f
+	j.segments, j.end, j.dirty = append(j.segments, s), from, true
+	_, err = f.WriteAt(encodeHeader(from), 0)
 	return s, err
 }

@@ -10,81 +10,119 @@ import (
 	"github.com/ballastdb/ballast/internal/vfs"
 )
 
-// TestCrashLosesNothingThatWasSynced cuts the power at every call of a story in turn and opens what a disk could hold: a
-// journal is synced, goes on, and a tail takes the place of its end, or of all of it.
+// story is what is done to a disk, call by call, and what a start does with what is left.
+type story struct {
+	h *history
+	// at is the position that the owner's newest snapshot names, which a start goes on at.
+	at Position
+	// synced is what was durable when the owner took that snapshot.
+	synced uint64
+}
+
+// TestCrashLosesNothingThatWasSynced crosses every call that changes the disk, in a life of appends, snapshots, a snapshot of
+// another member and the filling of the hole that it leaves, with {fails, fails but done, power cut after}. Then a start
+// must go on at the newest snapshot, hold only what is right and all that was synced, and be filled to the end.
 func TestCrashLosesNothingThatWasSynced(t *testing.T) {
-	h, other := new(history).grow(150), &history{}
-	other.add([]byte("another history"))
-	other.grow(120)
-	for name, c := range map[string]struct {
-		from uint64 // where the tail begins; what is local behind it is not of its history
-		tail *history
-	}{"the end": {110, h}, "all of it": {0, other}} {
-		for call := 0; ; call++ {
-			fsys, calls := vfs.NewMem(), 0
-			fsys.Inject(func(vfs.Op) vfs.Fault {
-				if calls++; calls-1 == call {
-					return vfs.PowerCut
+	for _, fault := range []vfs.Fault{vfs.Fail, vfs.FailPersisted, vfs.PowerCut} {
+		calls := 0
+		for ; ; calls++ {
+			fsys, n, hit := vfs.NewMem(), 0, vfs.Op{}
+			fsys.Inject(func(op vfs.Op) vfs.Fault {
+				if n++; n-1 == calls {
+					hit = op
+					return fault
 				}
 				return vfs.None
 			})
-			synced, staged := crashStory(fsys, h, c.tail, h.at(c.from))
-			for seed := range uint64(6) {
-				what := fmt.Sprintf("%s: power cut at call %d, seed %d", name, call, seed)
-				reopenAfterCrash(t, what, fsys.Crash(seed), h, c.tail, synced, staged)
-			}
-			if calls <= call {
+			s := &story{h: new(history).grow(120)}
+			s.live(fsys)
+			fsys.Inject(nil)
+			if hit.Kind == "" {
 				break
 			}
+			what := fmt.Sprintf("fault %d at call %d, %s of %s", fault, calls, hit.Kind, hit.Path)
+			for seed := range uint64(3) {
+				s.restart(t, fmt.Sprintf("%s, seed %d", what, seed), fsys.Crash(seed))
+			}
+			if fault != vfs.PowerCut {
+				s.restart(t, what+", only the process ended", fsys.Clone())
+			}
+		}
+		if calls < 30 {
+			t.Errorf("only %d faults were tried", calls)
 		}
 	}
 }
 
-// crashStory tells how many entries of h were synced, and whether the tail was staged.
-func crashStory(fsys *vfs.Mem, h, tail *history, from Position) (synced uint64, staged bool) {
+// live appends 30 entries, takes a snapshot, appends 40, is given a snapshot of entry 90, appends 30, takes a snapshot,
+// and fills the hole, as long as nothing fails.
+func (s *story) live(fsys *vfs.Mem) {
+	h := s.h
 	j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
 	if err != nil {
-		return 0, false
+		return
 	}
 	defer j.Close()
-	if j.Append(h.bytes[:h.at(70).Bytes], 70, h.at(70).Hash) != nil || j.Sync() != nil {
-		return 0, false
+	appendTo := func(n uint64) error {
+		at := j.End()
+		return j.Append(h.bytes[at.Bytes:h.at(n).Bytes], int(n-at.Sequence), h.at(n).Hash)
 	}
-	if j.Append(h.bytes[h.at(70).Bytes:h.at(110).Bytes], 40, h.at(110).Hash) != nil {
-		return 70, false
+	if appendTo(30) != nil || j.Sync() != nil {
+		return
 	}
-	s, err := j.StageTail(from, tail.end())
-	if err != nil {
-		return 70, false
+	s.at, s.synced = h.at(30), 30
+	if appendTo(45) != nil {
+		return
 	}
-	if _, err := s.Write(tail.bytes); err != nil || s.Commit() != nil {
-		return 70, false
+	s.at = h.at(90) // durable elsewhere before the journal is told
+	if j.Place(h.at(90)) != nil || appendTo(105) != nil || j.Sync() != nil {
+		return
 	}
-	_ = j.Adopt(tail.end()) // whatever becomes of it, the stage or the journal has all of it
-	return 110, true
+	s.at = h.at(105)
+	for range 2 { // a failed attempt is repeated
+		holes := j.Holes()
+		if len(holes) == 0 {
+			return
+		}
+		f, err := j.Fill(holes[0])
+		if err != nil {
+			continue
+		}
+		for f.At().Sequence < holes[0].Until.Sequence {
+			at := f.At()
+			if f.Write(h.bytes[at.Bytes:h.at(min(at.Sequence+17, holes[0].Until.Sequence)).Bytes]) != nil {
+				break
+			}
+		}
+		if f.Commit() == nil && len(j.Holes()) > 0 {
+			panic("committed, and the hole is still there")
+		}
+		_ = f.Close()
+	}
 }
 
-func reopenAfterCrash(t *testing.T, what string, disk *vfs.Mem, h, tail *history, synced uint64, staged bool) {
+func (s *story) restart(t *testing.T, what string, disk *vfs.Mem) {
 	t.Helper()
 	j, err := Open(Config{Dir: "/journal", FS: disk, Format: testFormat{}, SegmentBytes: testSegment})
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	end := j.End()
-	adopted := j.Adopt(tail.end())
-	held, err := j.Holds(tail.end())
-	must(t, err)
-	switch {
-	case staged && !held:
-		t.Fatalf("%s: the staged tail is lost: %v", what, adopted)
-	case !staged && adopted != nil && (end.Sequence < synced || h.at(end.Sequence) != end):
-		t.Fatalf("%s: it ends at %+v, %d entries were synced", what, end, synced)
-	case !held:
-		tail = h
+	defer j.Close()
+	if err := j.Place(s.at); err != nil {
+		t.Fatalf("%s: %v", what, err)
 	}
-	catchUp(t, j, tail)
-	check(t, j, tail)
-	must(t, j.Close())
+	for _, hole := range j.Holes() {
+		if hole.After.Sequence < s.synced && s.at.Sequence == s.synced {
+			t.Fatalf("%s: entries after %d are missing, %d were synced", what, hole.After.Sequence, s.synced)
+		}
+	}
+	at := new(history).grow(int(s.at.Sequence))
+	checkHeld(t, j, at)
+	fillAll(t, j, s.h)
+	catchUp(t, j, s.h)
+	check(t, j, s.h)
+	must(t, j.Sync())
+	check(t, open(t, disk.Crash(9), "/journal"), s.h)
 }
 
 // TestReplayMakesTheSameFiles tears the journal at any length, cuts it to a snapshot and replays: the same bytes must be
@@ -107,7 +145,9 @@ func TestReplayMakesTheSameFiles(t *testing.T) {
 		}
 		must(t, j.Close())
 		j = open(t, fsys.Crash(rng.Uint64()), "/journal")
-		snapshot = min(snapshot, j.End().Sequence)
+		if held, err := j.Holds(h.at(snapshot)); err != nil || !held {
+			snapshot = 0 // it was not synced
+		}
 		must(t, j.Truncate(snapshot, h.at(snapshot).Bytes))
 		for j.End().Sequence < 200 {
 			at := j.End().Sequence

@@ -10,7 +10,11 @@
 // written again when the log is replayed, the same bytes to the same places, because where a segment ends depends on
 // the entries only. What a snapshot names is made durable by Sync before the snapshot is.
 //
+// The journal may have holes: where a snapshot of another member was restored whose journal is longer (Place), and where a
+// segment was found damaged. A hole is what lies between the end of one segment and the header of the next, so no
+// other record of it is kept. It is filled from other members' journals (Fill), behind everything else.
+//
 // What entries are is the owner's: see Format. The journal knows how long each is and how they chain.
 //
-// Append, Truncate, Adopt and Close are for one goroutine at a time; one Tail may be staged beside them, and everything else.
+// Append, Truncate, Place and Close are for one goroutine at a time; one Filler, and everything else, may go on beside them.
 package journal

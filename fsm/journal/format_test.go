@@ -110,7 +110,14 @@ func open(t testing.TB, fsys vfs.FS, dir string) *Journal {
 	return j
 }
 
-func must(t testing.TB, err error) {
+// tester is a *testing.T, or rapid's.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func must(t tester, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

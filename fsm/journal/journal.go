@@ -67,27 +67,36 @@ var (
 // Journal is an open journal.
 type Journal struct {
 	fs     vfs.FS
-	root   string
+	dir    string
 	format Format
 	limit  uint64
 	logger hclog.Logger
 
-	syncing sync.Mutex // one Sync, Truncate or Close at a time; taken before mu
+	missing chan struct{} // see Missing
 
-	mu       sync.RWMutex
-	set      uint64 // in use
-	dir      string // of its segments, below root
-	segments []*segment
-	end      Position
-	cuts     uint64 // cuts and replacements: readers find out by it
-	dirty    bool   // a segment was made since the directory was synced
-	failed   error  // the first failure of a write; nothing is written after it
+	// Taken in this order. The segments change under all that their change concerns: writing and mu, and syncing too where
+	// one goes.
+	writing sync.Mutex // one append or change of the segments at a time
+	syncing sync.Mutex // one Sync, or removal of a segment, at a time
+
+	mu        sync.RWMutex
+	segments  []*segment
+	end       Position
+	undecided bool      // what the scan found damaged is still to be removed or set aside: see decide
+	suspects  []suspect // files that the scan could not take as segments
+	filling   bool      // a Filler is at work
+	cuts      uint64    // cuts and replacements: readers find out by it
+	dirty     bool      // a name was changed since the directory was synced
+	failed    error     // the first failure of a write; nothing is written after it
 }
 
-// Open opens a journal, or makes an empty one. It reads everything, checks the chain, and ends the journal before the
-// first entry that is torn or damaged: the owner has a snapshot and a log to write the rest from again.
+// Open opens a journal, or makes an empty one. It reads everything and checks the chain. What does not fit is left out: a
+// torn end, or a hole. Which of the two it is the owner tells by Truncate, Place or Append; only then are files changed.
 func Open(c Config) (*Journal, error) {
-	j := &Journal{fs: c.FS, root: filepath.Clean(c.Dir), format: c.Format, limit: c.SegmentBytes, logger: c.Logger}
+	j := &Journal{
+		fs: c.FS, dir: filepath.Clean(c.Dir), format: c.Format, limit: c.SegmentBytes, logger: c.Logger,
+		missing: make(chan struct{}, 1),
+	}
 	if j.fs == nil {
 		j.fs = vfs.OS{}
 	}
@@ -97,12 +106,8 @@ func Open(c Config) (*Journal, error) {
 	if j.logger == nil {
 		j.logger = hclog.NewNullLogger()
 	}
-	err := j.openSet()
-	if err == nil {
-		err = j.scan()
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal %s: %w", j.root, err), j.Close())
+	if err := j.scan(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", j.dir, err), j.Close())
 	}
 	return j, nil
 }
@@ -123,14 +128,15 @@ func (j *Journal) Sync() error {
 		size uint64
 	}
 	var targets []target
-	j.mu.RLock()
+	j.mu.Lock()
 	err, dirty := j.failed, j.dirty
+	j.dirty = false // whoever changes a name meanwhile sets it again
 	for _, s := range j.segments {
 		if s.file != nil && s.synced < s.size {
 			targets = append(targets, target{s, s.size})
 		}
 	}
-	j.mu.RUnlock()
+	j.mu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -149,10 +155,14 @@ func (j *Journal) Sync() error {
 	for _, t := range targets {
 		t.s.synced = t.size
 	}
-	if dirty && len(targets) > 0 && targets[len(targets)-1].s == j.segments[len(j.segments)-1] {
-		j.dirty = false // no segment was made meanwhile
-	}
 	return j.closeFull()
+}
+
+// path is a segment's.
+func (j *Journal) path(first uint64) string { return j.pathOf(first, suffix) }
+
+func (j *Journal) pathOf(first uint64, suffix string) string {
+	return filepath.Join(j.dir, segmentName(first, suffix))
 }
 
 // closeFull closes the files of segments that are full and durable. The caller holds mu.
@@ -189,6 +199,8 @@ func (j *Journal) broken() error {
 
 // Close closes the files. It does not sync.
 func (j *Journal) Close() error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
 	j.mu.Lock()

@@ -33,7 +33,7 @@ func (c *Cursor) Close() error {
 }
 
 // Entry is the entry of a sequence number, from 1; valid until the next call. The chain is checked around it.
-// ErrNotFound: not, or no longer, in the journal. ErrCorrupt: damaged.
+// ErrNotFound: not, or no longer, in the journal. ErrMissing: in a hole. ErrCorrupt: damaged.
 func (c *Cursor) Entry(sequence uint64) ([]byte, error) {
 	b, err := c.block(sequence)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c *Cursor) block(sequence uint64) (block, error) {
 	}
 	b.data = c.buf[:n]
 	if _, err := c.file.ReadAt(b.data, offset); err != nil && !errors.Is(err, io.EOF) {
-		return block{}, fmt.Errorf("read entry %d of the journal: %w", sequence, err)
+		return block{}, fmt.Errorf("%w: entry %d cannot be read: %w", ErrCorrupt, sequence, err)
 	} else if err != nil {
 		err = fmt.Errorf("%w: entry %d: the segment ends at less than %d bytes", ErrCorrupt, sequence, offset+int64(n))
 		return block{}, errors.Join(c.j.unchanged(c.cuts), err)
@@ -94,10 +94,10 @@ func (c *Cursor) locate(sequence uint64) (block, int64, error) {
 	j := c.j
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if sequence == 0 || sequence > j.end.Sequence {
-		return block{}, 0, fmt.Errorf("%w: sequence %d, it has 1 to %d", ErrNotFound, sequence, j.end.Sequence)
+	i, err := j.segmentOf(sequence)
+	if err != nil {
+		return block{}, 0, err
 	}
-	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].first > sequence }) - 1
 	s := j.segments[i]
 	if c.file == nil || c.first != s.first || c.cuts != j.cuts {
 		if err := c.Close(); err != nil {
@@ -111,18 +111,27 @@ func (c *Cursor) locate(sequence uint64) (block, int64, error) {
 	}
 	m := (sequence - s.first) / marksEvery
 	from := s.at(m)
-	to := j.end
+	to := s.until()
 	if m+1 < uint64(len(s.marks)) {
 		to = s.at(m + 1)
-	} else if i+1 < len(j.segments) && j.segments[i+1].count > 0 {
-		to = j.segments[i+1].at(0)
 	}
 	return block{from: from, to: to}, int64(headerLen + s.marks[m].offset), nil
 }
 
-// at is the position of mark m.
-func (s *segment) at(m uint64) Position {
-	return Position{Sequence: s.first - 1 + m*marksEvery, Bytes: s.start + s.marks[m].offset, Hash: s.marks[m].before}
+// segmentOf is the place of the segment that has an entry. ErrNotFound: there is no such entry. ErrMissing: it is in a hole.
+// The caller holds mu.
+func (j *Journal) segmentOf(sequence uint64) (int, error) {
+	if sequence == 0 || sequence > j.end.Sequence {
+		return 0, fmt.Errorf("%w: sequence %d, it has 1 to %d", ErrNotFound, sequence, j.end.Sequence)
+	}
+	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].first > sequence })
+	var after Position
+	if i > 0 {
+		if after = j.segments[i-1].until(); sequence <= after.Sequence {
+			return i - 1, nil
+		}
+	}
+	return 0, &MissingError{Hole{After: after, Until: j.segments[i].from()}}
 }
 
 // unchanged is ErrReplaced if the journal was cut or replaced since it had cuts.
@@ -159,77 +168,5 @@ func (j *Journal) walk(b block, yield func(Position, []byte)) error {
 		return fmt.Errorf("%w: entries %d to %d chain to %016x, want entry %d and %016x", ErrCorrupt,
 			b.from.Sequence+1, pos.Sequence, pos.Hash, b.to.Sequence, b.to.Hash)
 	}
-	return nil
-}
-
-// Reader reads the journal's bytes from the beginning to a position that it had when the reader was made; beside
-// appends. ErrReplaced: the journal was cut or replaced meanwhile.
-type Reader struct {
-	j         *Journal
-	cuts      uint64
-	at, end   uint64
-	file      vfs.File
-	fileEnd   uint64 // where the open file's entries end in the journal
-	fileStart uint64
-}
-
-// Reader makes a reader of everything up to the present end, and tells where that is.
-func (j *Journal) Reader() (*Reader, Position) {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return &Reader{j: j, cuts: j.cuts, end: j.end.Bytes}, j.end
-}
-
-// Close closes the reader's file.
-func (r *Reader) Close() error {
-	if r.file == nil {
-		return nil
-	}
-	err := r.file.Close()
-	r.file = nil
-	return err
-}
-
-// Read is io.Reader's.
-func (r *Reader) Read(p []byte) (int, error) {
-	if r.at == r.end {
-		return 0, io.EOF
-	}
-	if r.file == nil || r.at >= r.fileEnd {
-		if err := r.open(); err != nil {
-			return 0, err
-		}
-	}
-	p = p[:min(uint64(len(p)), r.fileEnd-r.at)]
-	n, err := r.file.ReadAt(p, int64(headerLen+r.at-r.fileStart))
-	if changed := r.j.unchanged(r.cuts); changed != nil {
-		return 0, changed
-	}
-	r.at += uint64(n)
-	if errors.Is(err, io.EOF) && n < len(p) {
-		return n, fmt.Errorf("%w: segment of byte %d ends at byte %d, want %d", ErrCorrupt, r.fileStart, r.at, r.fileEnd)
-	} else if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return n, err
-}
-
-// open opens the segment that has the byte at.
-func (r *Reader) open() error {
-	if err := r.Close(); err != nil {
-		return err
-	}
-	j := r.j
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	if j.cuts != r.cuts {
-		return ErrReplaced
-	}
-	s := j.segments[sort.Search(len(j.segments), func(i int) bool { return j.segments[i].start > r.at })-1]
-	f, err := j.fs.OpenFile(j.path(s.first), os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	r.file, r.fileStart, r.fileEnd = f, s.start, min(s.end(), r.end)
 	return nil
 }

@@ -8,72 +8,104 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/ballastdb/ballast/internal/vfs"
 )
 
-// scan finds the segments and reads them. What follows the first fault is removed.
+// scan finds the segments and reads them.
 func (j *Journal) scan() error {
-	names, err := j.fs.ReadDir(j.dir)
+	firsts, extra, err := j.list()
 	if err != nil {
 		return err
 	}
-	var firsts []uint64
-	for _, name := range names {
-		first, ok := parseSegmentName(name)
-		if !ok {
-			return fmt.Errorf("%s is no segment of a journal: move it away", name)
-		}
-		firsts = append(firsts, first)
-	}
-	slices.Sort(firsts)
 	j.dirty = len(firsts) > 0 // whoever made them may have been killed before it synced the directory
-	for i, first := range firsts {
-		fault, err := j.scanSegment(first)
-		if err != nil {
+	for _, first := range firsts {
+		if err := j.scanSegment(first); err != nil {
 			return err
 		}
-		if fault != nil {
-			j.logger.Warn("journal ends early", "segment", segmentName(first), "sequence", j.end.Sequence+1,
-				"bytes", j.end.Bytes, "reason", fault)
-			return j.removeFiles(firsts[i+1:])
+	}
+	for i, s := range j.segments {
+		if s.count == 0 && s.fault == nil && i < len(j.segments)-1 {
+			s.fault = errors.New("it has no entries")
+		}
+		if s.fault != nil {
+			j.undecided = true
+			j.logger.Warn("a segment of the journal ends early", "segment", segmentName(s.first, suffix), "sequence", s.until().Sequence+1,
+				"bytes", s.until().Bytes, "reason", s.fault)
+		}
+	}
+	for _, s := range j.suspects {
+		j.undecided = true
+		j.logger.Warn("a file is not taken as a segment of the journal", "segment", segmentName(s.first, suffix), "reason", s.reason)
+	}
+	if j.undecided || len(j.holes()) > 0 {
+		return nil
+	}
+	for _, path := range extra { // of holes that are filled
+		if err := j.fs.Remove(path); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// scanSegment reads a segment from disk and adds it. fault tells why it ends before its file does; the file is cut
-// there. err is a failure to read or write, or a segment that must not be touched.
-func (j *Journal) scanSegment(first uint64) (fault, err error) {
+// list is the first sequence numbers of the segments' files, in order, and the paths of what belongs to holes. It makes
+// the directory if there is none.
+func (j *Journal) list() (firsts []uint64, extra []string, err error) {
+	names, err := j.fs.ReadDir(j.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = j.fs.Mkdir(j.dir, 0o700); err == nil {
+			err = j.fs.SyncDir(filepath.Dir(j.dir))
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		first, ending, ok := parseName(name)
+		switch {
+		case !ok:
+			return nil, nil, fmt.Errorf("%s is no part of a journal: move it away", name)
+		case ending == suffix:
+			firsts = append(firsts, first)
+		default:
+			extra = append(extra, filepath.Join(j.dir, name))
+		}
+	}
+	slices.Sort(firsts)
+	return firsts, extra, nil
+}
+
+// scanSegment reads a segment's file and adds it, as far as it is good. err is a failure to read, or a segment that must
+// not be touched.
+func (j *Journal) scanSegment(first uint64) error {
 	f, err := j.fs.OpenFile(j.path(first), os.O_RDWR, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &segment{first: first, start: j.end.Bytes, file: f}
 	r := bufio.NewReaderSize(f, 1<<20)
-	if fault, err = j.scanHeader(r, first); fault != nil || err != nil {
-		err = errors.Join(err, f.Close())
-		if err == nil {
-			err = j.fs.Remove(j.path(first))
-		}
-		return fault, err
+	from, unfit, err := readHeader(r, first)
+	if err == nil && unfit == nil && from.Sequence <= j.end.Sequence && from != j.end {
+		unfit = fmt.Errorf("it begins after entry %d, byte %d, hash %016x; what is before it ends after entry %d, byte %d, hash %016x",
+			from.Sequence, from.Bytes, from.Hash, j.end.Sequence, j.end.Bytes, j.end.Hash)
+	}
+	if err != nil || unfit != nil {
+		j.suspects = append(j.suspects, suspect{first, unfit})
+		return errors.Join(err, f.Close())
 	}
 	if n := len(j.segments); n > 0 {
 		if err := j.segments[n-1].settle(); err != nil {
-			return nil, errors.Join(err, f.Close())
+			return errors.Join(err, f.Close())
 		}
 	}
+	s := newSegment(from)
+	s.file = f
 	j.segments = append(j.segments, s)
-	for {
-		entry, more, err := j.nextEntry(r)
-		if err != nil && !errors.Is(err, ErrCorrupt) {
-			return nil, err
-		}
-		if err == nil && more {
-			err = j.add(s, entry)
-		}
-		if err != nil || !more {
-			return err, s.cutFile(err != nil)
-		}
+	if err := j.scanEntries(r, s); err != nil {
+		return fmt.Errorf("read %s: %w (once it is moved away, its entries are fetched from other members)", j.path(first), err)
 	}
+	j.end = s.until()
+	return nil
 }
 
 // settle makes a full segment that was found on disk durable, in case the process before died and not the machine, and
@@ -84,30 +116,42 @@ func (s *segment) settle() error {
 	return err
 }
 
-// cutFile removes what follows the segment's last good entry.
-func (s *segment) cutFile(torn bool) error {
-	if !torn {
-		return nil
-	}
-	return s.file.Truncate(int64(headerLen + s.size))
-}
-
-func (j *Journal) scanHeader(r io.Reader, first uint64) (fault, err error) {
-	if first != j.end.Sequence+1 {
-		return fmt.Errorf("it begins with sequence %d, want %d", first, j.end.Sequence+1), nil
-	}
+// readHeader is where a segment begins. unfit tells why it is none.
+func readHeader(r io.Reader, first uint64) (from Position, unfit, err error) {
 	header := make([]byte, headerLen)
 	if _, err := io.ReadFull(r, header); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("no segment header"), nil
+		return from, errors.New("no segment header"), nil
 	} else if err != nil {
-		return nil, err
+		return from, nil, err
 	}
-	if err := checkHeader(header, j.end); errors.Is(err, ErrNewerVersion) {
-		return nil, err
-	} else if err != nil {
-		return err, nil
+	from, unfit = decodeHeader(header)
+	switch {
+	case errors.Is(unfit, ErrNewerVersion):
+		return from, nil, unfit
+	case unfit == nil && from.Sequence+1 != first:
+		unfit = fmt.Errorf("its name says that it begins with entry %d, its header entry %d", first, from.Sequence+1)
 	}
-	return nil, nil
+	return from, unfit, nil
+}
+
+// scanEntries adds the good entries that follow a segment's header. Where its file goes on behind them it says why in
+// fault.
+func (j *Journal) scanEntries(r *bufio.Reader, s *segment) error {
+	for {
+		entry, more, err := j.nextEntry(r)
+		if err == nil && more {
+			var after Hash
+			if after, err = j.format.Chain(s.after, s.first+s.count, entry); err == nil {
+				s.add(len(entry), after)
+				continue
+			}
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		if errors.Is(err, ErrCorrupt) {
+			s.fault, err = err, nil
+		}
+		return err
+	}
 }
 
 // nextEntry is the next entry, valid until the next read; more is false at the end. ErrCorrupt: it is torn.
@@ -132,37 +176,9 @@ func (j *Journal) nextEntry(r *bufio.Reader) (entry []byte, more bool, err error
 	return b[:n], true, nil
 }
 
-// add counts an entry that is in segment s, the last one. Only for a journal that nobody else has yet.
-func (j *Journal) add(s *segment, entry []byte) error {
-	after, err := j.format.Chain(j.end.Hash, j.end.Sequence+1, entry)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	s.add(&j.end, len(entry), after)
-	return nil
-}
-
-// add counts an entry of size bytes after end and moves end behind it.
-func (s *segment) add(end *Position, size int, after Hash) {
-	if s.count%marksEvery == 0 {
-		s.marks = append(s.marks, mark{offset: s.size, before: end.Hash})
-	}
-	s.count++
-	s.size += uint64(size)
-	end.Sequence++
-	end.Bytes += uint64(size)
-	end.Hash = after
-}
-
-// removeFiles removes segments by their first sequence numbers, the newest first, so that a crash leaves a beginning.
-func (j *Journal) removeFiles(firsts []uint64) error {
-	for i := len(firsts) - 1; i >= 0; i-- {
-		if err := j.fs.Remove(j.path(firsts[i])); err != nil {
-			return err
-		}
+func removeIfThere(fsys vfs.FS, path string) error {
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }
-
-// path is a segment's. The caller holds mu, or is the writer.
-func (j *Journal) path(first uint64) string { return filepath.Join(j.dir, segmentName(first)) }

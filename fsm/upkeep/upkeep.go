@@ -28,7 +28,8 @@ type Settings struct {
 	// SnapshotMinLogBytes and SnapshotMaxLogBytes bound the log between two snapshot marks. Within them a mark is due when
 	// the log weighs as much as the snapshot would write.
 	SnapshotMinLogBytes, SnapshotMaxLogBytes uint64
-	// TransferRate bounds what a member sends of snapshots, BackfillRate what it sends of the journal, bytes a second.
+	// TransferRate bounds what a member sends of snapshots, BackfillRate what it sends of the journal, and what it
+	// fetches of it where it lacks some, bytes a second.
 	TransferRate, BackfillRate uint64
 	// MaxTransfers is how many snapshots a leader sends at once.
 	MaxTransfers uint32

@@ -50,6 +50,7 @@ var rules = []rule{
 		why: "the log store keeps bytes; it knows nothing of money",
 	},
 	{folder: "snapshots", folders: []string{"fsm/ledger", "server", "client"}, why: "snapshots keep pages; they know nothing of money"},
+	{folder: "repair", folders: []string{"server", "client", "transport", "logstore"}, why: "repair works on what it is given; server/node wires it"},
 	{
 		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft"},
 		why: "callers import the client: it must not bring the server along",

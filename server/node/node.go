@@ -68,6 +68,7 @@ type node struct {
 	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
+	backfill  *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
@@ -87,15 +88,17 @@ type node struct {
 	// touches it once that runs.
 	condemned sync.Once
 	note      *datadir.Condemned
-	// failed gets the error of a gRPC server that ended by itself, and why the member is condemned; there is room for all
-	// of them.
+	// cut is done when the log was found in conflict with the leader's snapshot.
+	cut sync.Once
+	// failed gets the error of a gRPC server that ended by itself, why the member is condemned, and that its log must be
+	// cut; there is room for all of them.
 	failed chan error
 }
 
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 4)}
+	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 5)}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
 	err := n.build(ctx)
 	_ = building() // it has no error
@@ -136,6 +139,7 @@ func (n *node) build(ctx context.Context) error {
 		n.makeServices,
 		n.startComparing,
 		n.serveMembers,
+		n.startBackfill,
 		n.serveCallers,
 		n.watchPulse,
 	} {

@@ -2,30 +2,24 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/transport"
 )
 
 // judgeOffer tells what the log and the state say to a snapshot of the leader's. Its index and all before it are committed.
 func (n *node) judgeOffer(index, term uint64) (transport.Verdict, error) {
-	held, conflict, err := holds(n.cache, index, term)
+	held, conflict, err := n.log.Holds(index, term)
 	if err != nil {
 		return transport.Wanted, err
 	}
-	newest, err := n.newestSnapshot()
-	if err != nil {
-		return transport.Wanted, err
-	}
+	newest, newestTerm := n.snapshots.NewestSnapshot()
 	applied, _ := n.machine.Applied()
 	switch {
-	case held, newest.Index == index && newest.Term == term:
+	case held, newest == index && newestTerm == term:
 		return transport.Held, nil
-	case applied >= index, newest.Index >= index:
+	case applied >= index, newest >= index:
 		return transport.Outgrown, nil
 	case conflict:
 		return transport.Conflicting, nil
@@ -33,37 +27,26 @@ func (n *node) judgeOffer(index, term uint64) (transport.Verdict, error) {
 	return transport.Wanted, nil
 }
 
-// holds tells whether a log has the entry of that index and term, or one of another term there.
-func holds(log raft.LogStore, index, term uint64) (held, conflict bool, err error) {
-	first, err := log.FirstIndex()
-	if err != nil {
-		return false, false, fmt.Errorf("read the raft log: %w", err)
-	}
-	last, err := log.LastIndex()
-	if err != nil {
-		return false, false, fmt.Errorf("read the raft log: %w", err)
-	}
-	if last == 0 || index < first || index > last {
-		return false, false, nil
-	}
-	var entry raft.Log
-	err = log.GetLog(index, &entry)
-	if errors.Is(err, raft.ErrLogNotFound) {
-		return false, false, nil // it was deleted meanwhile
-	}
-	if err != nil {
-		return false, false, fmt.Errorf("read the raft log: %w", err)
-	}
-	return entry.Term == term, entry.Term != term, nil
+// cutLog has this member stop, because its log holds another entry than the leader's snapshot at that index: everything from there
+// on never was committed, and raft cannot part with it while it runs. The cut is made when the log is opened again. Only the
+// first call does anything.
+func (n *node) cutLog(index, term uint64) {
+	n.cut.Do(func() {
+		if err := n.log.RequestCut(index, term); err != nil {
+			n.Logger.Error("the log is in conflict with the leader's snapshot, and that could not be noted", "index", index, "error", err)
+			return // a log that cannot be written ends the process by itself
+		}
+		n.failed <- fmt.Errorf("the log of this member goes another way than the cluster's from index %d on, where the leader's snapshot is of term %d; "+
+			"start it again, and it cuts off what was never committed and catches up", index, term)
+	})
 }
 
-// newestSnapshot is empty where there is none.
-func (n *node) newestSnapshot() (raft.SnapshotMeta, error) {
-	list, err := n.snapshots.List()
-	if err != nil || len(list) == 0 {
-		return raft.SnapshotMeta{}, err
-	}
-	return *list[0], nil
+// pinnedFor bounds how long the log is kept for one member that is brought up to date, should nobody let it go.
+const pinnedFor = 12 * time.Hour
+
+// pinLog keeps the log from a snapshot's index on until release.
+func (n *node) pinLog(index uint64) (release func()) {
+	return n.log.Pin(index, time.Now().Add(pinnedFor)).Release
 }
 
 // quietWithin bounds the wait for the state machine before a staged snapshot is installed.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -36,9 +38,13 @@ func TestOffersAreJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFloor(t)
-			if len(c.log) > 0 {
-				must(t, f.cache.StoreLogs(c.log))
-			}
+			log, err := logstore.Open(logstore.Options{
+				Dir: t.TempDir(), Kind: logstore.Bolt, Logger: hclog.NewNullLogger(), Fatal: func(err error) { t.Error(err) },
+			})
+			must(t, err)
+			defer func() { must(t, log.Close()) }()
+			f.log = log
+			must(t, log.StoreLogs(c.log))
 			if c.applied > 0 {
 				f.machine.ApplyBatch(markers(2, c.applied))
 			}

@@ -14,7 +14,7 @@ import (
 const guardOwnSnapshot guard.Name = "#248"
 
 // openSnapshots opens the snapshots, and sees that the log goes on where the newest ends. It needs the state machine,
-// whose journal goes with a snapshot to other members.
+// which takes in those of other members.
 func (n *node) openSnapshots() error {
 	store, err := snapshots.Open(vfs.OS{}, n.dir.Snapshots())
 	if err != nil {

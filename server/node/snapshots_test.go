@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"sync"
 	"testing"
@@ -50,8 +51,8 @@ func markers(first, last uint64) (logs []*raft.Log) {
 	return logs
 }
 
-// streamAt is the snapshot of a member that has applied everything up to index.
-func streamAt(t *testing.T, index uint64) []byte {
+// streamAt is what a member offers that has applied everything up to index.
+func streamAt(t *testing.T, index uint64) ([]byte, *snapshots.RaftStore) {
 	t.Helper()
 	f := newFloor(t)
 	f.machine.ApplyBatch(markers(2, index))
@@ -66,7 +67,16 @@ func streamAt(t *testing.T, index uint64) []byte {
 	b, err := io.ReadAll(r)
 	must(t, err)
 	must(t, r.Close())
-	return b
+	return b, f.snapshots
+}
+
+// pull pulls pages directly of a leader.
+type pull struct{ leader *snapshots.RaftStore }
+
+func (pull) Sources() []snapshots.Source { return []snapshots.Source{{ID: "a", Leader: true}} }
+
+func (p pull) Pull(ctx context.Context, _ snapshots.Source, index, term uint64, wants []byte, got func([]byte) error) error {
+	return p.leader.ServePages(ctx, index, term, wants, got)
 }
 
 // slowStore holds raft up between the end of Persist and its own bookkeeping: in its second Close of the sink.
@@ -103,7 +113,7 @@ func (s *slowSink) Close() error {
 // newer one arrives. Noted after that, it would make the last index go backwards on a member that has acknowledged more.
 func TestInstallWaitsForOwnSnapshot(t *testing.T) {
 	const own, newer = 6, 20
-	stream := streamAt(t, newer)
+	stream, peer := streamAt(t, newer)
 	f := newFloor(t)
 	slow := &slowStore{RaftStore: f.snapshots, persisted: make(chan struct{}), goOn: make(chan struct{})}
 	_, leader := raft.NewInmemTransport("a")
@@ -134,7 +144,7 @@ func TestInstallWaitsForOwnSnapshot(t *testing.T) {
 			RPCHeader: header, SnapshotVersion: 1, Term: 1, LastLogIndex: newer, LastLogTerm: 1,
 			Configuration: raft.EncodeConfiguration(pair), ConfigurationIndex: 1,
 		}
-		token, err := f.snapshots.Stage(t.Context(), request, bytes.NewReader(stream))
+		token, err := f.snapshots.Stage(t.Context(), request, bytes.NewReader(stream), pull{peer}, func(snapshots.Progress) {})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -13,17 +14,19 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	busy := &latency{read: n.commits.read, sending: func() bool { return n.transport.Sending() }}
+	sending := func() bool { return n.transport.Sending() }
+	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
 		Stager: stager{n.snapshots}, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
-		Judge: n.judgeOffer, BeforeInstall: n.beforeInstall, Busy: busy.busy,
+		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, BeforeInstall: n.beforeInstall, Busy: func() float64 { return max(commits.busy(), writes.busy()) },
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 		Leading:     func(term uint64) bool { return n.leading() && n.raft.CurrentTerm() == term },
@@ -33,8 +36,14 @@ func (n *node) openTransport() (err error) {
 	}
 	n.undo.pushClose("close the transport", n.transport.Close)
 	n.machine.OnUpkeep(n.setTransfers)
-	n.undo.pushClose("end the watch over commits", run(func(ctx context.Context) { sampleEach(ctx, busy) }))
+	n.undo.pushClose("end the watch over latencies", run(func(ctx context.Context) { sampleEach(ctx, commits, writes) }))
 	return nil
+}
+
+// logWrites are how many writes of the log were done so far, and how long they took together.
+func (n *node) logWrites() (count uint64, total time.Duration) {
+	w := n.log.Status().Writes
+	return w.Count, w.Total
 }
 
 // setTransfers has the transport follow the replicated settings.
