@@ -19,7 +19,7 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: stager{n.snapshots}, Pages: soundPages{n}, NewestSnapshot: n.snapshots.NewestIndex,
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,

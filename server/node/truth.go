@@ -108,6 +108,25 @@ func (n *node) heedNote(newest uint64) (damage, err error) {
 	return fmt.Errorf("the snapshot of index %d may hold what was wrong at index %d: %s", newest, n.note.Index, n.note.Reason), nil
 }
 
+// soundPages are the snapshots as other members may have them: not those of a state that is wrong.
+type soundPages struct{ n *node }
+
+// ServePages implements transport.Pages.
+func (p soundPages) ServePages(ctx context.Context, index, term uint64, wants []byte, send func(items []byte) error) error {
+	if err := p.n.machine.Halted(); err != nil {
+		return err
+	}
+	return p.n.snapshots.ServePages(ctx, index, term, wants, send)
+}
+
+// Manifest implements transport.Pages.
+func (p soundPages) Manifest() ([]byte, error) {
+	if err := p.n.machine.Halted(); err != nil {
+		return nil, err
+	}
+	return p.n.snapshots.Manifest()
+}
+
 // checkpoints are this member's, for another that compares.
 func (n *node) checkpoints() []transport.Checkpoint {
 	own := n.machine.Checkpoints()
