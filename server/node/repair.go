@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -149,16 +150,16 @@ const notePeriod = time.Second
 
 // notePeers keeps it noted where the other members are, for a start that finds everything else damaged.
 func (n *node) notePeers(ctx context.Context) {
-	noted := uint64(0) // index of the configuration
+	noted, err := n.dir.Peers()
+	if err != nil {
+		noted = nil // damaged: written anew
+	}
 	ticker := time.NewTicker(notePeriod)
 	defer ticker.Stop()
 	for {
-		if future := n.raft.GetConfiguration(); future.Error() == nil && future.Index() != noted {
-			if err := n.dir.WritePeers(others(future.Configuration(), n.id)); err != nil {
-				n.Logger.Warn("where the other members are could not be noted", "error", err)
-			} else {
-				noted = future.Index()
-			}
+		future := n.raft.GetConfiguration()
+		if err := future.Error(); err == nil {
+			noted = n.notePeersOf(future.Configuration(), noted)
 		}
 		select {
 		case <-ticker.C:
@@ -166,6 +167,19 @@ func (n *node) notePeers(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// notePeersOf notes the others of a configuration where they are not those that are noted; it answers who is.
+func (n *node) notePeersOf(configuration raft.Configuration, noted []datadir.Peer) []datadir.Peer {
+	peers := others(configuration, n.id)
+	if slices.Equal(peers, noted) {
+		return noted
+	}
+	if err := n.dir.WritePeers(peers); err != nil {
+		n.Logger.Warn("where the other members are could not be noted", "error", err)
+		return noted
+	}
+	return peers
 }
 
 func others(configuration raft.Configuration, self raft.ServerID) (peers []datadir.Peer) {
