@@ -160,6 +160,17 @@ func (o *Operator) SetSettings(ctx context.Context, settings *ballastv1.Settings
 	return answer.GetSettings(), err
 }
 
+// TakeSnapshot has every member take a snapshot at one point of the log, and tells its index once the leader has it. Taking
+// one more is harmless.
+func (o *Operator) TakeSnapshot(ctx context.Context) (index uint64, err error) {
+	var answer *ballastv1.TakeSnapshotResponse
+	err = o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.TakeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{})
+		return err
+	})
+	return answer.GetIndex(), err
+}
+
 // at asks the member at one endpoint, once.
 func (o *Operator) at(ctx context.Context, endpoint string, ask asker) error {
 	l, err := o.c.links.get(endpoint)

@@ -27,11 +27,6 @@ type Config struct {
 	HeartbeatTimeout time.Duration
 	// ElectionTimeout is how long a candidate waits for votes; at least HeartbeatTimeout.
 	ElectionTimeout time.Duration
-	// SnapshotInterval is how often it is checked whether a snapshot is due, SnapshotThreshold how many log entries since
-	// the last one make it due, and TrailingLogs how many are kept behind it for members that lag.
-	SnapshotInterval  time.Duration
-	SnapshotThreshold uint64
-	TrailingLogs      uint64
 	// ShutdownTimeout bounds an orderly stop: handing leadership over and answering what is in flight.
 	ShutdownTimeout time.Duration
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 const tls = "tls_ca = '/ca'\ntls_certificate = '/crt'\ntls_key = '/key'\n"
@@ -26,7 +27,7 @@ func file(t *testing.T, content string) string {
 
 func TestStrongestOriginWins(t *testing.T) {
 	in := Input{
-		File:      file(t, "data_dir = '/file'\nlog_level = 'warn'\nlog_format = 'text'\nsnapshot_threshold = 12\n"),
+		File:      file(t, "data_dir = '/file'\nlog_level = 'warn'\nlog_format = 'text'\nshutdown_timeout = '12s'\n"),
 		LookupEnv: env(map[string]string{"BALLAST_DATA_DIR": "/env", "BALLAST_LOG_LEVEL": "error", "BALLAST_UNRELATED": "x"}),
 		Flags:     map[string]string{"data_dir": "/flag"},
 	}
@@ -35,11 +36,11 @@ func TestStrongestOriginWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]Value{
-		"data_dir":           {"data_dir", "/flag", "flag --data-dir"},
-		"log_level":          {"log_level", "error", "environment BALLAST_LOG_LEVEL"},
-		"log_format":         {"log_format", "text", "file " + in.File},
-		"snapshot_threshold": {"snapshot_threshold", "12", "file " + in.File},
-		"member_address":     {"member_address", "127.0.0.1:7411", "default"},
+		"data_dir":         {"data_dir", "/flag", "flag --data-dir"},
+		"log_level":        {"log_level", "error", "environment BALLAST_LOG_LEVEL"},
+		"log_format":       {"log_format", "text", "file " + in.File},
+		"shutdown_timeout": {"shutdown_timeout", "12s", "file " + in.File},
+		"member_address":   {"member_address", "127.0.0.1:7411", "default"},
 	}
 	if len(got.Values) != len(Keys()) {
 		t.Fatalf("%d values for %d keys", len(got.Values), len(Keys()))
@@ -49,7 +50,7 @@ func TestStrongestOriginWins(t *testing.T) {
 			t.Errorf("got %+v, want %+v", v, w)
 		}
 	}
-	if got.DataDir != "/flag" || got.LogLevel != "error" || got.LogFormat != "text" || got.SnapshotThreshold != 12 {
+	if got.DataDir != "/flag" || got.LogLevel != "error" || got.LogFormat != "text" || got.ShutdownTimeout != 12*time.Second {
 		t.Errorf("effective %+v", got.Config)
 	}
 }
@@ -69,7 +70,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"one address twice", "operator_address = '127.0.0.1:9'\nclient_address = '127.0.0.1:9'", "each needs its own"},
 		{"duration without unit", "heartbeat_timeout = 500", "with its unit"},
 		{"elections before heartbeats", "heartbeat_timeout = '1s'\nelection_timeout = '500ms'", "at least heartbeat_timeout"},
-		{"negative count", "trailing_logs = -1", "whole number"},
+		{"a removed key", "trailing_logs = 5", `unknown key "trailing_logs"`},
 		{"half of TLS", "tls_ca = '/ca'\ntls_key = '/key'", "give all three"},
 		{"all addresses with TLS", tls + "member_address = '0.0.0.0:1'", "told to them"},
 		{"no host with TLS", tls + "member_address = ':1'", "told to them"},

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -45,9 +44,6 @@ func Keys() []Key {
 		{"log_write_limit", "10s", "how long one write of the raft log may take before this member ends, 1s to 10m", duration(func(c *Config) *time.Duration { return &c.LogWriteLimit }, time.Second, 10*time.Minute)},
 		{"heartbeat_timeout", "500ms", "silence after which a follower seeks votes and a leader steps down, 50ms to 1m", duration(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, 50*time.Millisecond, time.Minute)},
 		{"election_timeout", "500ms", "how long a candidate waits for votes, heartbeat_timeout to 1m", duration(func(c *Config) *time.Duration { return &c.ElectionTimeout }, 50*time.Millisecond, time.Minute)},
-		{"snapshot_interval", "2m", "how often it is checked whether a snapshot is due, 10ms to 24h", duration(func(c *Config) *time.Duration { return &c.SnapshotInterval }, 10*time.Millisecond, 24*time.Hour)},
-		{"snapshot_threshold", "8192", "log entries since the last snapshot that make one due, 1 to 100000000", count(func(c *Config) *uint64 { return &c.SnapshotThreshold }, 1, 100_000_000)},
-		{"trailing_logs", "10240", "log entries kept behind a snapshot for members that lag, 0 to 100000000", count(func(c *Config) *uint64 { return &c.TrailingLogs }, 0, 100_000_000)},
 		{"shutdown_timeout", "10s", "bound of an orderly stop, 100ms to 10m", duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }, 100*time.Millisecond, 10*time.Minute)},
 	}
 }
@@ -87,17 +83,6 @@ func duration(field func(*Config) *time.Duration, low, high time.Duration) func(
 			return fmt.Errorf("expected a duration from %v to %v, with its unit", low, high)
 		}
 		*field(c) = d
-		return nil
-	}
-}
-
-func count(field func(*Config) *uint64, low, high uint64) func(*Config, string) error {
-	return func(c *Config, v string) error {
-		n, err := strconv.ParseUint(v, 10, 64)
-		if err != nil || n < low || n > high {
-			return fmt.Errorf("expected a whole number from %d to %d", low, high)
-		}
-		*field(c) = n
 		return nil
 	}
 }

@@ -80,6 +80,14 @@ func (f *FSM) apply(log *raft.Log) (*Response, error) {
 		}
 	}
 	f.index, f.term = log.Index, log.Term
+	f.since.Entries++
+	f.since.LogBytes += uint64(len(log.Data)) + entryOverhead
+	if log.Type == raft.LogConfiguration {
+		f.since.Configuration = log.Index
+	}
+	if p.Kind == proposal.KindMark {
+		f.reachMark()
+	}
 	return r, nil
 }
 

@@ -66,8 +66,35 @@ func (d *durable) restoreNewest() (uint64, error) {
 	return meta.Index, errors.Join(d.Restore(r), r.Close())
 }
 
-// take takes a snapshot, as raft does.
+// take takes a snapshot of the state as it is.
 func (d *durable) take() error {
+	m, err := d.PinExact()
+	if err != nil {
+		return err
+	}
+	defer m.Release()
+	return d.publish(m)
+}
+
+// publish writes and publishes what is pinned, as raft does.
+func (d *durable) publish(m *Mark) error {
+	p, err := d.raft.Prepare(m.Index(), m.Term(), m.Err)
+	if err != nil {
+		return err
+	}
+	err = m.Write(p)
+	if err == nil {
+		err = p.Seal()
+	}
+	if err == nil {
+		err = d.ask(m)
+	}
+	return errors.Join(err, p.Drop())
+}
+
+// ask does what raft does when it is asked for a snapshot.
+func (d *durable) ask(m *Mark) error {
+	m.Offer()
 	s, err := d.Snapshot()
 	if err != nil {
 		return err
@@ -77,7 +104,7 @@ func (d *durable) take() error {
 	if err != nil {
 		return err
 	}
-	return s.Persist(sink)
+	return errors.Join(s.Persist(sink), sink.Close())
 }
 
 // install stages a snapshot, as the transport does, and installs and restores it, as raft does.

@@ -55,6 +55,7 @@ type FSM struct {
 	journal *journal.Journal
 	applied applied
 	upkeep  upkeepWatch
+	marks   chan *Mark // has room for the one that is pinned
 
 	// Only raft's goroutine touches these.
 	decoder proposal.Decoder
@@ -66,7 +67,10 @@ type FSM struct {
 	receiver    *Receiver     // takes in another member's snapshot, or has one ready; nil: none
 	started     bool          // the journal holds what the state says; before, it is left from another run
 	index, term uint64        // of the newest log entry that the state shows
-	pinned      int           // snapshots
+	since       Weight        // the log since the newest mark
+	pinned      *Mark         // nil: none
+	last        *Mark         // that was released; nil: none
+	skipped     uint64        // marks at which nothing was pinned
 	holds       int           // why no snapshot is taken
 	idle        chan struct{} // closed when nothing is pinned; nil: nobody waits
 	stopped     error         // nothing is applied and nothing snapshotted any more
@@ -89,7 +93,7 @@ func Open(c Config) (*FSM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state machine: %w", err)
 	}
-	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState()}, nil
+	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState(), marks: make(chan *Mark, 1)}, nil
 }
 
 // BeginShutdown stops the state machine for good: from its return on nothing is applied and nothing is snapshotted, and

@@ -140,7 +140,10 @@ func TestShutdownAppliesAndSnapshotsNothing(t *testing.T) {
 	s := newScript(1).grow(30)
 	f, seen := openFatal(t)
 	f.ApplyBatch(s.logs[:20])
-	pinned, err := f.Snapshot()
+	pinned, err := f.PinExact()
+	must(t, err)
+	pinned.Offer()
+	given, err := f.Snapshot()
 	must(t, err)
 	want := portraitOf(t, f)
 
@@ -155,9 +158,11 @@ func TestShutdownAppliesAndSnapshotsNothing(t *testing.T) {
 	if _, err := f.Snapshot(); !errors.Is(err, ErrShuttingDown) {
 		t.Errorf("snapshot during shutdown: %v, want ErrShuttingDown", err)
 	}
-	var out sink
-	if err := pinned.Persist(&out); !errors.Is(err, ErrShuttingDown) || out.closed || !out.cancelled {
-		t.Errorf("persisting during shutdown: %v, want ErrShuttingDown and the sink cancelled", err)
+	if err := given.Persist(&published{t: t}); !errors.Is(err, ErrShuttingDown) {
+		t.Errorf("publishing during shutdown: %v, want ErrShuttingDown", err)
+	}
+	if err := pinned.Write(new(sink)); !errors.Is(err, ErrShuttingDown) {
+		t.Errorf("writing during shutdown: %v, want ErrShuttingDown", err)
 	}
 	pinned.Release()
 	if err := f.WaitApplied(t.Context(), 1<<40); !errors.Is(err, ErrShuttingDown) {

@@ -179,16 +179,9 @@ type taken struct {
 }
 
 // sink takes all pages.
-type sink struct {
-	taken
-	closed, cancelled bool
-}
+type sink struct{ taken }
 
-func (s *sink) ID() string                           { return "test" }
-func (s *sink) Write([]byte) (int, error)            { return 0, errors.New("pages are wanted, not bytes") }
 func (s *sink) Changed(_ page.ID, index uint64) bool { return true }
-func (s *sink) Close() error                         { s.closed = true; return nil }
-func (s *sink) Cancel() error                        { s.cancelled = true; return nil }
 
 func (s *sink) Page(p page.Page) error {
 	p.Data = bytes.Clone(p.Data)
@@ -203,14 +196,11 @@ func (s *sink) Finish(digest page.Digest, meta []byte) error {
 
 func persist(t testing.TB, f *FSM) *taken {
 	t.Helper()
-	snap, err := f.Snapshot()
+	m, err := f.PinExact()
 	must(t, err)
-	defer snap.Release()
+	defer m.Release()
 	var s sink
-	must(t, snap.Persist(&s))
-	if !s.closed || s.cancelled {
-		t.Fatal("the sink is not closed")
-	}
+	must(t, m.Write(&s))
 	s.journal = journalOf(t, f, s.meta)
 	return &s.taken
 }

@@ -50,11 +50,11 @@ func TestJournalComesAfterTheState(t *testing.T) {
 // persistPages is persist where the journal has holes.
 func persistPages(t *testing.T, f *FSM) *taken {
 	t.Helper()
-	snap, err := f.Snapshot()
+	m, err := f.PinExact()
 	must(t, err)
-	defer snap.Release()
+	defer m.Release()
 	var s sink
-	must(t, snap.Persist(&s))
+	must(t, m.Write(&s))
 	return &s.taken
 }
 
@@ -145,3 +145,38 @@ func TestScrubOfTheJournal(t *testing.T) {
 }
 
 func noPace(context.Context, int) error { return nil }
+
+// TestJournalScrubGoesRound: it reads all of the journal in pieces, tells of the damage, and begins anew.
+func TestJournalScrubGoesRound(t *testing.T) {
+	disk := vfs.NewMem()
+	f := openOn(t, disk)
+	s := f.JournalScrub()
+	if n, more, err := s.Next(t.Context()); n != 0 || more || err != nil {
+		t.Errorf("before it has started: %d bytes, %v, %v", n, more, err)
+	}
+	f.ApplyBatch(newScript(2).grow(80).logs)
+	want := portraitOf(t, f)
+	round := func() (bytes, found int) {
+		for more := true; more; {
+			var n int
+			var err error
+			if n, more, err = s.Next(t.Context()); err != nil && !errors.Is(err, journal.ErrCorrupt) {
+				t.Fatal(err)
+			} else if err != nil {
+				found++
+			}
+			bytes += n
+		}
+		return bytes, found
+	}
+	for range 2 {
+		if n, found := round(); n != len(want.journal) || found > 0 {
+			t.Errorf("%d bytes were read, %d damages found, want %d and none", n, found, len(want.journal))
+		}
+	}
+	b := disk.Bytes("/journal/00000000000000000001.journal")
+	b[len(b)/2] ^= 1
+	if _, found := round(); found != 1 || len(f.JournalHoles()) != 1 {
+		t.Errorf("%d damages found, holes %+v, want one", found, f.JournalHoles())
+	}
+}

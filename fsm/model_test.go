@@ -53,24 +53,24 @@ func TestMembersAreAlike(t *testing.T) {
 	}
 }
 
-// applyWhilePersisting pins a snapshot if there is a state, applies logs, and gives what was written meanwhile.
+// applyWhilePersisting pins the state if there is one, applies logs, and gives what was written meanwhile.
 func applyWhilePersisting(t *testing.T, f *FSM, logs []*raft.Log, rng *rand.Rand) []*taken {
 	if index, _ := f.Applied(); index == 0 {
 		deliver(f, logs, rng)
 		return nil
 	}
-	snap, err := f.Snapshot()
+	m, err := f.PinExact()
 	must(t, err)
 	var s sink
 	var persisting sync.WaitGroup
 	persisting.Go(func() {
-		if err := snap.Persist(&s); err != nil {
+		if err := m.Write(&s); err != nil {
 			t.Error(err)
 		}
 	})
 	deliver(f, logs, rng)
 	persisting.Wait()
-	snap.Release()
+	m.Release()
 	s.journal = journalOf(t, f, s.meta)
 	return []*taken{&s.taken}
 }

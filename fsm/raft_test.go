@@ -10,6 +10,7 @@ import (
 
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/internal/vfs"
 	"github.com/ballastdb/ballast/snapshots"
 )
@@ -36,7 +37,8 @@ func TestUnderRaft(t *testing.T) {
 			t.Fatalf("answered %T, want *Response", apply.Response())
 		}
 		if i == 20 || i == 40 {
-			must(t, m.raft.Snapshot().Error())
+			m.snapshot(t, ops.now)
+			continue
 		}
 		if index, _ := m.Applied(); index != apply.Index() {
 			t.Fatalf("index %d is published, want %d", index, apply.Index())
@@ -71,6 +73,7 @@ type underRaft struct {
 	*FSM
 	raft  *raft.Raft
 	store *snapshots.Store
+	kept  *snapshots.RaftStore
 }
 
 func startRaft(t *testing.T, dir, kept string, logs *raft.InmemStore) *underRaft {
@@ -84,12 +87,31 @@ func startRaft(t *testing.T, dir, kept string, logs *raft.InmemStore) *underRaft
 	elected := make(chan bool, 1)
 	c := raftConfig()
 	c.NotifyCh = elected
-	r, err := raft.NewRaft(c, f, logs, logs, raftStore(store, f, fatal), transport)
+	keeps := raftStore(store, f, fatal)
+	r, err := raft.NewRaft(c, f, logs, logs, keeps, transport)
 	must(t, err)
 	if leads := <-elected; !leads {
 		t.Fatal("not elected")
 	}
-	return &underRaft{f, r, store}
+	return &underRaft{f, r, store, keeps}
+}
+
+// snapshot takes one at a mark.
+func (m *underRaft) snapshot(t *testing.T, now int64) {
+	t.Helper()
+	must(t, m.raft.Apply(proposal.EncodeMark(now, 1), 5*time.Second).Error())
+	mark := <-m.Marks()
+	defer mark.Release()
+	p, err := m.kept.Prepare(mark.Index(), mark.Term(), mark.Err)
+	must(t, err)
+	must(t, mark.Write(p))
+	must(t, p.Seal())
+	mark.Offer()
+	must(t, m.raft.Snapshot().Error())
+	must(t, p.Drop())
+	if at, _ := m.store.At(); at != mark.Index() {
+		t.Fatalf("the newest snapshot is at %d, want %d", at, mark.Index())
+	}
 }
 
 func (m *underRaft) stop(t *testing.T) {

@@ -70,9 +70,9 @@ func (r *Receiver) usable() error {
 	case r.overtaken:
 		return ErrOvertaken
 	case r.f.receiver != r:
-		return errReplaced
+		return ErrReplaced
 	case r.f.state != r.present:
-		return errReplaced
+		return ErrReplaced
 	}
 	return r.f.halted()
 }

@@ -18,6 +18,9 @@ type PageSource interface {
 	Walk(yield func(page.Page) error) error
 }
 
+// errNoPages: another snapshot store than one that keeps pages was wired.
+var errNoPages = errors.New("the snapshot store keeps no pages")
+
 // Restore is raft.FSM's: it reads a snapshot into a fresh state, verifies all of it, and only then puts it in the place
 // of the present one. r must be a PageSource, or a wrapper of one such as raft's. A failure ends the process: raft would
 // go on and apply later entries to the old state. Raft closes the reader.
@@ -131,6 +134,8 @@ func (f *FSM) swap(next *state, header *snapshotHeader, received bool) error {
 	}
 	next.space().Unshare()
 	f.state, f.index, f.term, f.started = next, header.index, header.term, true
+	next.space().Rebase()
+	f.since = Weight{Mark: header.index, Configuration: f.since.Configuration}
 	f.mu.Unlock()
 	f.applied.publish(header.index, header.term)
 	f.tellUpkeep()

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ballastdb/ballast/fsm/page"
 )
@@ -48,4 +49,45 @@ func (m *MemoryScrub) page() (more bool, err error) {
 		m.state, m.cursor = m.f.state, page.Cursor{}
 	}
 	return m.state.space().CheckNext(&m.cursor)
+}
+
+// scrubJournalBytes is how much of the journal JournalScrub reads in one call.
+const scrubJournalBytes = 256 << 10
+
+// JournalScrub reads the journal on the disk again and follows its chain. What it finds damaged is set aside, and fetched
+// from other members. For one goroutine.
+type JournalScrub struct {
+	f  *FSM
+	at uint64 // sequence of the last entry read
+}
+
+// JournalScrub returns one that is at the beginning.
+func (f *FSM) JournalScrub() *JournalScrub { return &JournalScrub{f: f} }
+
+// Name of what is scrubbed.
+func (s *JournalScrub) Name() string { return "journal" }
+
+// errEnough ends a call of Next.
+var errEnough = errors.New("enough was read")
+
+// Next reads some entries. more is false behind the last one, and when nothing is applied any more. The error names segment
+// and entry, and is journal.ErrCorrupt, or ctx's.
+func (s *JournalScrub) Next(ctx context.Context) (bytes int, more bool, err error) {
+	if s.f.Halted() != nil || s.f.hasStarted() != nil {
+		return 0, false, nil
+	}
+	next, err := s.f.journal.Verify(ctx, s.at, func(_ context.Context, n int) error {
+		if bytes += n; bytes >= scrubJournalBytes {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if s.at = next; next < s.f.journal.End().Sequence {
+		return bytes, true, err
+	}
+	s.at = 0
+	return bytes, false, err
 }

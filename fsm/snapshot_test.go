@@ -17,8 +17,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/fsm/proposal"
@@ -156,39 +154,39 @@ func (s *hookedSink) Page(p page.Page) error {
 	return s.sink.Page(p)
 }
 
-// TestSnapshotOfAReplacedStateIsNotKept: published after a newer one was installed, it would have raft move its last
-// index back.
-func TestSnapshotOfAReplacedStateIsNotKept(t *testing.T) {
+// TestMarkOfAReplacedStateIsNotKept: published after a newer one was installed, it would have raft move its last index
+// back.
+func TestMarkOfAReplacedStateIsNotKept(t *testing.T) {
 	log := newScript(2).grow(60).logs
 	a := openOn(t, vfs.NewMem())
 	a.ApplyBatch(log)
 	newer := persist(t, a)
 	f := openOn(t, vfs.NewMem())
 	f.ApplyBatch(log[:40])
-	snap, err := f.Snapshot()
+	m, err := f.PinExact()
 	must(t, err)
-	defer snap.Release()
-	s := &hookedSink{at: func() { must(t, install(f, newer)) }}
-	if err := snap.Persist(s); !errors.Is(err, errReplaced) || s.closed || !s.cancelled {
-		t.Errorf("got %v, closed %v, cancelled %v; want it cancelled as replaced", err, s.closed, s.cancelled)
+	defer m.Release()
+	if err := m.Write(&hookedSink{at: func() { must(t, install(f, newer)) }}); !errors.Is(err, ErrReplaced) {
+		t.Errorf("got %v, want that it is replaced", err)
 	}
 	requireSame(t, portraitOf(t, f), portraitOf(t, a), "after the older snapshot")
 }
 
-// TestHeldSnapshots: a hold ends a snapshot that is being persisted, is there only when that one was released, and lets
-// none begin until it is over.
+// TestHeldSnapshots: a hold ends a mark that is being written, is there only when that one was released, and lets none
+// begin until it is over.
 func TestHeldSnapshots(t *testing.T) {
 	f := openOn(t, vfs.NewMem())
-	f.ApplyBatch(newScript(2).grow(30).logs)
-	snap, err := f.Snapshot()
+	s := newScript(2).grow(30)
+	f.ApplyBatch(s.logs)
+	m, err := f.PinExact()
 	must(t, err)
 	given, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := f.HoldSnapshots(given); !errors.Is(err, context.Canceled) {
-		t.Fatalf("held while a snapshot is pinned: %v", err)
+		t.Fatalf("held while a mark is pinned: %v", err)
 	}
 	held := make(chan func(), 1)
-	s := &hookedSink{at: func() {
+	out := &hookedSink{at: func() {
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
 			release, err := f.HoldSnapshots(t.Context())
@@ -208,21 +206,27 @@ func TestHeldSnapshots(t *testing.T) {
 			runtime.Gosched()
 		}
 	}}
-	if err := snap.Persist(s); !errors.Is(err, ErrHeld) || s.closed || !s.cancelled {
-		t.Errorf("persisted while held: %v, closed %v, cancelled %v", err, s.closed, s.cancelled)
+	if err := m.Write(out); !errors.Is(err, ErrHeld) {
+		t.Errorf("written while held: %v", err)
 	}
 	if len(held) > 0 || !f.Snapshotting() {
-		t.Error("held before the snapshot was released")
+		t.Error("held before the mark was released")
 	}
-	snap.Release()
-	snap.Release()
-	release := <-held
+	m.Offer()
 	if _, err := f.Snapshot(); !errors.Is(err, ErrHeld) {
-		t.Errorf("a snapshot begins while held: %v", err)
+		t.Errorf("a mark is given while held: %v", err)
+	}
+	m.Release()
+	m.Release()
+	release := <-held
+	f.ApplyBatch(s.mark())
+	if len(f.Marks()) != 0 || f.Weight().Skipped != 1 {
+		t.Error("a mark is pinned while held")
 	}
 	release()
 	release()
-	persist(t, f)
+	f.ApplyBatch(s.mark())
+	(<-f.Marks()).Release()
 }
 
 func TestRestoreTakesPages(t *testing.T) {
@@ -238,24 +242,17 @@ func TestFailedSyncStopsTheProcess(t *testing.T) {
 	seen := &fatals{}
 	seen.f = openWith(t, disk, seen.call)
 	seen.f.ApplyBatch(newScript(2).grow(20).logs)
-	snap, err := seen.f.Snapshot()
+	m, err := seen.f.PinExact()
 	must(t, err)
-	defer snap.Release()
+	defer m.Release()
 	disk.Inject(func(op vfs.Op) vfs.Fault {
 		if op.Kind == vfs.OpSync {
 			return vfs.Fail
 		}
 		return vfs.None
 	})
-	var out sink
-	if err := snap.Persist(&out); err == nil || out.closed || !out.cancelled || len(seen.errs) != 1 {
-		t.Errorf("persisted with a journal that cannot be synced: %v, closed %v, fatal %v", err, out.closed, seen.errs)
-	}
-}
-
-func TestNothingToSnapshot(t *testing.T) {
-	if _, err := openOn(t, vfs.NewMem()).Snapshot(); !errors.Is(err, raft.ErrNothingNewToSnapshot) {
-		t.Errorf("snapshot of nothing: %v", err)
+	if err := m.Write(new(sink)); err == nil || len(seen.errs) != 1 {
+		t.Errorf("written with a journal that cannot be synced: %v, fatal %v", err, seen.errs)
 	}
 }
 

@@ -131,7 +131,11 @@ func (s *Store) trimStep(now time.Time) (more bool, err error) {
 	if last == 0 || !s.worthwhile(now, max(first, lowest)) {
 		return false, nil
 	}
-	return true, s.deleteOldest(s.chunk(lowest))
+	if err := s.deleteOldest(s.chunk(lowest)); err != nil {
+		return false, err
+	}
+	s.logger.Debug("deleted old entries of the log", "first", s.first.Load())
+	return true, nil
 }
 
 // worthwhile tells whether what lies below lowest is worth a write: a full step, or whatever there is after a while.

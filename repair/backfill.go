@@ -85,8 +85,9 @@ type Backfill struct {
 	cfg BackfillConfig
 
 	// Of Run's goroutine.
-	free   time.Time      // when the rate allows the next fetch
-	blamed map[string]int // how often what a source gave led elsewhere
+	filler *journal.Filler // of the hole that was tried last; nil: none is kept
+	free   time.Time       // when the rate allows the next fetch
+	blamed map[string]int  // how often what a source gave led elsewhere
 
 	mu       sync.Mutex
 	progress Progress
@@ -107,6 +108,11 @@ func NewBackfill(c BackfillConfig) *Backfill {
 
 // Run fills holes until ctx ends, and waits for new ones.
 func (b *Backfill) Run(ctx context.Context) {
+	defer func() {
+		if err := b.close(); err != nil {
+			b.cfg.Logger.Error("what was filled in of the journal could not be closed", "error", err)
+		}
+	}()
 	pause := b.cfg.Retry
 	for {
 		holes := b.cfg.Journal.JournalHoles()
@@ -162,9 +168,9 @@ func (a *attempt) contradicted(at journal.Position) (n int) {
 	return n
 }
 
-// fill fills a hole from one source after the other.
+// fill fills a hole from one source after the other. What it has of it where that fails is kept for the next attempt.
 func (b *Backfill) fill(ctx context.Context, hole journal.Hole) error {
-	f, err := b.cfg.Journal.FillJournal(hole)
+	f, err := b.open(hole)
 	if errors.Is(err, journal.ErrReplaced) {
 		return nil // the journal is another by now
 	} else if err != nil {
@@ -172,11 +178,38 @@ func (b *Backfill) fill(ctx context.Context, hole journal.Hole) error {
 	}
 	b.begin(f)
 	err = b.fillFrom(ctx, f, b.sources())
-	if errors.Is(err, journal.ErrReplaced) {
+	switch {
+	case err == nil:
+		return b.close()
+	case errors.Is(err, journal.ErrReplaced):
 		b.cfg.Logger.Info("a hole of the journal is gone", "from", hole.After.Sequence+1, "to", hole.Until.Sequence)
-		err = f.Discard()
+		return errors.Join(f.Discard(), b.close())
 	}
-	return errors.Join(err, f.Close())
+	return err
+}
+
+// open is the filler of a hole: that of the attempt before, which need not be read and checked again, if it was the same.
+func (b *Backfill) open(hole journal.Hole) (*journal.Filler, error) {
+	if b.filler != nil && b.filler.Hole() == hole {
+		return b.filler, nil
+	}
+	if err := b.close(); err != nil {
+		return nil, err
+	}
+	f, err := b.cfg.Journal.FillJournal(hole)
+	if err == nil {
+		b.filler = f
+	}
+	return f, err
+}
+
+func (b *Backfill) close() error {
+	f := b.filler
+	if f == nil {
+		return nil
+	}
+	b.filler = nil
+	return f.Close()
 }
 
 func (b *Backfill) fillFrom(ctx context.Context, f *journal.Filler, sources []Source) error {

@@ -40,8 +40,8 @@ type CoalescerConfig struct {
 	InFlight int
 	// EnqueueTimeout bounds the wait for raft to take a proposal. Default 1 s.
 	EnqueueTimeout time.Duration
-	// Committed is told how long each proposal took from being made to being applied. It must not wait. Default: nobody.
-	Committed func(took time.Duration)
+	// Observer is told of proposals and answers; nil: nobody is.
+	Observer Observer
 }
 
 func (c CoalescerConfig) withDefaults() CoalescerConfig {
@@ -51,8 +51,8 @@ func (c CoalescerConfig) withDefaults() CoalescerConfig {
 	defaultTo(&c.ProposalBytes, proposal.MaxBytes-proposal.Overhead)
 	defaultTo(&c.InFlight, 4)
 	defaultTo(&c.EnqueueTimeout, time.Second)
-	if c.Committed == nil {
-		c.Committed = func(time.Duration) {}
+	if c.Observer == nil {
+		c.Observer = unobserved{}
 	}
 	return c
 }
@@ -82,7 +82,7 @@ type proposed struct {
 	future   raft.ApplyFuture
 	requests []*pending
 	count    int
-	made     time.Time
+	at       time.Time // when raft got it
 }
 
 // NewCoalescer starts a Coalescer; Close ends it.
@@ -122,8 +122,11 @@ func (c *Coalescer) Admit(ctx context.Context, encoded []byte, count int) (*Tick
 	if failure := overdue(ctx); failure != nil {
 		return nil, failure
 	}
-	p := &pending{ctx: ctx, encoded: encoded, count: count, answer: make(chan answer, 1)}
+	p := &pending{ctx: ctx, encoded: encoded, count: count, answer: make(chan answer, 1), admitted: time.Now()}
 	if failure := c.queue.push(p); failure != nil {
+		if failure.Code == codes.ResourceExhausted {
+			c.cfg.Observer.Refused()
+		}
 		return nil, failure
 	}
 	return &Ticket{coalescer: c, request: p}, nil
@@ -219,12 +222,13 @@ func (c *Coalescer) propose(batch []*pending) {
 		c.flight.leave()
 		return
 	}
-	made := time.Now()
+	c.cfg.Observer.Proposed(count, len(data))
+	begun := time.Now()
 	future := c.cfg.Raft.Apply(data, c.cfg.EnqueueTimeout)
 	if planted.In(planted.AckBeforeCommit) {
 		acknowledgeUnseen(batch)
 	}
-	c.proposals <- proposed{future: future, requests: batch, count: count, made: made}
+	c.proposals <- proposed{future: future, requests: batch, count: count, at: begun}
 }
 
 // complete is the completer: it answers proposals in the order in which they were made, which is the order in which
@@ -232,18 +236,20 @@ func (c *Coalescer) propose(batch []*pending) {
 func (c *Coalescer) complete() {
 	defer close(c.done)
 	for p := range c.proposals {
-		if err := p.future.Error(); err != nil {
+		err := p.future.Error()
+		now := time.Now()
+		if err != nil {
 			refuse(p.requests, raftFailure(err, p.future))
 		} else {
-			c.cfg.Committed(time.Since(p.made))
-			c.distribute(p)
+			c.cfg.Observer.Committed(now.Sub(p.at))
+			c.distribute(p, now)
 		}
 		c.flight.leave()
 	}
 }
 
-// distribute hands each request of an applied proposal its own results.
-func (c *Coalescer) distribute(p proposed) {
+// distribute hands each request of a proposal, applied by now, its own results.
+func (c *Coalescer) distribute(p proposed, now time.Time) {
 	applied, err := c.cfg.Open(p.future.Response())
 	if err == nil && len(applied.Results) != p.count {
 		err = errors.New("the state machine answered another number of operations than were proposed")
@@ -256,6 +262,7 @@ func (c *Coalescer) distribute(p proposed) {
 	}
 	rest := applied.Results
 	for _, r := range p.requests {
+		c.cfg.Observer.Answered(now.Sub(r.admitted))
 		r.reply(answer{applied: Applied{Results: rest[:r.count:r.count], LogTime: applied.LogTime}})
 		rest = rest[r.count:]
 	}
@@ -284,6 +291,13 @@ func acknowledgeUnseen(batch []*pending) {
 		}
 		p.reply(answer{applied: Applied{Results: results}})
 	}
+}
+
+// Load is what the Coalescer has to do at present: operations and bytes that wait in the queue, and proposals that are
+// being made or are with raft.
+func (c *Coalescer) Load() (operations, bytes, inFlight int) {
+	operations, bytes = c.queue.load()
+	return operations, bytes, c.flight.load()
 }
 
 // Hold stops proposing until release is called; requests queue meanwhile. It returns at once, and what is in flight goes

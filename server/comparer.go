@@ -83,6 +83,13 @@ func (c *Comparer) Run(ctx context.Context) {
 	}
 }
 
+// Last is the newest verdict; Undecided before the first.
+func (c *Comparer) Last() Verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // Notes say what an operator must know of it, each a clause.
 func (c *Comparer) Notes() (notes []string) {
 	c.mu.Lock()

@@ -80,6 +80,12 @@ func (f *flight) idle(ctx context.Context) error {
 	}
 }
 
+func (f *flight) load() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.active
+}
+
 func (f *flight) broadcast() {
 	close(f.changed)
 	f.changed = make(chan struct{})

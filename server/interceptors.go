@@ -25,6 +25,8 @@ type ListenConfig struct {
 	MaxReceive, MaxSend int
 	// MaxStreams bounds the concurrent calls of one connection. Default 1,024.
 	MaxStreams uint32
+	// Observer is told of every call; nil: nobody is.
+	Observer Observer
 }
 
 // maxHeaderBytes bounds the headers of a call.
@@ -69,9 +71,11 @@ func (w *watch) stream(
 ) (err error) {
 	begun := time.Now()
 	defer func() {
-		if err != nil { // a stream is meant to be long
+		if err != nil {
 			w.ended(info.FullMethod, begun, err)
+			return
 		}
+		w.observe(info.FullMethod, begun, nil) // a stream is meant to be long
 	}()
 	defer w.recover(info.FullMethod, &err)
 	return handler(service, stream)
@@ -89,11 +93,19 @@ func (w *watch) recover(method string, err *error) {
 }
 
 func (w *watch) ended(method string, begun time.Time, err error) {
-	took := time.Since(begun)
+	took := w.observe(method, begun, err)
 	switch {
 	case err != nil:
 		w.cfg.Logger.Debug("a call failed", "method", method, "took", took, "code", status.Code(err), "error", err)
 	case took > w.cfg.Slow:
 		w.cfg.Logger.Debug("a call was slow", "method", method, "took", took)
 	}
+}
+
+func (w *watch) observe(method string, begun time.Time, err error) (took time.Duration) {
+	took = time.Since(begun)
+	if w.cfg.Observer != nil {
+		w.cfg.Observer.Call(method, status.Code(err), took)
+	}
+	return took
 }

@@ -42,6 +42,7 @@ type OperatorConfig struct {
 	Reads     *ReadIndex
 	Commands  Commands
 	Transfers *Transfers
+	Snapshots Snapshots
 	Peers     Peers
 	Gate      *Gate
 	Logger    hclog.Logger
@@ -56,6 +57,10 @@ type OperatorConfig struct {
 	PID     int
 	// Notes are more to say in the status' sentence, each a clause; nil: nothing.
 	Notes func() []string
+	// Facts are what this member knows of itself, its standing too; nil: the status shows raft and the state alone.
+	Facts func() Facts
+	// Drift are keys that are configured otherwise than at the last good run.
+	Drift []string
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }

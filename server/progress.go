@@ -105,11 +105,7 @@ func NewStatusPeers(options ...grpc.DialOption) *StatusPeers {
 
 // Progress is Peers'. ctx must have a deadline.
 func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progress, error) {
-	conn, err := p.conn(member.OperatorAddress)
-	if err != nil {
-		return Progress{}, err
-	}
-	s, err := ballastv1.NewOperatorServiceClient(conn).Status(ctx, &ballastv1.StatusRequest{})
+	s, err := p.Status(ctx, member)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -120,6 +116,15 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 		progress.Members = append(progress.Members, raft.ServerID(m.GetId()))
 	}
 	return progress, nil
+}
+
+// Status is Asker's. ctx must have a deadline.
+func (p *StatusPeers) Status(ctx context.Context, member roster.Member) (*ballastv1.StatusResponse, error) {
+	conn, err := p.conn(member.OperatorAddress)
+	if err != nil {
+		return nil, err
+	}
+	return ballastv1.NewOperatorServiceClient(conn).Status(ctx, &ballastv1.StatusRequest{})
 }
 
 // conn is the one connection to an address. There are as many as members ever had addresses in this process's life.

@@ -53,6 +53,13 @@ func (p *Proposer) Checkpoint(ctx context.Context) error {
 	return err
 }
 
+// Mark has every member take a snapshot of its state at the index that is returned.
+func (p *Proposer) Mark(ctx context.Context) (index uint64, err error) {
+	return p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
+		return proposal.EncodeMark(now, version), nil
+	})
+}
+
 // Settings changes replicated settings, given by rising number.
 func (p *Proposer) Settings(ctx context.Context, settings []proposal.Setting) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {

@@ -18,6 +18,8 @@ type pending struct {
 	count   int
 	// answer gets exactly one value from whoever owns the request, and is never waited for by the sender.
 	answer chan answer
+	// admitted is when it was given to the queue.
+	admitted time.Time
 
 	// Guarded by the queue's lock. waiting: linked into the queue.
 	waiting    bool
@@ -132,6 +134,12 @@ func (q *queue) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.head == nil
+}
+
+func (q *queue) load() (operations, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ops, q.bytes
 }
 
 func (q *queue) unlink(p *pending) {

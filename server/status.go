@@ -42,8 +42,19 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 			s.Members = append(s.Members, memberProto(o.cfg.Store, server))
 		}
 	}
-	s.State = strings.Join(append([]string{o.sentence(s)}, o.notes()...), "; ")
+	facts := o.facts()
+	showFacts(s, &facts)
+	s.Drift = o.cfg.Drift
+	s.State = strings.Join(append([]string{o.sentence(s, &facts)}, o.notes()...), "; ")
 	return s, nil
+}
+
+// facts are what the parts of this member tell, and how it stands.
+func (o *Operator) facts() Facts {
+	if o.cfg.Facts == nil {
+		return Facts{}
+	}
+	return o.cfg.Facts()
 }
 
 // notes are what there is to say besides.
@@ -55,9 +66,11 @@ func (o *Operator) notes() []string {
 }
 
 // sentence says what the member is doing, and what not to do about it.
-func (o *Operator) sentence(s *ballastv1.StatusResponse) string {
-	behind := ""
-	if s.CommitIndex > s.AppliedIndex+maxLag {
+func (o *Operator) sentence(s *ballastv1.StatusResponse, f *Facts) string {
+	behind := standing(f)
+	if behind != "" {
+		behind = "; it " + behind
+	} else if s.CommitIndex > s.AppliedIndex+maxLag {
 		behind = fmt.Sprintf(", catching up: applied %d of %d entries", s.AppliedIndex, s.CommitIndex)
 	}
 	condemned := o.cfg.Gate.Condemned()

@@ -25,8 +25,13 @@ type packWriter struct {
 	file   vfs.File
 	buf    *bufio.Writer
 	offset uint64
-	staged bool // the file has its name, and is the staging area's to close and to remove
+	synced uint64 // what lies before it was fsynced
+	staged bool   // the file has its name, and is the staging area's to close and to remove
 }
+
+// syncEvery is how much of a pack is written between two fsyncs. All of it at the end would be a stall for the log, which is on
+// the same disk: its next fsync has to wait until a pack that may be gigabytes is written out.
+const syncEvery = 4 << 20
 
 func createPack(fsys vfs.FS, path string, number uint64) (*packWriter, error) {
 	f, err := fsys.OpenFile(path+vfs.TempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -56,7 +61,11 @@ func (w *packWriter) add(data []byte) (offset uint64, length uint32, err error) 
 		return 0, 0, err
 	}
 	w.offset += uint64(padded)
-	return offset, length, nil
+	if w.offset-w.synced < syncEvery {
+		return offset, length, nil
+	}
+	w.synced = w.offset
+	return offset, length, errors.Join(w.buf.Flush(), w.file.Sync())
 }
 
 // finish makes the pack durable under its name.

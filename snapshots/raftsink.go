@@ -5,40 +5,68 @@ import (
 	"fmt"
 
 	"github.com/ballastdb/ballast/fsm/page"
+	"github.com/ballastdb/ballast/internal/guard"
 )
 
-// Sink is a raft.SnapshotSink. The state machine gives it pages; raft, for an install, writes a token to it. Nothing
-// changes before Close.
+// Sink is a raft.SnapshotSink. The state machine has it publish what was prepared at a mark; raft, for an install, writes a
+// token to it. Nothing changes before Publish, or Close.
 type Sink struct {
-	store  *RaftStore
-	writer *Writer
-	meta   raftMeta
-	digest page.Digest
-	ready  bool   // Finish was called
-	token  []byte // nil: none is written
-	closed bool
-	err    error // of Close
+	store       *RaftStore
+	index, term uint64 // that raft asked for
+	meta        raftMeta
+	id          string // of what was published
+	token       []byte // nil: none is written
+	closed      bool
+	err         error // of Close
 }
 
-// ID implements raft.SnapshotSink.
-func (s *Sink) ID() string { return snapshotID(s.writer.manifest) }
+// ID implements raft.SnapshotSink: it is that of what was published.
+func (s *Sink) ID() string {
+	if s.id != "" {
+		return s.id
+	}
+	return snapshotID(s.index, s.term)
+}
 
-// Changed reports whether a page with this index must be given with its data.
-func (s *Sink) Changed(id page.ID, index uint64) bool { return s.writer.Changed(id, index) }
+// Publish makes the snapshot that is prepared for index and term the newest. They are recorded, and not what raft asked
+// for, which is later: the log from there on is still here. A snapshot never has a configuration that is newer than its
+// state: that would go backwards when the log is replayed. Closing gives the same answer.
+func (s *Sink) Publish(index, term uint64) error {
+	if s.closed {
+		return errors.Join(errIncomplete, s.err)
+	}
+	s.closed, s.id = true, snapshotID(index, term)
+	s.err = s.publish(index, term)
+	return s.err
+}
 
-// Page adds a page, in order of table and number; Data nil means unchanged.
-func (s *Sink) Page(p page.Page) error { return s.writer.Page(p) }
-
-// Finish takes the digest of all pages and the owner's meta. Close makes the snapshot durable.
-func (s *Sink) Finish(digest page.Digest, meta []byte) error {
-	s.digest, s.meta.owner, s.ready = digest, append([]byte(nil), meta...), true
+func (s *Sink) publish(index, term uint64) error {
+	p, err := s.store.takeReady(index, term)
+	switch {
+	case err != nil:
+		return err
+	case index > s.index:
+		return fmt.Errorf("snapshots: raft has applied index %d, and a snapshot of %d is to be published", s.index, index)
+	case s.meta.configurationIndex > index && guard.On(guardConfiguration):
+		return fmt.Errorf("%w: it is that of index %d, the mark is at %d", errPastMark, s.meta.configurationIndex, index)
+	case p.writer == nil:
+		return nil
+	}
+	s.meta.owner = p.owner
+	if err := s.store.publish(p.writer, p.digest, s.meta, p.writer.Abort); err != nil {
+		return err
+	}
+	s.store.dropOlder(index)
 	return nil
 }
 
 // Write takes the token of what is staged, and nothing else.
 func (s *Sink) Write(p []byte) (int, error) {
 	if s.token == nil {
-		if err := s.store.admit(s.writer.manifest); err != nil {
+		if newest, _ := s.store.Store.At(); newest >= s.index {
+			return 0, fmt.Errorf("snapshots: the snapshot of index %d is here already: none of index %d is installed", newest, s.index)
+		}
+		if err := s.store.admit(s.index, s.term); err != nil {
 			return 0, err
 		}
 		s.token = make([]byte, 0, tokenBytes)
@@ -51,43 +79,33 @@ func (s *Sink) Write(p []byte) (int, error) {
 }
 
 // admit refuses an install that must not be.
-func (s *RaftStore) admit(m *Manifest) error {
+func (s *RaftStore) admit(index, term uint64) error {
 	if s.Admit == nil {
 		return nil
 	}
-	return s.Admit(m.Index, m.Term)
+	return s.Admit(index, term)
 }
 
 var errIncomplete = errors.New("snapshots: the snapshot is not complete")
 
-// Close makes the snapshot durable and the newest. An install is refused where the token is not that of what is staged.
+// Close installs what is staged, where the token is that of it. Without a token, and nothing published, it is an error.
 // Closing again gives the same answer.
 func (s *Sink) Close() error {
 	if s.closed {
 		return s.err
 	}
 	s.closed = true
-	switch {
-	case s.token != nil:
+	if s.token == nil {
+		s.err = errIncomplete
+	} else {
 		s.err = s.install()
-	case s.ready:
-		s.err = s.store.publish(s.writer, s.digest, s.meta, s.writer.Abort)
-		if s.err == nil {
-			s.store.dropOlder(s.writer.manifest.Index)
-		}
-	default:
-		s.err = errors.Join(errIncomplete, s.writer.Abort())
 	}
 	return s.err
 }
 
-// install publishes what is staged in place of this sink's own writer.
+// install publishes what is staged.
 func (s *Sink) install() error {
-	m := s.writer.manifest
-	if err := s.writer.Abort(); err != nil {
-		return err
-	}
-	in, err := s.store.claim(s.token, m.Index, m.Term, s.meta.configurationIndex)
+	in, err := s.store.claim(s.token, s.index, s.term, s.meta.configurationIndex)
 	if err != nil {
 		return err
 	}
@@ -105,14 +123,17 @@ func (s *RaftStore) publish(w *Writer, digest page.Digest, meta raftMeta, drop f
 	var left *LeftoverError
 	if errors.As(err, &left) {
 		s.Logger.Warn("files of older snapshots could not be removed; the next start removes them", "error", err)
-		return nil
+		err = nil
 	}
 	if err == nil {
+		if s.Published != nil {
+			s.Published(w.manifest.Index, w.manifest.Term)
+		}
 		return nil
 	}
 	if _, unknown := s.Store.Newest(); errors.Is(unknown, ErrReopen) {
 		// Which manifest is there? What belongs to the new one stays, until the next start has looked.
-		err = fmt.Errorf("snapshots: nobody knows whether the snapshot %s is on the disk: %w", snapshotID(w.manifest), err)
+		err = fmt.Errorf("snapshots: nobody knows whether the snapshot %s is on the disk: %w", snapshotID(w.manifest.Index, w.manifest.Term), err)
 		s.Fatal(err)
 		return err
 	}
@@ -125,31 +146,5 @@ func (s *Sink) Cancel() error {
 		return nil
 	}
 	s.closed, s.err = true, errIncomplete
-	return s.writer.Abort()
+	return nil
 }
-
-// sameSink takes the newest snapshot once more and does nothing.
-type sameSink struct{ id string }
-
-// ID implements raft.SnapshotSink.
-func (s *sameSink) ID() string { return s.id }
-
-// Changed is never true: all of it is on the disk.
-func (s *sameSink) Changed(page.ID, uint64) bool { return false }
-
-// Page does nothing.
-func (s *sameSink) Page(page.Page) error { return nil }
-
-// Finish does nothing.
-func (s *sameSink) Finish(page.Digest, []byte) error { return nil }
-
-// Write refuses an install of what is here already.
-func (s *sameSink) Write([]byte) (int, error) {
-	return 0, fmt.Errorf("snapshots: the snapshot %s is here already: not installed again", s.id)
-}
-
-// Close does nothing.
-func (s *sameSink) Close() error { return nil }
-
-// Cancel does nothing.
-func (s *sameSink) Cancel() error { return nil }

@@ -17,6 +17,7 @@ import (
 const (
 	guardShouldSnapshot guard.Name = "shouldSnapshot"
 	guardFallBack       guard.Name = "#85"
+	guardConfiguration  guard.Name = "configuration"
 )
 
 // RaftConfig of a RaftStore.
@@ -31,6 +32,8 @@ type RaftConfig struct {
 	// Admit is asked, on raft's own goroutine, before what is staged is installed: an error is why it must not be now. nil:
 	// it always may.
 	Admit func(index, term uint64) error
+	// Published is told the index and term of each snapshot that has become the newest, nil: nobody. It must not wait.
+	Published func(index, term uint64)
 	// ServeIdle is how long a snapshot that others pull pages of stays open behind the last call, though a newer one has
 	// replaced it: its packs stay on the disk. Default 30 s.
 	ServeIdle time.Duration
@@ -44,10 +47,11 @@ type RaftConfig struct {
 	Fatal func(error)
 }
 
-// RaftStore is a raft.SnapshotStore over a Store. Its sinks take pages from the state machine (Changed, Page, Finish) and,
-// for an install, the token of what Stage has staged. It lists the newest snapshot only.
+// RaftStore is a raft.SnapshotStore over a Store. Its sinks publish what Prepare has prepared and, for an install, take the
+// token of what Stage has staged. It lists the newest snapshot only.
 type RaftStore struct {
 	RaftConfig
+	preparing preparing
 	serving serving
 
 	mu      sync.Mutex
@@ -76,9 +80,8 @@ func NewRaftStore(c RaftConfig) *RaftStore {
 	}
 }
 
-// Create implements raft.SnapshotStore. What is not newer than the newest snapshot is refused, but for the very same
-// again, which is taken and does nothing: an idle member asks for that. So is a configuration newer than the snapshot: it
-// would go backwards when the log is replayed.
+// Create implements raft.SnapshotStore. What is not newer than the newest snapshot is refused, and so is a configuration
+// newer than what raft asks for. Nothing is written before the sink knows whether it publishes a mark or installs.
 func (s *RaftStore) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
 	if configurationIndex > index {
 		return nil, fmt.Errorf("snapshots: expected a configuration of index %d at most, found %d", index, configurationIndex)
@@ -87,19 +90,11 @@ func (s *RaftStore) Create(version raft.SnapshotVersion, index, term uint64, con
 	if err != nil {
 		return nil, err
 	}
-	again := newest != nil && newest.Index == index && newest.Term == term
-	if newest != nil && newest.Index >= index && !again {
+	if newest != nil && (newest.Index > index || newest.Index == index && newest.Term != term) {
 		return nil, fmt.Errorf("snapshots: index %d of term %d is not newer than the newest snapshot, index %d of term %d", index, term, newest.Index, newest.Term)
 	}
 	meta := raftMeta{version: version, configuration: configuration, configurationIndex: configurationIndex}
-	if again && guard.On(guardShouldSnapshot) {
-		return &sameSink{id: snapshotID(newest)}, nil
-	}
-	w, err := s.Store.Begin(index, term)
-	if err != nil {
-		return nil, err
-	}
-	return &Sink{store: s, writer: w, meta: meta}, nil
+	return &Sink{store: s, index: index, term: term, meta: meta}, nil
 }
 
 // List implements raft.SnapshotStore: the newest only, because nothing older may ever be used.
@@ -124,7 +119,7 @@ func (s *RaftStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if sn == nil {
 		return nil, nil, fmt.Errorf("snapshots: expected %s, found none", id)
 	}
-	if newest := snapshotID(sn.Manifest); newest != id {
+	if newest := snapshotID(sn.Index, sn.Term); newest != id {
 		return nil, nil, errors.Join(fmt.Errorf("snapshots: expected %s, found only %s, which has replaced it", id, newest), sn.Close())
 	}
 	m, meta, err := describe(sn.Manifest)
@@ -145,28 +140,19 @@ func describe(m *Manifest) (*raft.SnapshotMeta, []byte, error) {
 		return nil, nil, err
 	}
 	return &raft.SnapshotMeta{
-		Version: meta.version, ID: snapshotID(m), Index: m.Index, Term: m.Term,
+		Version: meta.version, ID: snapshotID(m.Index, m.Term), Index: m.Index, Term: m.Term,
 		Configuration: meta.configuration, ConfigurationIndex: meta.configurationIndex, Size: int64(m.encodedBytes()),
 	}, meta.owner, nil
 }
 
 // NewestIndex is the index of the newest snapshot; 0 where there is none, or it is not known.
 func (s *RaftStore) NewestIndex() uint64 {
-	m, err := s.newest()
-	if err != nil || m == nil {
-		return 0
-	}
-	return m.Index
+	index, _ := s.NewestSnapshot()
+	return index
 }
 
 // NewestSnapshot is the index and term of the newest durable snapshot; zero where there is none, or it is not known.
-func (s *RaftStore) NewestSnapshot() (index, term uint64) {
-	m, err := s.newest()
-	if err != nil || m == nil {
-		return 0, 0
-	}
-	return m.Index, m.Term
-}
+func (s *RaftStore) NewestSnapshot() (index, term uint64) { return s.Store.At() }
 
 // newest is the newest manifest; nil where there is none.
 func (s *RaftStore) newest() (*Manifest, error) {
@@ -177,4 +163,4 @@ func (s *RaftStore) newest() (*Manifest, error) {
 	return sn.Manifest, sn.Close()
 }
 
-func snapshotID(m *Manifest) string { return fmt.Sprintf("%016x-%016x", m.Index, m.Term) }
+func snapshotID(index, term uint64) string { return fmt.Sprintf("%016x-%016x", index, term) }

@@ -148,35 +148,50 @@ func (m *member) create(index uint64) (raft.SnapshotSink, error) {
 	return m.Create(raft.SnapshotVersionMax, index, 1, members, min(index, 2), nil)
 }
 
-// pageSink is what the state machine needs of a sink.
-type pageSink interface {
-	raft.SnapshotSink
-	Changed(page.ID, uint64) bool
-	Page(page.Page) error
-	Finish(page.Digest, []byte) error
+// persist does what is done at a mark, when raft has applied one entry more.
+func (m *member) persist(st state) error {
+	p, err := m.prepare(st)
+	if err != nil {
+		return err
+	}
+	sink, err := m.create(st.index + 1)
+	if err != nil {
+		return errors.Join(err, p.Drop())
+	}
+	if err := sink.(*Sink).Publish(st.index, 1); err != nil {
+		return errors.Join(err, p.Drop())
+	}
+	return errors.Join(sink.Close(), p.Drop())
 }
 
-// persist does what the state machine does.
-func (m *member) persist(st state) error {
-	s, err := m.create(st.index)
+func (m *member) prepare(st state) (*Prepared, error) {
+	p, err := m.Prepare(st.index, 1, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sink := s.(pageSink)
-	err = st.each(func(p page.Page) error {
-		if sink.Changed(p.ID, p.Index) {
-			p.Data = content(p.ID, p.Index)
+	err = feed(p, st)
+	m.set(st)
+	if err == nil {
+		err = p.Seal()
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Drop())
+	}
+	return p, nil
+}
+
+// feed gives the pages of a state.
+func feed(p *Prepared, st state) error {
+	err := st.each(func(q page.Page) error {
+		if p.Changed(q.ID, q.Index) {
+			q.Data = content(q.ID, q.Index)
 		}
-		return sink.Page(p)
+		return p.Page(q)
 	})
 	if err != nil {
-		return errors.Join(err, sink.Cancel())
-	}
-	m.set(st)
-	if err := sink.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index)); err != nil {
 		return err
 	}
-	return sink.Close()
+	return p.Finish(page.Digest{st.index, 7}, fmt.Appendf(nil, "meta of %d", st.index))
 }
 
 // stream is the newest snapshot as it is sent.
@@ -571,7 +586,7 @@ func TestNothingOlderIsServed(t *testing.T) {
 	m.holds(t, newer)
 }
 
-func snapshotIDOf(st state) string { return snapshotID(&Manifest{Index: st.index, Term: 1}) }
+func snapshotIDOf(st state) string { return snapshotID(st.index, 1) }
 
 // TestUnknownCommitIsFatal: after a failed rename, or fsync of the directory, only a start can tell what is there. What
 // the owner made durable for it must still be there then.

@@ -75,7 +75,8 @@ func (s *RaftStore) stage(ctx context.Context, theirs *Manifest, from Puller, re
 		return nil, errors.Join(err, g.giveUp())
 	}
 	s.Logger.Info("another member's snapshot is staged", "index", theirs.Index, "term", theirs.Term, "pages", g.progress.PagesTotal,
-		"reused", g.progress.PagesReused, "bytes_from_leader", g.progress.BytesFromLeader, "bytes_from_others", g.progress.BytesFromOthers, "took", time.Since(began))
+		"reused", g.progress.PagesReused, "bytes_from_leader", g.progress.BytesFromLeader, "bytes_from_others", g.progress.BytesFromOthers,
+		"bytes_by_table", g.progress.ByTable, "took", time.Since(began))
 	in = &install{writer: g.writer, receiver: g.receiver, meta: meta.owner, digest: theirs.Digest}
 	if g.used {
 		in.area = g.area

@@ -197,6 +197,16 @@ func (s *Store) Newest() (*Snapshot, error) {
 	return sn, nil
 }
 
+// At is the index and term of the newest snapshot; 0 where there is none, or it is not known.
+func (s *Store) At() (index, term uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poisoned || s.newest == nil {
+		return 0, 0
+	}
+	return s.newest.Index, s.newest.Term
+}
+
 // release gives up a reader's packs and removes those that nobody needs any more.
 func (s *Store) release(packs []*pack) error {
 	s.mu.Lock()

@@ -18,8 +18,10 @@ type Writer struct {
 	place    uint32      // of the new pack in manifest.packs
 	fresh    *pack       // the new pack, durable; nil until Prepare, or where no page is new
 	prepared bool
-	staged   bool  // fresh stays on the disk when this writer is given up: it is the staging area's
-	slot     *bool // of the store, true while this writer is open
+	ended    func() error // why writing is given up; nil: nobody asks for that
+	written  uint64       // bytes of pages in the new pack
+	staged   bool         // fresh stays on the disk when this writer is given up: it is the staging area's
+	slot     *bool        // of the store, true while this writer is open
 	done     bool
 }
 
@@ -111,7 +113,13 @@ func (w *Writer) write(p page.Page) (pageRef, error) {
 		}
 		w.pack = pack
 	}
+	if w.ended != nil {
+		if err := w.ended(); err != nil {
+			return pageRef{}, err
+		}
+	}
 	offset, length, err := w.pack.add(p.Data)
+	w.written += uint64(length)
 	return pageRef{index: p.Index, checksum: page.Checksum(p.ID, p.Data), offset: offset, length: length, pack: w.place}, err
 }
 

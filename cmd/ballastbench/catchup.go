@@ -22,6 +22,7 @@ type catchupOptions struct {
 	smoke    bool
 	enforce  bool
 	logLevel string
+	keep     bool
 }
 
 // catchupCommand is the verb that measures members which catch up.
@@ -55,12 +56,13 @@ func catchupCommand(io stdio) *cobra.Command {
 	f.BoolVar(&o.smoke, "smoke", false, "shorten everything: shows that the harness works, and measures nothing")
 	f.BoolVar(&o.enforce, "enforce", false, "fail where a bar is missed")
 	f.StringVar(&o.logLevel, "log-level", "", "log `level` of the members (default: info)")
+	f.BoolVar(&o.keep, "keep", false, "leave the members' data and logs")
 	return cmd
 }
 
 // measureCatchup runs a case and writes what it came to. A case that failed half-way is written too.
 func measureCatchup(ctx context.Context, name string, o catchupOptions, io stdio) (err error) {
-	dir, remove, err := benchDir(benchOptions{dir: o.dir})
+	dir, remove, err := benchDir(benchOptions{dir: o.dir, keep: o.keep})
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func measureCatchup(ctx context.Context, name string, o catchupOptions, io stdio
 		return err
 	}
 	report, err := catchup.Run(ctx, name, catchup.Options{
-		Dir: dir, Accounts: o.accounts, Smoke: o.smoke, LogLevel: o.logLevel,
+		Dir: dir, Accounts: o.accounts, Smoke: o.smoke, LogLevel: o.logLevel, Keep: o.keep,
 		Tell: func(line string) { fmt.Fprintln(io.err, line) },
 	})
 	if report == nil {

@@ -47,14 +47,14 @@ func configFile(t *testing.T, content string) string {
 }
 
 func TestConfigShowTellsOrigins(t *testing.T) {
-	file := configFile(t, "data_dir = '/d'\ntrailing_logs = 5\n")
+	file := configFile(t, "data_dir = '/d'\nshutdown_timeout = '5s'\n")
 	code, out := ballastd(t.Context(), "config", "show", "--config", file, "--log-level", "warn")
 	if code != exitDone {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
 	for _, want := range []string{
-		"data_dir /d file " + file, "trailing_logs 5 file " + file, "log_level warn flag --log-level", "tls_ca - default",
-		"snapshot_threshold 8192 default",
+		"data_dir /d file " + file, "shutdown_timeout 5s file " + file, "log_level warn flag --log-level", "tls_ca - default",
+		"election_timeout 500ms default",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -134,7 +134,7 @@ func TestReloadDoesWhatItSays(t *testing.T) {
 		t.Error("loggers below did not follow")
 	}
 	after(base+"log_level = 'error'\n", "log level changed: was=debug is=error")
-	after(base+"log_level = 'info'\ntrailing_logs = 9\n", "log level changed", "only when the member is started again: key=trailing_logs running=10240 configured=9")
+	after(base+"log_level = 'info'\nshutdown_timeout = '9s'\n", "log level changed", "only when the member is started again: key=shutdown_timeout running=10s configured=9s")
 	after("log_level = 'loud'\n", "nothing of it was reloaded")
 	must(t, os.WriteFile(files.Certificate, nil, 0o600))
 	after(base+"log_level = 'info'\n", "were not reloaded", "stay in use")

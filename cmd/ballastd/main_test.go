@@ -131,9 +131,9 @@ func TestRunUntilStopped(t *testing.T) {
 		t.Fatalf("stopped with %d: %s", r.code, r.out)
 	}
 
-	drifted := []string{"--data-dir", dir, "--client-address", "127.113.0.1:7401", "--member-address", "127.113.0.1:7411", "--trailing-logs", "7"}
+	drifted := []string{"--data-dir", dir, "--client-address", "127.113.0.1:7401", "--member-address", "127.113.0.1:7411", "--shutdown-timeout", "7s"}
 	code, out = ballastd(t.Context(), append([]string{"config", "check"}, drifted...)...)
-	for _, want := range []string{`trailing_logs was "10240", is "7" (flag --trailing-logs)`, `log_format was "text", is "json" (default)`} {
+	for _, want := range []string{`shutdown_timeout was "10s", is "7s" (flag --shutdown-timeout)`, `log_format was "text", is "json" (default)`} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, %q is not in: %s", code, want, out)
 		}
@@ -144,12 +144,12 @@ func TestRunUntilStopped(t *testing.T) {
 	ctx, stop = context.WithCancel(t.Context())
 	up = newWatcher("the member is up")
 	go func() {
-		code := run(ctx, append(args, "--trailing-logs", "7"), stdio{out: up, err: up, lookupEnv: func(string) (string, bool) { return "", false }})
+		code := run(ctx, append(args, "--shutdown-timeout", "7s"), stdio{out: up, err: up, lookupEnv: func(string) (string, bool) { return "", false }})
 		ended <- result{code, up.String()}
 	}()
 	<-up.seen
 	stop()
-	if r := <-ended; r.code != exitDone || !strings.Contains(r.out, "configured otherwise than at the last good run: key=trailing_logs was=10240 is=7") {
+	if r := <-ended; r.code != exitDone || !strings.Contains(r.out, "configured otherwise than at the last good run: key=shutdown_timeout was=10s is=7s") {
 		t.Fatalf("ended with %d, and no word of the changed value: %s", r.code, r.out)
 	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -211,4 +212,78 @@ func TestSyncCoversWhatAnEarlierProcessWrote(t *testing.T) {
 		}
 		must(t, j.Close())
 	}
+}
+
+// TestCrashWhileDamageIsMended crosses every call that changes the disk while a damaged segment is set aside and fetched
+// again, and another one is found by reading again, with {fails, fails but done, power cut after}: a start finds what is
+// left, and it is mended.
+func TestCrashWhileDamageIsMended(t *testing.T) {
+	h, whole := new(history).grow(120), vfs.NewMem()
+	j := open(t, whole, "/journal")
+	catchUp(t, j, h)
+	must(t, j.Sync())
+	first, second := j.segments[1].first, j.segments[2].first
+	for _, fault := range []vfs.Fault{vfs.Fail, vfs.FailPersisted, vfs.PowerCut} {
+		calls := 0
+		for ; ; calls++ {
+			fsys, n, hit := whole.Clone(), 0, vfs.Op{}
+			fsys.Bytes("/journal/" + segmentName(first, suffix))[200] ^= 1
+			fsys.Inject(func(op vfs.Op) vfs.Fault {
+				if n++; n-1 == calls {
+					hit = op
+					return fault
+				}
+				return vfs.None
+			})
+			mend(fsys, h, second)
+			fsys.Inject(nil)
+			if hit.Kind == "" {
+				break
+			}
+			s := &story{h: h, at: h.end()}
+			what := fmt.Sprintf("fault %d at call %d, %s of %s", fault, calls, hit.Kind, hit.Path)
+			for seed := range uint64(3) {
+				s.restart(t, fmt.Sprintf("%s, seed %d", what, seed), fsys.Crash(seed))
+			}
+			if fault != vfs.PowerCut {
+				s.restart(t, what+", only the process ended", fsys.Clone())
+			}
+		}
+		if calls < 12 {
+			t.Errorf("only %d faults were tried", calls)
+		}
+	}
+}
+
+// mend opens a damaged journal and fills its hole, then damages another segment, finds that and fills it, as long as nothing
+// fails.
+func mend(fsys *vfs.Mem, h *history, second uint64) {
+	j, err := Open(Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment})
+	if err != nil {
+		return
+	}
+	defer j.Close()
+	if j.Place(h.end()) != nil {
+		return
+	}
+	for range 2 {
+		for _, hole := range j.Holes() {
+			f, err := j.Fill(hole)
+			if err != nil {
+				return
+			}
+			err = f.Write(h.bytes[f.At().Bytes:hole.Until.Bytes])
+			if err == nil {
+				err = f.Commit()
+			}
+			if errors.Join(err, f.Close()) != nil {
+				return
+			}
+		}
+		if b := fsys.Bytes("/journal/" + segmentName(second, suffix)); len(b) > 200 {
+			b[200] ^= 1
+		}
+		_, _ = j.Verify(context.Background(), 0, noPace) // tells of the damage
+	}
+	_ = j.Sync()
 }

@@ -21,6 +21,8 @@ type Space struct {
 	byID   [256]*store
 	digest Digest
 	newest uint64 // newest index of any change
+	rebase uint64 // newest at Rebase
+	fresh  uint64 // pages changed since
 	begun  int    // records between Begin and End
 	views  []*View
 	shared []ID // pages that are another space's too: see Share
@@ -74,6 +76,12 @@ func (s *Space) RecomputeDigest() Digest {
 
 // NewestIndex is the newest index of any change.
 func (s *Space) NewestIndex() uint64 { return s.newest }
+
+// Rebase begins to count anew which pages change.
+func (s *Space) Rebase() { s.rebase, s.fresh = s.newest, 0 }
+
+// ChangedPages is how many pages are new or have changed since Rebase.
+func (s *Space) ChangedPages() uint64 { return s.fresh }
 
 // Bytes is the memory that pages take.
 func (s *Space) Bytes() int64 {

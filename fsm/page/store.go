@@ -100,6 +100,9 @@ func (st *store) touch(pos, index uint64) {
 	for _, v := range st.space.views {
 		v.preserveIndex(st, number, p.index)
 	}
+	if p.index <= st.space.rebase {
+		st.space.fresh++
+	}
 	p.index, st.space.newest = index, index
 }
 

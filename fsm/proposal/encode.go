@@ -108,6 +108,11 @@ func EncodeCheckpoint(now int64, clusterVersion uint32) []byte {
 	return finish(begin(make([]byte, 0, Overhead), KindCheckpoint, clusterVersion), now, 0)
 }
 
+// EncodeMark makes a command to take a snapshot.
+func EncodeMark(now int64, clusterVersion uint32) []byte {
+	return finish(begin(make([]byte, 0, Overhead), KindMark, clusterVersion), now, 0)
+}
+
 // EncodeRaiseVersion makes a command to raise the cluster version to version.
 func EncodeRaiseVersion(now int64, clusterVersion, version uint32) []byte {
 	b := begin(make([]byte, 0, Overhead+4), KindRaiseVersion, clusterVersion)

@@ -27,6 +27,8 @@ const (
 	KindForget Kind = 6
 	// KindRaiseVersion raises the cluster version.
 	KindRaiseVersion Kind = 7
+	// KindMark asks every member to take a snapshot of the state right behind it.
+	KindMark Kind = 8
 )
 
 // String is the kind's name as in docs/formats/proposal.md.
@@ -46,6 +48,8 @@ func (k Kind) String() string {
 		return "forget"
 	case KindRaiseVersion:
 		return "raise-version"
+	case KindMark:
+		return "mark"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }

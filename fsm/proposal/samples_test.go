@@ -64,6 +64,7 @@ func samples(t *testing.T) map[string][]byte {
 		"settings":      must(EncodeSettings(sampleTime, 1, []Setting{{SettingIDWindow, 3_600_000_000_000}, {SettingCheckpointInterval, 500}})),
 		"announce":      must(EncodeAnnounce(sampleTime, 1, member)),
 		"forget":        must(EncodeForget(sampleTime, 1, member.ID)),
+		"mark":          EncodeMark(sampleTime, 1),
 		"raise-version": EncodeRaiseVersion(sampleTime, 1, 2),
 	}
 }
@@ -93,6 +94,8 @@ func encodeAgain(t interface{ Fatal(...any) }, p Proposal) []byte {
 		return must(EncodeAnnounce(p.Time, p.ClusterVersion, p.Member))
 	case KindForget:
 		return must(EncodeForget(p.Time, p.ClusterVersion, p.Member.ID))
+	case KindMark:
+		return EncodeMark(p.Time, p.ClusterVersion)
 	case KindRaiseVersion:
 		return EncodeRaiseVersion(p.Time, p.ClusterVersion, p.Version)
 	}

@@ -116,6 +116,37 @@ func TestWhoMayCallWhat(t *testing.T) {
 	}
 }
 
+var documentedPage = regexp.MustCompile("(?m)^\\| `GET (/[^`]+)`[^|]*\\| ([a-z]+) \\| (yes|no) \\|$")
+
+// Every page by every role is answered as docs/security.md says.
+func TestWhoMayLookAtWhat(t *testing.T) {
+	document, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := access.NewGuard(hclog.NewNullLogger())
+	rows := documentedPage.FindAllStringSubmatch(string(document), -1)
+	if len(rows) != len(access.Pages()) {
+		t.Errorf("docs/security.md has %d pages, there are %d", len(rows), len(access.Pages()))
+	}
+	for _, row := range rows {
+		least, err := tlsauth.ParseRole(row[2])
+		if _, ok := access.Pages()[row[1]]; !ok || err != nil {
+			t.Errorf("%s: is it a page? %v", row[1], err)
+		}
+		for _, role := range []tlsauth.Role{tlsauth.Reader, tlsauth.Writer, tlsauth.Operator, tlsauth.Member} {
+			may := role.Includes(least) || role == tlsauth.Member && row[3] == "yes"
+			err := guard.CheckPage(row[1], "127.0.0.1:1", tlsauth.Identity{Role: role}, nil)
+			if (err == nil) != may {
+				t.Errorf("%s by %s: %v", row[1], role, err)
+			}
+		}
+		if guard.CheckPage(row[1], "127.0.0.1:1", tlsauth.Identity{Role: tlsauth.Operator}, context.Canceled) == nil {
+			t.Errorf("%s: answered to somebody whose certificate was refused", row[1])
+		}
+	}
+}
+
 // Without a certificate of this cluster there is nothing that anybody may call.
 func TestStrangersMayCallNothing(t *testing.T) {
 	none := tlsauth.Identity{}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/fsm/upkeep"
 	"github.com/ballastdb/ballast/logstore"
 )
 
@@ -32,6 +33,9 @@ func (n *node) attachLog() {
 			return index
 		},
 		Snapshot: n.snapshots.NewestSnapshot,
+	})
+	n.machine.OnUpkeep(func(u upkeep.Settings) {
+		n.log.SetRetention(logstore.Retention{Bytes: u.LogRetentionBytes, Age: u.LogRetentionTime, PinBytes: u.LogPinBytes})
 	})
 }
 

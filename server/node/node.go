@@ -20,8 +20,11 @@ import (
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
+	"github.com/ballastdb/ballast/marks"
+	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/web"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
@@ -68,18 +71,28 @@ type node struct {
 	commits   tally       // proposals of this member's that were committed
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
-	backfill  *repair.Backfill
+	// snapshotter takes this member's snapshots.
+	snapshotter *marks.Snapshotter
+	backfill    *repair.Backfill
 	// Service.
 	gate      *server.Gate
 	clock     *server.ClusterClock
 	coalescer *server.Coalescer
 	proposer  *server.Proposer
+	cadence   *marks.Cadence
 	duties    *server.TermLoop
 	reads     *server.ReadIndex
 	transfers *server.Transfers
 	money     *server.Money
 	operator  *server.Operator
 	health    *server.Health
+	// Sight.
+	metrics   *metrics.Metrics
+	peers     *server.StatusPeers
+	standing  *server.Standing
+	alive     *liveness
+	staging   *staging
+	disk      *diskProbe
 	comparer  *server.Comparer
 	custodian *server.Custodian
 	scrub     *repair.Scrub
@@ -98,7 +111,10 @@ type node struct {
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), failed: make(chan error, 5)}
+	n := &node{
+		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
+		failed: make(chan error, 6),
+	}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
 	err := n.build(ctx)
 	_ = building() // it has no error
@@ -138,8 +154,10 @@ func (n *node) build(ctx context.Context) error {
 		n.startReading,
 		n.makeServices,
 		n.startComparing,
+
 		n.serveMembers,
 		n.startBackfill,
+		n.startSight,
 		n.serveCallers,
 		n.watchPulse,
 	} {
@@ -181,11 +199,12 @@ func (n *node) openStateMachine() (err error) {
 
 func (n *node) startRaft() (err error) {
 	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
-	n.fed = &fedMachine{machine: n.machine}
+	n.fed = &fedMachine{machine: n.machine, applied: n.metrics.Applied}
 	n.raft, err = raft.NewRaft(rc, n.fed, n.cache, n.log, n.snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	n.startSnapshots()
 	n.undo.push("stop raft", n.stopRaft)
 	return nil
 }
@@ -205,11 +224,14 @@ func (n *node) serveMembers() error {
 
 // serveCallers answers clients and operators.
 func (n *node) serveCallers() error {
-	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal})
+	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal, Observer: n.metrics})
 	options = append(options, n.security.serverOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
-	stopOperator := serve(operator, n.listeners.operator, n.failed)
+	split := web.Split(n.listeners.operator, n.TLS != nil, n.Logger.Named("operators"))
+	n.undo.pushClose("stop listening to operators", split.Close)
+	n.servePages(split.HTTP())
+	stopOperator := serve(operator, split.GRPC(), n.failed)
 	n.undo.pushClose("stop answering operators", func() error {
 		stopOperator(func() { stopCalls(operator) })
 		return nil

@@ -22,7 +22,7 @@ func TestNotesWarnOfEndingCertificatesAndDrift(t *testing.T) {
 		{365 * 24 * time.Hour, nil, "its certificate has expired"},
 		{(365 + 20) * 24 * time.Hour, nil, "its certificate ends in "},
 		{2 * 365 * 24 * time.Hour, nil, ""},
-		{2 * 365 * 24 * time.Hour, []string{"log_level", "trailing_logs"}, "configured otherwise than at the last good run: log_level, trailing_logs"},
+		{2 * 365 * 24 * time.Hour, []string{"log_level", "shutdown_timeout"}, "configured otherwise than at the last good run: log_level, shutdown_timeout"},
 	} {
 		made := now.Add(-365*24*time.Hour - time.Minute)
 		dir, id := t.TempDir(), tlsauth.Identity{Cluster: uuid.New(), Role: tlsauth.Member, Name: "node-1"}

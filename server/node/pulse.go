@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -64,6 +65,7 @@ func (p *pulse) askRaft(ctx context.Context) error {
 type fedMachine struct {
 	machine
 	begun, done atomic.Uint64
+	applied     func(entries int, took time.Duration) // told of every batch; nil: nobody is
 }
 
 // machine is what raft needs of the state machine.
@@ -76,7 +78,12 @@ type machine interface {
 func (m *fedMachine) ApplyBatch(logs []*raft.Log) []any {
 	m.begun.Add(1)
 	defer m.done.Add(1)
-	return m.machine.ApplyBatch(logs)
+	begun := time.Now()
+	answers := m.machine.ApplyBatch(logs)
+	if m.applied != nil {
+		m.applied(len(logs), time.Since(begun))
+	}
+	return answers
 }
 
 // Apply implements raft.FSM.

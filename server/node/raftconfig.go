@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +22,9 @@ const (
 	// commitTimeout is how soon after a quiet moment followers learn the newest commit index. It costs an append to every
 	// follower each time it passes; who writes never waits for it.
 	commitTimeout = 50 * time.Millisecond
+	// snapshotInterval never passes: snapshots are taken at marks. Raft waits for up to twice this, which must not overflow,
+	// and a huge threshold alone would not stop it: it subtracts, without a sign, an index that may be the larger one.
+	snapshotInterval = 10 * 365 * 24 * time.Hour
 )
 
 func raftConfig(c config.Config, id raft.ServerID, logger hclog.Logger) *raft.Config {
@@ -36,9 +40,12 @@ func raftConfig(c config.Config, id raft.ServerID, logger hclog.Logger) *raft.Co
 		rc.MaxAppendEntries = maxAppendEntries
 	}
 	rc.BatchApplyCh = true
-	rc.SnapshotInterval = c.SnapshotInterval
-	rc.SnapshotThreshold = c.SnapshotThreshold
-	rc.TrailingLogs = c.TrailingLogs
+	rc.SnapshotInterval = snapshotInterval
+	if !guard.On("SnapshotInterval") {
+		rc.SnapshotInterval = math.MaxInt64
+	}
+	rc.SnapshotThreshold = math.MaxUint64
+	rc.TrailingLogs = math.MaxUint64 // the log store decides what goes
 	// A removed member keeps answering operators; shutting down by itself could race with a snapshot being taken.
 	rc.ShutdownOnRemove = false
 	// A member that was cut off asks before it raises the term.

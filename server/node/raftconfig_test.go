@@ -33,6 +33,14 @@ func TestRaftConfigIsValid(t *testing.T) {
 	}
 }
 
+// TestRaftTakesNoSnapshots: its timer waits for up to twice the interval, and a wait that overflows ends at once.
+func TestRaftTakesNoSnapshots(t *testing.T) {
+	rc := raftConfig(testConfig(t), "a", hclog.NewNullLogger())
+	if longest := 2 * rc.SnapshotInterval; longest < rc.SnapshotInterval || rc.SnapshotInterval < 365*24*time.Hour {
+		t.Errorf("raft looks whether a snapshot is due after %v to %v", rc.SnapshotInterval, longest)
+	}
+}
+
 // A follower that lacks hundreds of entries gets them in requests whose size is bounded even if each entry is as large
 // as a proposal may be: raft itself counts entries and never weighs them.
 func TestAppendsAreBounded(t *testing.T) {

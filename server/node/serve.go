@@ -23,7 +23,8 @@ func (n *node) startWriting() error {
 	stamper := server.NewStamper(n.clock.Now)
 	n.coalescer = server.NewCoalescer(server.CoalescerConfig{
 		Raft: n.raft, Stamper: stamper, Logger: n.Logger.Named("coalescer"),
-		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse, Committed: n.commits.add,
+		Seal: server.SealOperations(n.machine.ClusterVersion), Open: server.OpenResponse,
+		Observer: observer{n.metrics, &n.commits},
 	})
 	n.proposer = server.NewProposer(server.ProposerConfig{
 		Raft: n.raft, Stamper: stamper, ClusterVersion: n.machine.ClusterVersion, Open: server.OpenResponse,
@@ -33,6 +34,7 @@ func (n *node) startWriting() error {
 		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
+	n.startMarking()
 	return nil
 }
 
@@ -51,25 +53,24 @@ func (n *node) startReading() error {
 
 // makeServices makes what callers see.
 func (n *node) makeServices() error {
-	n.gate = &server.Gate{}
 	n.health = server.NewHealth(n.raft, n.gate, 0)
 	n.undo.pushClose("end the watch over health", run(n.health.Run))
-	peers := server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
+	n.peers = server.NewStatusPeers(grpc.WithTransportCredentials(n.security.anyPeer()))
 	n.undo.pushClose("close connections to other members' operator services", func() error {
-		peers.Close()
+		n.peers.Close()
 		return nil
 	})
 	n.transfers = server.NewTransfers(server.TransfersConfig{
-		Raft: n.raft, LocalID: n.id, Roster: n.machine, Peers: peers, Holder: n.coalescer, Logger: n.Logger.Named("transfer"),
+		Raft: n.raft, LocalID: n.id, Roster: n.machine, Peers: n.peers, Holder: n.coalescer, Logger: n.Logger.Named("transfer"),
 	})
 	n.money = server.NewMoney(server.MoneyConfig{
 		Raft: n.raft, Coalescer: n.coalescer, Reads: n.reads, Store: n.machine, Gate: n.gate,
 		Ready: n.clock.Ready, Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
 	})
 	n.operator = server.NewOperator(server.OperatorConfig{
-		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: peers,
-		Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
-		Marked: n.duties.Marked, Notes: n.notes, Version: version.String(), PID: os.Getpid(),
+		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
+		Snapshots: n.cadence, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
+		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
 	})
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/guard"
 	"github.com/ballastdb/ballast/internal/vfs"
+	"github.com/ballastdb/ballast/marks"
 	"github.com/ballastdb/ballast/snapshots"
 )
 
@@ -28,6 +29,25 @@ func (n *node) openSnapshots() error {
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
 	n.attachLog()
 	return reconcile(n.log, n.snapshots, n.Logger.Named("log"))
+}
+
+// startSnapshots takes a snapshot at every mark. It ends only after raft, which answers it at its shutdown at the latest; what
+// it is writing ends with the state machine.
+func (n *node) startSnapshots() {
+	n.snapshotter = marks.NewSnapshotter(marks.SnapshotterConfig{
+		Machine: n.machine, Store: n.snapshots, Raft: n.raft, Logger: n.Logger.Named("snapshots"),
+	})
+	n.undo.pushClose("end taking snapshots", run(n.snapshotter.Run))
+}
+
+// startMarking commits marks while this member leads.
+func (n *node) startMarking() {
+	n.cadence = marks.NewCadence(marks.CadenceConfig{
+		Leading: func() bool { return n.leading() && n.machine.MarkerTerm() == n.raft.CurrentTerm() },
+		Weight:  n.machine.Weight, Settings: n.machine.Upkeep, Propose: n.proposer.Mark, Taken: n.snapshotter.Taken,
+		Logger: n.Logger.Named("marks"),
+	})
+	n.undo.pushClose("end committing marks", run(n.cadence.Run))
 }
 
 // admitInstall refuses a snapshot from the leader that would take something away. It runs on raft's own goroutine, so that

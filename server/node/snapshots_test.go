@@ -41,6 +41,19 @@ func newFloor(t *testing.T) *floor {
 	return f
 }
 
+// offer has raft find a snapshot of the state as it is.
+func (f *floor) offer(t *testing.T) *fsm.Mark {
+	t.Helper()
+	m, err := f.machine.PinExact()
+	must(t, err)
+	p, err := f.snapshots.Prepare(m.Index(), m.Term(), m.Err)
+	must(t, err)
+	must(t, m.Write(p))
+	must(t, p.Seal())
+	m.Offer()
+	return m
+}
+
 var pair = raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}, {ID: "b", Address: "b"}}}
 
 // markers are log entries.
@@ -56,12 +69,13 @@ func streamAt(t *testing.T, index uint64) ([]byte, *snapshots.RaftStore) {
 	t.Helper()
 	f := newFloor(t)
 	f.machine.ApplyBatch(markers(2, index))
+	m := f.offer(t)
 	s, err := f.machine.Snapshot()
 	must(t, err)
 	sink, err := f.snapshots.Create(raft.SnapshotVersionMax, index, 1, pair, 1, nil)
 	must(t, err)
 	must(t, s.Persist(sink))
-	s.Release()
+	m.Release()
 	_, r, err := f.snapshots.Open(sink.ID())
 	must(t, err)
 	b, err := io.ReadAll(r)
@@ -79,7 +93,7 @@ func (p pull) Pull(ctx context.Context, _ snapshots.Source, index, term uint64, 
 	return p.leader.ServePages(ctx, index, term, wants, got)
 }
 
-// slowStore holds raft up between the end of Persist and its own bookkeeping: in its second Close of the sink.
+// slowStore holds raft up between the end of Persist and its own bookkeeping: when it closes the sink.
 type slowStore struct {
 	*snapshots.RaftStore
 	persisted chan struct{} // closed when the snapshot is on the disk
@@ -88,8 +102,7 @@ type slowStore struct {
 
 type slowSink struct {
 	*snapshots.Sink
-	store  *slowStore
-	closed bool
+	store *slowStore
 }
 
 func (s *slowStore) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, ci uint64, trans raft.Transport) (raft.SnapshotSink, error) {
@@ -101,11 +114,8 @@ func (s *slowStore) Create(version raft.SnapshotVersion, index, term uint64, c r
 }
 
 func (s *slowSink) Close() error {
-	if s.closed {
-		close(s.store.persisted)
-		<-s.store.goOn
-	}
-	s.closed = true
+	close(s.store.persisted)
+	<-s.store.goOn
 	return s.Sink.Close()
 }
 
@@ -136,6 +146,7 @@ func TestInstallWaitsForOwnSnapshot(t *testing.T) {
 		RPCHeader: header, Term: 1, PrevLogEntry: 1, PrevLogTerm: 1, Entries: markers(2, own), LeaderCommitIndex: own,
 	}, &appended))
 	must(t, f.machine.WaitApplied(t.Context(), own))
+	m := f.offer(t)
 	taken := r.Snapshot()
 	<-slow.persisted
 
@@ -154,6 +165,7 @@ func TestInstallWaitsForOwnSnapshot(t *testing.T) {
 	early := install()
 	goOn()
 	must(t, taken.Error())
+	m.Release()
 	if early == nil {
 		if last := r.LastIndex(); last < newer {
 			t.Fatalf("the last index went from %d back to %d", newer, last)

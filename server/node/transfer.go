@@ -16,10 +16,11 @@ import (
 func (n *node) openTransport() (err error) {
 	sending := func() bool { return n.transport.Sending() }
 	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
+	n.staging = &staging{Stager: stager{n.snapshots}}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: stager{n.snapshots}, Pages: soundPages{n}, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: n.staging, Pages: soundPages{n}, NewestSnapshot: n.snapshots.NewestIndex,
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,

@@ -29,7 +29,7 @@ func (n *node) startComparing() error {
 	})
 	n.undo.pushClose("end the watch over the newest snapshot", run(n.custodian.Run))
 	n.scrub = repair.NewScrub(repair.ScrubConfig{
-		Parts: []repair.Part{n.machine.MemoryScrub(), n.snapshots.Store.Scrub()}, Found: n.foundDamage, Logger: n.Logger.Named("scrub"),
+		Parts: []repair.Part{n.machine.MemoryScrub(), n.snapshots.Store.Scrub(), n.machine.JournalScrub()}, Found: n.foundDamage, Logger: n.Logger.Named("scrub"),
 	})
 	n.undo.pushClose("end the scrub", run(n.scrub.Run))
 	n.undo.pushClose("end noting where the others are", run(n.notePeers))

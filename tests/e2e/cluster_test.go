@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/testcluster"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -111,14 +113,19 @@ func TestLeaderStoppedInOrderHandsOver(t *testing.T) {
 
 // A member that was away while the log was cut gets a snapshot.
 func TestLaggingMemberGetsASnapshot(t *testing.T) {
-	b := openBank(t, testcluster.Options{Config: map[string]string{
-		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
-	}})
+	b := openBank(t, testcluster.Options{Config: map[string]string{"log_level": "debug"}})
+	_, err := b.client.Operator().SetSettings(b.ctx(), &ballastv1.Settings{LogRetentionTime: durationpb.New(time.Second)})
+	must(t, err)
 	lagging := b.followers()[0]
 	must(t, lagging.Kill())
 	away, err := b.leader().Status(b.ctx())
 	must(t, err)
-	b.bulk(40, 50)
+	b.bulk(150, 10) // more entries than the append has that is waiting for the member
+	index, err := b.client.Operator().TakeSnapshot(b.ctx())
+	must(t, err)
+	if index <= away.LastLogIndex {
+		t.Fatalf("a snapshot is taken at %d, and the log was at %d before", index, away.LastLogIndex)
+	}
 	leader := b.leader()
 	must(t, testcluster.Until(b.ctx(), "the leader has cut its log", func(context.Context) error {
 		return firstIndexAbove(leader, away.LastLogIndex)

@@ -4,32 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
 )
 
-// firstIndexAbove tells, by the name of the member's newest snapshot (index-term.manifest, in hex), whether its log up to
-// index is gone.
+// firstIndexAbove tells, by what a member logs when it deletes old entries, whether its log up to index is gone.
 func firstIndexAbove(m *testcluster.Member, index uint64) error {
-	manifests, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*.manifest"))
+	data, err := os.ReadFile(m.LogPath())
 	if err != nil {
 		return err
 	}
-	newest := uint64(0)
-	for _, name := range manifests {
-		digits, _, _ := strings.Cut(filepath.Base(name), "-")
-		n, err := strconv.ParseUint(digits, 16, 64)
+	first := uint64(0)
+	for _, line := range regexp.MustCompile(`deleted old entries of the log.*?"?first"?[=:](\d+)`).FindAllSubmatch(data, -1) {
+		n, err := strconv.ParseUint(string(line[1]), 10, 64)
 		if err != nil {
 			return err
 		}
-		newest = max(newest, n)
+		first = max(first, n)
 	}
-	const trailing = 4 // As configured by the test.
-	if newest <= index+trailing {
-		return fmt.Errorf("the newest snapshot of %s is at %d, waiting for one beyond %d", m.Name, newest, index+trailing)
+	if first <= index+1 {
+		return fmt.Errorf("the log of %s begins at %d, waiting for one that begins beyond %d", m.Name, first, index+1)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func TestReloadWithoutRestart(t *testing.T) {
 	path := filepath.Join(m.Dir, "ballastd.toml")
 	file, err := os.ReadFile(path)
 	must(t, err)
-	must(t, os.WriteFile(path, []byte(strings.Replace(string(file), `log_level = "info"`, `log_level = "debug"`, 1)+"trailing_logs = 77\n"), 0o600))
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(file), `log_level = "info"`, `log_level = "debug"`, 1)+"shutdown_timeout = \"7s\"\n"), 0o600))
 	must(t, m.Hangup())
 	waitLog(ctx, t, m, "log level changed")
 	waitLog(ctx, t, m, "takes effect only when the member is started again")

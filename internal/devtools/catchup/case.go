@@ -45,6 +45,8 @@ type Options struct {
 	Accounts int
 	// Smoke shortens all phases: the run shows that the harness works, and its figures mean nothing.
 	Smoke bool
+	// Keep leaves the members' directories, logs included.
+	Keep bool
 	// Log level of the members; "": info.
 	LogLevel string
 	// Tell is told what goes on, a line at a time.
@@ -82,7 +84,12 @@ func Run(ctx context.Context, name string, o Options) (*Report, error) {
 	if err != nil {
 		r.tellLogs()
 	}
-	err = errors.Join(err, r.close(), os.RemoveAll(dir))
+	err = errors.Join(err, r.close())
+	if o.Keep {
+		r.tell("what the members left is in %s", dir)
+	} else {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
 	r.report.Took = time.Since(r.began)
 	return r.report, err
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/ballastdb/ballast/client"
@@ -26,22 +24,18 @@ type damageKind struct {
 
 func damageKinds() []damageKind {
 	return []damageKind{
-		{"page", largest("snapshots/*.pack"), flip},
-		{"pack", largest("snapshots/*.pack"), os.Remove},
+		{"page", files("snapshots", ".pack"), flip},
+		{"pack", files("snapshots", ".pack"), os.Remove},
 		{"manifest", newestManifest, flip},
-		{"journal_segment", largest("journal/*"), flip},
+		{"journal_segment", files("journal", ""), flip},
 	}
 }
 
-// largest file first.
-func largest(pattern string) func(*testcluster.Member) ([]string, error) {
+// files of a folder, the largest first.
+func files(folder, suffix string) func(*testcluster.Member) ([]string, error) {
 	return func(m *testcluster.Member) ([]string, error) {
-		found, err := filepath.Glob(filepath.Join(m.DataDir(), pattern))
-		if err != nil {
-			return nil, err
-		}
-		slices.SortStableFunc(found, func(a, b string) int { return int(sizeOfFile(b) - sizeOfFile(a)) })
-		return found, nil
+		paths, _ := filesOf(m, folder, suffix)
+		return paths, nil
 	}
 }
 
@@ -51,14 +45,6 @@ func newestManifest(m *testcluster.Member) ([]string, error) {
 		return nil, err
 	}
 	return []string{path}, err
-}
-
-func sizeOfFile(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
 }
 
 // flip turns over the bits of a byte in the middle of a file.
@@ -111,14 +97,14 @@ func (r *rig) damageOnce(ctx context.Context, kind damageKind) error {
 	if err := m.Stop(ctx); err != nil {
 		return err
 	}
-	files, err := kind.files(m)
+	paths, err := kind.files(m)
 	if err != nil {
 		return err
 	}
-	if len(files) == 0 {
+	if len(paths) == 0 {
 		return errors.New("there is no such file")
 	}
-	if err := kind.done(files[0]); err != nil {
+	if err := kind.done(paths[0]); err != nil {
 		return err
 	}
 	mark := r.markLogs()

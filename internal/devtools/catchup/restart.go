@@ -2,9 +2,9 @@ package catchup
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/testcluster"
 	"github.com/ballastdb/ballast/internal/workload"
 )
@@ -23,15 +23,15 @@ func restart(ctx context.Context, r *rig) error {
 		return err
 	}
 	r.report.add("memory_before", float64(full), unitBytes)
-	if err := r.snapshotNow(ctx); err != nil {
+	if err := r.snapshotOnce(ctx, m); err != nil {
 		return err
 	}
 	if err := m.Stop(ctx); err != nil {
 		return err
 	}
-	r.report.add("packs", float64(sizeOf(m, "snapshots/*.pack")), unitBytes)
-	r.report.add("log", float64(sizeOf(m, "raft/*", "raft/*/*")), unitBytes)
-	r.report.add("journal", float64(sizeOf(m, "journal/*")), unitBytes)
+	r.report.add("packs", float64(sizeOf(m, "snapshots", ".pack")), unitBytes)
+	r.report.add("log", float64(sizeOf(m, "raft", "")), unitBytes)
+	r.report.add("journal", float64(sizeOf(m, "journal", "")), unitBytes)
 
 	began := time.Now()
 	if err := m.Start(); err != nil {
@@ -93,19 +93,16 @@ func (r *rig) snapshotNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.awaitSnapshot(ctx, s.CommitIndex)
-}
-
-// awaitSnapshot goes on writing to one account until every member that runs has a snapshot of at least index.
-func (r *rig) awaitSnapshot(ctx context.Context, index uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	_, err := r.creditUntil(ctx, []int{0}, func() error {
-		for _, m := range r.cluster.Members {
-			err := testcluster.Until(ctx, m.Name+" has a snapshot", func(context.Context) error {
-				has, _, err := newestSnapshot(m)
-				if err == nil && has < index {
-					err = client.ErrNotDone
+	// Writing to one account makes a snapshot due.
+	_, err = r.creditUntil(ctx, []int{0}, func() error {
+		for _, member := range s.Members {
+			m := r.cluster.Named(member.Name)
+			err := testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot of at least %d", m.Name, s.CommitIndex), func(context.Context) error {
+				index, _, err := newestSnapshot(m)
+				if err == nil && index < s.CommitIndex {
+					err = fmt.Errorf("its newest is of %d", index)
 				}
 				return err
 			})

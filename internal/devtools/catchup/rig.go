@@ -58,6 +58,10 @@ func (r *rig) scaled(d time.Duration) time.Duration {
 // idBudget of all cases but those that count bytes: as many ids as callers that retry for seconds need.
 const idBudget = 64 << 20
 
+// seedAbove so many accounts they are made on one member, and the others get a snapshot of it: two processors make them
+// for six members too slowly.
+const seedAbove = 2_000_000
+
 // form makes and forms a new cluster in place of the one before, with a client, and with accounts in it. Operation ids are
 // kept within idBudget, so that the state is accounts for the most part.
 func (r *rig) form(ctx context.Context, s shape) error {
@@ -69,12 +73,16 @@ func (r *rig) form(ctx context.Context, s shape) error {
 		level = "info"
 	}
 	r.clusters++
-	dir := filepath.Join(r.dir, fmt.Sprintf("cluster-%d", r.clusters))
+	options := testcluster.Options{
+		Members: s.voters + s.nonVoters + s.idle, NonVoters: s.nonVoters, Idle: s.idle,
+		Dir: filepath.Join(r.dir, fmt.Sprintf("cluster-%d", r.clusters)), Config: map[string]string{"log_level": level},
+	}
+	seed := r.Accounts > seedAbove
+	if seed {
+		options.NonVoters, options.Idle = 0, options.Members-1
+	}
 	var err error
-	r.cluster, err = testcluster.New(ctx, testcluster.Options{
-		Members: s.voters + s.nonVoters + s.idle, NonVoters: s.nonVoters, Idle: s.idle, Dir: dir, Config: map[string]string{"log_level": level},
-	})
-	if err != nil {
+	if r.cluster, err = testcluster.New(ctx, options); err != nil {
 		return err
 	}
 	if err := r.cluster.StartAll(); err != nil {
@@ -88,6 +96,14 @@ func (r *rig) form(ctx context.Context, s shape) error {
 	if err != nil {
 		return err
 	}
+	if err := r.prepare(ctx); err != nil || !seed {
+		return err
+	}
+	return r.sow(ctx, s)
+}
+
+// prepare makes the accounts.
+func (r *rig) prepare(ctx context.Context) error {
 	if err := r.set(ctx, smallIDs(idBudget)); err != nil {
 		return err
 	}
@@ -96,8 +112,34 @@ func (r *rig) form(ctx context.Context, s shape) error {
 		return err
 	}
 	took := time.Since(began)
-	r.tell("%d members, %d accounts made in %.1f s: %.0f a second", s.voters+s.nonVoters, r.Accounts, took.Seconds(), float64(r.Accounts)/took.Seconds())
+	r.tell("%d accounts made in %.1f s: %.0f a second", r.Accounts, took.Seconds(), float64(r.Accounts)/took.Seconds())
 	return nil
+}
+
+// sow gives the state of the first member to the others of the shape, which are joined by it.
+func (r *rig) sow(ctx context.Context, s shape) error {
+	before, err := r.client.Operator().Settings(ctx)
+	if err != nil {
+		return err
+	}
+	fast := uint64(1 << 30)
+	if err := errors.Join(r.shortLog(ctx), r.set(ctx, &ballastv1.Settings{TransferRate: &fast})); err != nil {
+		return err
+	}
+	if err := r.snapshotNow(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	for _, m := range r.cluster.Members[1 : s.voters+s.nonVoters] {
+		if err := r.cluster.Join(ctx, m, m.Number <= s.voters); err != nil {
+			return err
+		}
+		if _, err := r.applied(ctx, 5*time.Minute, m); err != nil {
+			return err
+		}
+	}
+	r.tell("the other members had the accounts after %v", time.Since(began))
+	return r.set(ctx, before)
 }
 
 // close ends the cluster.

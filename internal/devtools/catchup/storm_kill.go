@@ -42,7 +42,7 @@ func stormKill(ctx context.Context, r *rig) error {
 	}
 	// The whole state takes about half a minute to send.
 	state := int64(r.Accounts) * accountRecord
-	transferRate := uint64(max(state/30, 64<<10))
+	transferRate := uint64(max(state/30, 512<<10))
 	if err := r.set(ctx, &ballastv1.Settings{TransferRate: &transferRate}); err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package catchup
 
 import (
+	"cmp"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,15 +101,34 @@ func newestSnapshot(m *testcluster.Member) (index uint64, manifest string, err e
 	return index, manifest, nil
 }
 
-// sizeOf adds up the files that match patterns, below a member's data directory.
-func sizeOf(m *testcluster.Member, patterns ...string) (sum int64) {
-	for _, pattern := range patterns {
-		found, _ := filepath.Glob(filepath.Join(m.DataDir(), pattern)) // the patterns are good
-		for _, path := range found {
-			if info, err := os.Stat(path); err == nil { // one that has gone meanwhile counts nothing
-				sum += info.Size()
-			}
+// filesOf are the regular files in a folder of a member's data directory and in the folders below, the largest first.
+func filesOf(m *testcluster.Member, folder, suffix string) (paths []string, sizes []int64) {
+	type file struct {
+		path string
+		size int64
+	}
+	var files []file
+	_ = filepath.WalkDir(filepath.Join(m.DataDir(), folder), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || !strings.HasSuffix(path, suffix) {
+			return nil // what has gone meanwhile does not count
 		}
+		if info, err := entry.Info(); err == nil {
+			files = append(files, file{path, info.Size()})
+		}
+		return nil
+	})
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(b.size, a.size) })
+	for _, f := range files {
+		paths, sizes = append(paths, f.path), append(sizes, f.size)
+	}
+	return paths, sizes
+}
+
+// sizeOf adds up those files.
+func sizeOf(m *testcluster.Member, folder, suffix string) (sum int64) {
+	_, sizes := filesOf(m, folder, suffix)
+	for _, size := range sizes {
+		sum += size
 	}
 	return sum
 }

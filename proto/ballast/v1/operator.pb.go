@@ -132,6 +132,144 @@ func (RaftState) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{1}
 }
 
+// Phase is what a member is about.
+type Phase int32
+
+const (
+	// Not told.
+	Phase_PHASE_UNSPECIFIED Phase = 0
+	// Caught up.
+	Phase_PHASE_SERVING Phase = 1
+	// Behind; the log has what it lacks.
+	Phase_PHASE_CATCHING_UP_FROM_LOG Phase = 2
+	// Behind what the log has: it takes in changed pages.
+	Phase_PHASE_CATCHING_UP_FROM_PAGES Phase = 3
+	// It needs pages, and other members get theirs first.
+	Phase_PHASE_WAITING_FOR_TURN Phase = 4
+	// Caught up, and older entries of its journal are on their way from other members.
+	Phase_PHASE_BACKFILLING_JOURNAL Phase = 5
+	// Its state is not the majority's: it serves nothing.
+	Phase_PHASE_DIVERGED Phase = 6
+	// It knows no leader.
+	Phase_PHASE_NO_LEADER Phase = 7
+	// It belongs to no cluster.
+	Phase_PHASE_ALONE Phase = 8
+	// It is shutting down.
+	Phase_PHASE_STOPPING Phase = 9
+)
+
+// Enum value maps for Phase.
+var (
+	Phase_name = map[int32]string{
+		0: "PHASE_UNSPECIFIED",
+		1: "PHASE_SERVING",
+		2: "PHASE_CATCHING_UP_FROM_LOG",
+		3: "PHASE_CATCHING_UP_FROM_PAGES",
+		4: "PHASE_WAITING_FOR_TURN",
+		5: "PHASE_BACKFILLING_JOURNAL",
+		6: "PHASE_DIVERGED",
+		7: "PHASE_NO_LEADER",
+		8: "PHASE_ALONE",
+		9: "PHASE_STOPPING",
+	}
+	Phase_value = map[string]int32{
+		"PHASE_UNSPECIFIED":            0,
+		"PHASE_SERVING":                1,
+		"PHASE_CATCHING_UP_FROM_LOG":   2,
+		"PHASE_CATCHING_UP_FROM_PAGES": 3,
+		"PHASE_WAITING_FOR_TURN":       4,
+		"PHASE_BACKFILLING_JOURNAL":    5,
+		"PHASE_DIVERGED":               6,
+		"PHASE_NO_LEADER":              7,
+		"PHASE_ALONE":                  8,
+		"PHASE_STOPPING":               9,
+	}
+)
+
+func (x Phase) Enum() *Phase {
+	p := new(Phase)
+	*p = x
+	return p
+}
+
+func (x Phase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Phase) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operator_proto_enumTypes[2].Descriptor()
+}
+
+func (Phase) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operator_proto_enumTypes[2]
+}
+
+func (x Phase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Phase.Descriptor instead.
+func (Phase) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{2}
+}
+
+// DigestVerdict is what comparing a member's digest with the others' said.
+type DigestVerdict int32
+
+const (
+	// Not compared yet, or not told.
+	DigestVerdict_DIGEST_VERDICT_UNSPECIFIED DigestVerdict = 0
+	// Its state is the majority's.
+	DigestVerdict_DIGEST_VERDICT_AGREED DigestVerdict = 1
+	// Its state is wrong: it stops.
+	DigestVerdict_DIGEST_VERDICT_OUTVOTED DigestVerdict = 2
+	// Digests differ, and none is a majority's: writes have stopped.
+	DigestVerdict_DIGEST_VERDICT_NO_MAJORITY DigestVerdict = 3
+)
+
+// Enum value maps for DigestVerdict.
+var (
+	DigestVerdict_name = map[int32]string{
+		0: "DIGEST_VERDICT_UNSPECIFIED",
+		1: "DIGEST_VERDICT_AGREED",
+		2: "DIGEST_VERDICT_OUTVOTED",
+		3: "DIGEST_VERDICT_NO_MAJORITY",
+	}
+	DigestVerdict_value = map[string]int32{
+		"DIGEST_VERDICT_UNSPECIFIED": 0,
+		"DIGEST_VERDICT_AGREED":      1,
+		"DIGEST_VERDICT_OUTVOTED":    2,
+		"DIGEST_VERDICT_NO_MAJORITY": 3,
+	}
+)
+
+func (x DigestVerdict) Enum() *DigestVerdict {
+	p := new(DigestVerdict)
+	*p = x
+	return p
+}
+
+func (x DigestVerdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DigestVerdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operator_proto_enumTypes[3].Descriptor()
+}
+
+func (DigestVerdict) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operator_proto_enumTypes[3]
+}
+
+func (x DigestVerdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DigestVerdict.Descriptor instead.
+func (DigestVerdict) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{3}
+}
+
 // StatusRequest asks for a member's view.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -366,8 +504,32 @@ type StatusResponse struct {
 	ClientAddress string `protobuf:"bytes,23,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
 	// This member's own operator address as configured.
 	OperatorAddress string `protobuf:"bytes,24,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What it is about.
+	Phase Phase `protobuf:"varint,25,opt,name=phase,proto3,enum=ballast.v1.Phase" json:"phase,omitempty"`
+	// How far it is behind its leader; absent: not known, because no leader told lately how far it is.
+	Lag *Lag `protobuf:"bytes,26,opt,name=lag,proto3" json:"lag,omitempty"`
+	// How it catches up; absent: it does not.
+	CatchUp *CatchUp `protobuf:"bytes,27,opt,name=catch_up,json=catchUp,proto3" json:"catch_up,omitempty"`
+	// Its raft log.
+	Log *LogStatus `protobuf:"bytes,28,opt,name=log,proto3" json:"log,omitempty"`
+	// Its newest snapshot; absent: there is none.
+	Snapshot *SnapshotStatus `protobuf:"bytes,29,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// Its journal.
+	Journal *JournalStatus `protobuf:"bytes,30,opt,name=journal,proto3" json:"journal,omitempty"`
+	// What comparing its digest with the others' said.
+	DigestVerdict DigestVerdict `protobuf:"varint,31,opt,name=digest_verdict,json=digestVerdict,proto3,enum=ballast.v1.DigestVerdict" json:"digest_verdict,omitempty"`
+	// The same in words; empty: not compared yet.
+	DigestVerdictText string `protobuf:"bytes,32,opt,name=digest_verdict_text,json=digestVerdictText,proto3" json:"digest_verdict_text,omitempty"`
+	// Snapshots that it sends to other members, or that wait to be sent; only a leader has any.
+	Transfers []*SnapshotTransfer `protobuf:"bytes,33,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	// The background checks of what it keeps.
+	Scrubs []*ScrubStatus `protobuf:"bytes,34,rep,name=scrubs,proto3" json:"scrubs,omitempty"`
+	// The disk that its data directory is on.
+	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
+	// Keys that are configured otherwise than at its last good run.
+	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -568,6 +730,819 @@ func (x *StatusResponse) GetOperatorAddress() string {
 	return ""
 }
 
+func (x *StatusResponse) GetPhase() Phase {
+	if x != nil {
+		return x.Phase
+	}
+	return Phase_PHASE_UNSPECIFIED
+}
+
+func (x *StatusResponse) GetLag() *Lag {
+	if x != nil {
+		return x.Lag
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetCatchUp() *CatchUp {
+	if x != nil {
+		return x.CatchUp
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetLog() *LogStatus {
+	if x != nil {
+		return x.Log
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetSnapshot() *SnapshotStatus {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetJournal() *JournalStatus {
+	if x != nil {
+		return x.Journal
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetDigestVerdict() DigestVerdict {
+	if x != nil {
+		return x.DigestVerdict
+	}
+	return DigestVerdict_DIGEST_VERDICT_UNSPECIFIED
+}
+
+func (x *StatusResponse) GetDigestVerdictText() string {
+	if x != nil {
+		return x.DigestVerdictText
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetTransfers() []*SnapshotTransfer {
+	if x != nil {
+		return x.Transfers
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetScrubs() []*ScrubStatus {
+	if x != nil {
+		return x.Scrubs
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetDisk() *DiskStatus {
+	if x != nil {
+		return x.Disk
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetDrift() []string {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+// Lag is how far a member is behind its leader.
+type Lag struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Committed log entries that its state does not show.
+	Entries uint64 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	// Their bytes, by the mean weight of the leader's entries.
+	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Log time between what its state shows and what the leader's does.
+	Time          *durationpb.Duration `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lag) Reset() {
+	*x = Lag{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lag) ProtoMessage() {}
+
+func (x *Lag) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lag.ProtoReflect.Descriptor instead.
+func (*Lag) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Lag) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *Lag) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Lag) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+// CatchUp is how a member catches up.
+type CatchUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log entries that it applies a second.
+	EntriesPerSecond float64 `protobuf:"fixed64,1,opt,name=entries_per_second,json=entriesPerSecond,proto3" json:"entries_per_second,omitempty"`
+	// Time that it needs at the present rate; absent: not known.
+	Left *durationpb.Duration `protobuf:"bytes,2,opt,name=left,proto3" json:"left,omitempty"`
+	// The snapshot that it takes in; absent: it catches up from the log.
+	Pages         *Pages `protobuf:"bytes,3,opt,name=pages,proto3" json:"pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CatchUp) Reset() {
+	*x = CatchUp{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CatchUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CatchUp) ProtoMessage() {}
+
+func (x *CatchUp) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CatchUp.ProtoReflect.Descriptor instead.
+func (*CatchUp) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CatchUp) GetEntriesPerSecond() float64 {
+	if x != nil {
+		return x.EntriesPerSecond
+	}
+	return 0
+}
+
+func (x *CatchUp) GetLeft() *durationpb.Duration {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *CatchUp) GetPages() *Pages {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+// Pages is a snapshot on its way to a member.
+type Pages struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The snapshot's log index.
+	SnapshotIndex uint64 `protobuf:"varint,1,opt,name=snapshot_index,json=snapshotIndex,proto3" json:"snapshot_index,omitempty"`
+	// What is being done, in a word or two.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// Pages of the snapshot.
+	Total uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	// Pages of it that are here.
+	Done uint64 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	// Pages of it that were here before.
+	Reused uint64 `protobuf:"varint,5,opt,name=reused,proto3" json:"reused,omitempty"`
+	// Bytes of pages and records that came from the leader.
+	BytesFromLeader uint64 `protobuf:"varint,6,opt,name=bytes_from_leader,json=bytesFromLeader,proto3" json:"bytes_from_leader,omitempty"`
+	// Bytes of pages and records that came from other members.
+	BytesFromOthers uint64 `protobuf:"varint,7,opt,name=bytes_from_others,json=bytesFromOthers,proto3" json:"bytes_from_others,omitempty"`
+	// Bytes of the list of pages, from the leader.
+	BytesOfManifest uint64 `protobuf:"varint,8,opt,name=bytes_of_manifest,json=bytesOfManifest,proto3" json:"bytes_of_manifest,omitempty"`
+	// Bytes that arrive a second.
+	BytesPerSecond float64 `protobuf:"fixed64,9,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	// Names of the members that they come from.
+	Sources       []string `protobuf:"bytes,10,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pages) Reset() {
+	*x = Pages{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pages) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pages) ProtoMessage() {}
+
+func (x *Pages) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pages.ProtoReflect.Descriptor instead.
+func (*Pages) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Pages) GetSnapshotIndex() uint64 {
+	if x != nil {
+		return x.SnapshotIndex
+	}
+	return 0
+}
+
+func (x *Pages) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *Pages) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Pages) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Pages) GetReused() uint64 {
+	if x != nil {
+		return x.Reused
+	}
+	return 0
+}
+
+func (x *Pages) GetBytesFromLeader() uint64 {
+	if x != nil {
+		return x.BytesFromLeader
+	}
+	return 0
+}
+
+func (x *Pages) GetBytesFromOthers() uint64 {
+	if x != nil {
+		return x.BytesFromOthers
+	}
+	return 0
+}
+
+func (x *Pages) GetBytesOfManifest() uint64 {
+	if x != nil {
+		return x.BytesOfManifest
+	}
+	return 0
+}
+
+func (x *Pages) GetBytesPerSecond() float64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *Pages) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+// LogStatus is a raft log.
+type LogStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Oldest index; 0: it is empty.
+	FirstIndex uint64 `protobuf:"varint,1,opt,name=first_index,json=firstIndex,proto3" json:"first_index,omitempty"`
+	// Newest index; 0: it is empty.
+	LastIndex uint64 `protobuf:"varint,2,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	// Bytes of the entries.
+	Bytes uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Age of the oldest entry: a member that was away for less comes back without a snapshot. Absent: not known.
+	Age *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
+	// Members for whom entries are held back from being deleted.
+	Pins uint32 `protobuf:"varint,5,opt,name=pins,proto3" json:"pins,omitempty"`
+	// Kind of store, "boltdb" or "wal".
+	Kind          string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogStatus) Reset() {
+	*x = LogStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogStatus) ProtoMessage() {}
+
+func (x *LogStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogStatus.ProtoReflect.Descriptor instead.
+func (*LogStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LogStatus) GetFirstIndex() uint64 {
+	if x != nil {
+		return x.FirstIndex
+	}
+	return 0
+}
+
+func (x *LogStatus) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
+}
+
+func (x *LogStatus) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *LogStatus) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *LogStatus) GetPins() uint32 {
+	if x != nil {
+		return x.Pins
+	}
+	return 0
+}
+
+func (x *LogStatus) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+// SnapshotStatus is a member's newest snapshot.
+type SnapshotStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log index that it shows.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Term of that entry.
+	Term uint64 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	// Time since it was published; absent: not known.
+	Age *durationpb.Duration `protobuf:"bytes,3,opt,name=age,proto3" json:"age,omitempty"`
+	// Pages of the state.
+	Pages uint64 `protobuf:"varint,4,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Bytes of them on disk.
+	Bytes uint64 `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Packs that hold them.
+	Packs uint32 `protobuf:"varint,6,opt,name=packs,proto3" json:"packs,omitempty"`
+	// Bytes of the packs.
+	PackBytes     uint64 `protobuf:"varint,7,opt,name=pack_bytes,json=packBytes,proto3" json:"pack_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotStatus) Reset() {
+	*x = SnapshotStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotStatus) ProtoMessage() {}
+
+func (x *SnapshotStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotStatus.ProtoReflect.Descriptor instead.
+func (*SnapshotStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SnapshotStatus) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SnapshotStatus) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *SnapshotStatus) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *SnapshotStatus) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotStatus) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *SnapshotStatus) GetPacks() uint32 {
+	if x != nil {
+		return x.Packs
+	}
+	return 0
+}
+
+func (x *SnapshotStatus) GetPackBytes() uint64 {
+	if x != nil {
+		return x.PackBytes
+	}
+	return 0
+}
+
+// JournalStatus is a member's journal.
+type JournalStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ranges that are not here and are fetched from other members. 0: it is complete.
+	Holes uint32 `protobuf:"varint,1,opt,name=holes,proto3" json:"holes,omitempty"`
+	// Entries in them.
+	MissingEntries uint64 `protobuf:"varint,2,opt,name=missing_entries,json=missingEntries,proto3" json:"missing_entries,omitempty"`
+	// Bytes in them.
+	MissingBytes uint64 `protobuf:"varint,3,opt,name=missing_bytes,json=missingBytes,proto3" json:"missing_bytes,omitempty"`
+	// Name of the member that they are fetched from; empty: from none at present.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalStatus) Reset() {
+	*x = JournalStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalStatus) ProtoMessage() {}
+
+func (x *JournalStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalStatus.ProtoReflect.Descriptor instead.
+func (*JournalStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *JournalStatus) GetHoles() uint32 {
+	if x != nil {
+		return x.Holes
+	}
+	return 0
+}
+
+func (x *JournalStatus) GetMissingEntries() uint64 {
+	if x != nil {
+		return x.MissingEntries
+	}
+	return 0
+}
+
+func (x *JournalStatus) GetMissingBytes() uint64 {
+	if x != nil {
+		return x.MissingBytes
+	}
+	return 0
+}
+
+func (x *JournalStatus) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+// SnapshotTransfer is a snapshot that a leader sends to a member.
+type SnapshotTransfer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member's name.
+	To string `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	// It waits for its turn; else it is being sent.
+	Waiting bool `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// What the member last told of it.
+	Pages         *Pages `protobuf:"bytes,3,opt,name=pages,proto3" json:"pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotTransfer) Reset() {
+	*x = SnapshotTransfer{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotTransfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotTransfer) ProtoMessage() {}
+
+func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotTransfer.ProtoReflect.Descriptor instead.
+func (*SnapshotTransfer) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SnapshotTransfer) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *SnapshotTransfer) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
+func (x *SnapshotTransfer) GetPages() *Pages {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+// ScrubStatus is the background check of one thing that a member keeps.
+type ScrubStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What: "memory", "packs", "journal".
+	Part string `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	// Bytes read in the present pass.
+	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Complete passes since the process started.
+	Passes uint64 `protobuf:"varint,3,opt,name=passes,proto3" json:"passes,omitempty"`
+	// Time since the last; absent: there was none.
+	SinceLast *durationpb.Duration `protobuf:"bytes,4,opt,name=since_last,json=sinceLast,proto3" json:"since_last,omitempty"`
+	// Damaged places found in the present pass, or, where that found none so far, in the one before.
+	Damaged       uint64 `protobuf:"varint,5,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScrubStatus) Reset() {
+	*x = ScrubStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScrubStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScrubStatus) ProtoMessage() {}
+
+func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScrubStatus.ProtoReflect.Descriptor instead.
+func (*ScrubStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ScrubStatus) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *ScrubStatus) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *ScrubStatus) GetPasses() uint64 {
+	if x != nil {
+		return x.Passes
+	}
+	return 0
+}
+
+func (x *ScrubStatus) GetSinceLast() *durationpb.Duration {
+	if x != nil {
+		return x.SinceLast
+	}
+	return nil
+}
+
+func (x *ScrubStatus) GetDamaged() uint64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
+// DiskStatus is the disk that a data directory is on.
+type DiskStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Free bytes.
+	FreeBytes uint64 `protobuf:"varint,1,opt,name=free_bytes,json=freeBytes,proto3" json:"free_bytes,omitempty"`
+	// Bytes in all.
+	SizeBytes uint64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Why it cannot be written; empty: it can.
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskStatus) Reset() {
+	*x = DiskStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskStatus) ProtoMessage() {}
+
+func (x *DiskStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskStatus.ProtoReflect.Descriptor instead.
+func (*DiskStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DiskStatus) GetFreeBytes() uint64 {
+	if x != nil {
+		return x.FreeBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 // BootstrapRequest starts a new cluster on the asked member.
 type BootstrapRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -577,7 +1552,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[4]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +1564,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[4]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +1577,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{4}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -614,7 +1589,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[5]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +1601,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[5]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +1614,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{5}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -661,7 +1636,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[6]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +1648,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[6]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +1661,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{6}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -735,7 +1710,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[7]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +1722,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[7]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +1735,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{7}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -781,7 +1756,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[8]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1768,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[8]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1781,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{8}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -827,7 +1802,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[9]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +1814,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[9]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +1827,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{9}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -875,7 +1850,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1862,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1875,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -928,7 +1903,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1915,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1928,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -974,7 +1949,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1961,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1974,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -1020,7 +1995,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1032,7 +2007,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1045,7 +2020,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -1092,7 +2067,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +2079,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +2092,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -1204,6 +2179,89 @@ func (x *Settings) GetBackfillRate() uint64 {
 	return 0
 }
 
+// TakeSnapshotRequest asks for a snapshot.
+type TakeSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotRequest) Reset() {
+	*x = TakeSnapshotRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotRequest) ProtoMessage() {}
+
+func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+}
+
+// TakeSnapshotResponse names it.
+type TakeSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The log index of the snapshot, the same on all members that took it.
+	Index         uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeSnapshotResponse) Reset() {
+	*x = TakeSnapshotResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeSnapshotResponse) ProtoMessage() {}
+
+func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TakeSnapshotResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // GetSettingsRequest asks for the settings.
 type GetSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1213,7 +2271,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +2283,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +2296,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 // GetSettingsResponse has every field.
@@ -1252,7 +2310,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +2322,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +2335,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -1298,7 +2356,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +2368,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +2381,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -1344,7 +2402,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +2414,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +2427,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -1396,7 +2454,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\x0e2\x10.ballast.v1.RoleR\x04role\x12%\n" +
 	"\x0emember_address\x18\x04 \x01(\tR\rmemberAddress\x12%\n" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
-	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\"\xf1\x06\n" +
+	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\"\xa4\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -1424,7 +2482,80 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fcluster_version\x18\x15 \x01(\rR\x0eclusterVersion\x12%\n" +
 	"\x0emember_address\x18\x16 \x01(\tR\rmemberAddress\x12%\n" +
 	"\x0eclient_address\x18\x17 \x01(\tR\rclientAddress\x12)\n" +
-	"\x10operator_address\x18\x18 \x01(\tR\x0foperatorAddress\"\x12\n" +
+	"\x10operator_address\x18\x18 \x01(\tR\x0foperatorAddress\x12'\n" +
+	"\x05phase\x18\x19 \x01(\x0e2\x11.ballast.v1.PhaseR\x05phase\x12!\n" +
+	"\x03lag\x18\x1a \x01(\v2\x0f.ballast.v1.LagR\x03lag\x12.\n" +
+	"\bcatch_up\x18\x1b \x01(\v2\x13.ballast.v1.CatchUpR\acatchUp\x12'\n" +
+	"\x03log\x18\x1c \x01(\v2\x15.ballast.v1.LogStatusR\x03log\x126\n" +
+	"\bsnapshot\x18\x1d \x01(\v2\x1a.ballast.v1.SnapshotStatusR\bsnapshot\x123\n" +
+	"\ajournal\x18\x1e \x01(\v2\x19.ballast.v1.JournalStatusR\ajournal\x12@\n" +
+	"\x0edigest_verdict\x18\x1f \x01(\x0e2\x19.ballast.v1.DigestVerdictR\rdigestVerdict\x12.\n" +
+	"\x13digest_verdict_text\x18  \x01(\tR\x11digestVerdictText\x12:\n" +
+	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
+	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
+	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x03Lag\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
+	"\x04time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04time\"\x8f\x01\n" +
+	"\aCatchUp\x12,\n" +
+	"\x12entries_per_second\x18\x01 \x01(\x01R\x10entriesPerSecond\x12-\n" +
+	"\x04left\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04left\x12'\n" +
+	"\x05pages\x18\x03 \x01(\v2\x11.ballast.v1.PagesR\x05pages\"\xcc\x02\n" +
+	"\x05Pages\x12%\n" +
+	"\x0esnapshot_index\x18\x01 \x01(\x04R\rsnapshotIndex\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\x04R\x04done\x12\x16\n" +
+	"\x06reused\x18\x05 \x01(\x04R\x06reused\x12*\n" +
+	"\x11bytes_from_leader\x18\x06 \x01(\x04R\x0fbytesFromLeader\x12*\n" +
+	"\x11bytes_from_others\x18\a \x01(\x04R\x0fbytesFromOthers\x12*\n" +
+	"\x11bytes_of_manifest\x18\b \x01(\x04R\x0fbytesOfManifest\x12(\n" +
+	"\x10bytes_per_second\x18\t \x01(\x01R\x0ebytesPerSecond\x12\x18\n" +
+	"\asources\x18\n" +
+	" \x03(\tR\asources\"\xb6\x01\n" +
+	"\tLogStatus\x12\x1f\n" +
+	"\vfirst_index\x18\x01 \x01(\x04R\n" +
+	"firstIndex\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\x02 \x01(\x04R\tlastIndex\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12+\n" +
+	"\x03age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x12\n" +
+	"\x04pins\x18\x05 \x01(\rR\x04pins\x12\x12\n" +
+	"\x04kind\x18\x06 \x01(\tR\x04kind\"\xc8\x01\n" +
+	"\x0eSnapshotStatus\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12+\n" +
+	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x14\n" +
+	"\x05pages\x18\x04 \x01(\x04R\x05pages\x12\x14\n" +
+	"\x05bytes\x18\x05 \x01(\x04R\x05bytes\x12\x14\n" +
+	"\x05packs\x18\x06 \x01(\rR\x05packs\x12\x1d\n" +
+	"\n" +
+	"pack_bytes\x18\a \x01(\x04R\tpackBytes\"\x8b\x01\n" +
+	"\rJournalStatus\x12\x14\n" +
+	"\x05holes\x18\x01 \x01(\rR\x05holes\x12'\n" +
+	"\x0fmissing_entries\x18\x02 \x01(\x04R\x0emissingEntries\x12#\n" +
+	"\rmissing_bytes\x18\x03 \x01(\x04R\fmissingBytes\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"e\n" +
+	"\x10SnapshotTransfer\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\bR\awaiting\x12'\n" +
+	"\x05pages\x18\x03 \x01(\v2\x11.ballast.v1.PagesR\x05pages\"\xa3\x01\n" +
+	"\vScrubStatus\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\tR\x04part\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
+	"\x06passes\x18\x03 \x01(\x04R\x06passes\x128\n" +
+	"\n" +
+	"since_last\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tsinceLast\x12\x18\n" +
+	"\adamaged\x18\x05 \x01(\x04R\adamaged\"d\n" +
+	"\n" +
+	"DiskStatus\x12\x1d\n" +
+	"\n" +
+	"free_bytes\x18\x01 \x01(\x04R\tfreeBytes\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
 	"\x11BootstrapResponse\"\xba\x01\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
@@ -1472,7 +2603,10 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x14\n" +
+	"\x0e_backfill_rate\"\x15\n" +
+	"\x13TakeSnapshotRequest\",\n" +
+	"\x14TakeSnapshotResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x14\n" +
 	"\x12GetSettingsRequest\"G\n" +
 	"\x13GetSettingsResponse\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"F\n" +
@@ -1489,7 +2623,23 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x16RAFT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RAFT_STATE_FOLLOWER\x10\x01\x12\x18\n" +
 	"\x14RAFT_STATE_CANDIDATE\x10\x02\x12\x15\n" +
-	"\x11RAFT_STATE_LEADER\x10\x032\x94\x05\n" +
+	"\x11RAFT_STATE_LEADER\x10\x03*\xfc\x01\n" +
+	"\x05Phase\x12\x15\n" +
+	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rPHASE_SERVING\x10\x01\x12\x1e\n" +
+	"\x1aPHASE_CATCHING_UP_FROM_LOG\x10\x02\x12 \n" +
+	"\x1cPHASE_CATCHING_UP_FROM_PAGES\x10\x03\x12\x1a\n" +
+	"\x16PHASE_WAITING_FOR_TURN\x10\x04\x12\x1d\n" +
+	"\x19PHASE_BACKFILLING_JOURNAL\x10\x05\x12\x12\n" +
+	"\x0ePHASE_DIVERGED\x10\x06\x12\x13\n" +
+	"\x0fPHASE_NO_LEADER\x10\a\x12\x0f\n" +
+	"\vPHASE_ALONE\x10\b\x12\x12\n" +
+	"\x0ePHASE_STOPPING\x10\t*\x87\x01\n" +
+	"\rDigestVerdict\x12\x1e\n" +
+	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
+	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xe7\x05\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -1498,7 +2648,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
-	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12Q\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -1512,65 +2663,97 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_operator_proto_rawDescData
 }
 
-var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
-	(*StatusRequest)(nil),              // 2: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 3: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 4: ballast.v1.Member
-	(*StatusResponse)(nil),             // 5: ballast.v1.StatusResponse
-	(*BootstrapRequest)(nil),           // 6: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 7: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 8: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 9: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 10: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 11: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 12: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 13: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 14: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 15: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 16: ballast.v1.Settings
-	(*GetSettingsRequest)(nil),         // 17: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 18: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 19: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 20: ballast.v1.SetSettingsResponse
-	(*durationpb.Duration)(nil),        // 21: google.protobuf.Duration
+	(Phase)(0),                         // 2: ballast.v1.Phase
+	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
+	(*StatusRequest)(nil),              // 4: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                 // 5: ballast.v1.Checkpoint
+	(*Member)(nil),                     // 6: ballast.v1.Member
+	(*StatusResponse)(nil),             // 7: ballast.v1.StatusResponse
+	(*Lag)(nil),                        // 8: ballast.v1.Lag
+	(*CatchUp)(nil),                    // 9: ballast.v1.CatchUp
+	(*Pages)(nil),                      // 10: ballast.v1.Pages
+	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
+	(*SnapshotTransfer)(nil),           // 14: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                // 15: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                 // 16: ballast.v1.DiskStatus
+	(*BootstrapRequest)(nil),           // 17: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),          // 18: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),           // 19: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 20: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),       // 21: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),      // 22: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),        // 23: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 24: ballast.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                   // 27: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
+	(*GetSettingsRequest)(nil),         // 30: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 31: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 32: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 33: ballast.v1.SetSettingsResponse
+	(*durationpb.Duration)(nil),        // 34: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	21, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
-	3,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
-	4,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	21, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
-	21, // 6: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	21, // 7: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	16, // 8: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	16, // 9: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	16, // 10: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	2,  // 11: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	6,  // 12: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	8,  // 13: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	10, // 14: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	12, // 15: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	14, // 16: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	17, // 17: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	19, // 18: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	5,  // 19: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	7,  // 20: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	9,  // 21: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	11, // 22: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	13, // 23: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	15, // 24: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	18, // 25: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	20, // 26: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	34, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
+	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
+	34, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
+	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
+	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
+	11, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
+	12, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
+	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
+	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
+	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	34, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	34, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	34, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	34, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	34, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	34, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	34, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	4,  // 28: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	17, // 29: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	19, // 30: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	21, // 31: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	23, // 32: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	25, // 33: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	30, // 34: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	32, // 35: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	28, // 36: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	7,  // 37: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	18, // 38: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	20, // 39: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	22, // 40: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	24, // 41: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	26, // 42: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	31, // 43: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	33, // 44: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	29, // 45: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	37, // [37:46] is the sub-list for method output_type
+	28, // [28:37] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -1578,14 +2761,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[14].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   19,
+			NumEnums:      4,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

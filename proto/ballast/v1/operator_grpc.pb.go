@@ -27,6 +27,7 @@ const (
 	OperatorService_TransferLeadership_FullMethodName = "/ballast.v1.OperatorService/TransferLeadership"
 	OperatorService_GetSettings_FullMethodName        = "/ballast.v1.OperatorService/GetSettings"
 	OperatorService_SetSettings_FullMethodName        = "/ballast.v1.OperatorService/SetSettings"
+	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -54,6 +55,9 @@ type OperatorServiceClient interface {
 	GetSettings(ctx context.Context, in *GetSettingsRequest, opts ...grpc.CallOption) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(ctx context.Context, in *SetSettingsRequest, opts ...grpc.CallOption) (*SetSettingsResponse, error)
+	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
+	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
+	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
 }
 
 type operatorServiceClient struct {
@@ -144,6 +148,16 @@ func (c *operatorServiceClient) SetSettings(ctx context.Context, in *SetSettings
 	return out, nil
 }
 
+func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TakeSnapshotResponse)
+	err := c.cc.Invoke(ctx, OperatorService_TakeSnapshot_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -169,6 +183,9 @@ type OperatorServiceServer interface {
 	GetSettings(context.Context, *GetSettingsRequest) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(context.Context, *SetSettingsRequest) (*SetSettingsResponse, error)
+	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
+	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
+	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -202,6 +219,9 @@ func (UnimplementedOperatorServiceServer) GetSettings(context.Context, *GetSetti
 }
 func (UnimplementedOperatorServiceServer) SetSettings(context.Context, *SetSettingsRequest) (*SetSettingsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetSettings not implemented")
+}
+func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -368,6 +388,24 @@ func _OperatorService_SetSettings_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TakeSnapshotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).TakeSnapshot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_TakeSnapshot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).TakeSnapshot(ctx, req.(*TakeSnapshotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -406,6 +444,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetSettings",
 			Handler:    _OperatorService_SetSettings_Handler,
+		},
+		{
+			MethodName: "TakeSnapshot",
+			Handler:    _OperatorService_TakeSnapshot_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

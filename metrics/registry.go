@@ -1,0 +1,35 @@
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ballastdb/ballast/server"
+)
+
+// Metrics are those of one member. Make them with New.
+type Metrics struct {
+	*Instruments
+	registry *prometheus.Registry
+}
+
+// New makes a registry of its own; Facts are added once there are any.
+func New() *Metrics {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return &Metrics{Instruments: newInstruments(registry), registry: registry}
+}
+
+// Collect has every scrape read facts. To be called once; facts may be called from many goroutines.
+func (m *Metrics) Collect(facts func() server.Facts) { m.registry.MustRegister(newCollector(facts)) }
+
+// Handler answers a scrape. At most two are answered at a time: each reads what the status reads.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
+}

@@ -1,0 +1,52 @@
+package node
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/transport"
+)
+
+// staging remembers what a snapshot that is being taken in has come to, for the status and the metrics. It is the stager
+// that it was given, with an ear to its progress.
+type staging struct {
+	transport.Stager
+
+	mu      sync.Mutex
+	running bool
+	index   uint64
+	since   time.Time
+	latest  transport.Progress
+}
+
+// Stage implements transport.Stager.
+func (s *staging) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from transport.Puller, progress func(transport.Progress)) ([]byte, error) {
+	s.note(func() { s.running, s.index, s.since, s.latest = true, r.LastLogIndex, time.Now(), transport.Progress{} })
+	defer s.note(func() { s.running = false })
+	return s.Stager.Stage(ctx, r, manifest, from, func(p transport.Progress) {
+		s.note(func() { s.latest = p })
+		progress(p)
+	})
+}
+
+func (s *staging) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// facts are those of the snapshot that is being taken in; nil: none is.
+func (s *staging) facts() *server.InstallFacts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return nil
+	}
+	f := installFacts(s.index, s.since, s.latest)
+	return &f
+}

@@ -1,0 +1,126 @@
+package snapshots
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/internal/vfs"
+)
+
+// sink is what raft gets when it has applied index and knows of a configuration.
+func (m *member) sink(t *testing.T, index, configuration uint64) *Sink {
+	t.Helper()
+	s, err := m.Create(raft.SnapshotVersionMax, index, 1, members, configuration, nil)
+	check(t, err)
+	return s.(*Sink)
+}
+
+// TestPublish: what is prepared is not seen until a sink publishes it, whose index and term are then the mark's, not those
+// that raft asked for.
+func TestPublish(t *testing.T) {
+	m := newMember(t)
+	check(t, m.persist(older))
+	var told []uint64
+	m.Published = func(index, term uint64) { told = append(told, index, term) }
+	p, err := m.prepare(newer)
+	check(t, err)
+	m.holds(t, older)
+	if _, err := m.Prepare(12, 1, nil); !errors.Is(err, ErrBusy) {
+		t.Errorf("two are prepared at once: %v", err)
+	}
+	for what, s := range map[string]struct {
+		sink        *Sink
+		index, term uint64
+	}{
+		"another mark":                {m.sink(t, 20, 2), 8, 1},
+		"the mark of another term":    {m.sink(t, 20, 2), 9, 2},
+		"a mark past what is applied": {m.sink(t, 8, 2), 9, 1},
+	} {
+		if err := s.sink.Publish(s.index, s.term); err == nil || s.sink.Close() == nil {
+			t.Errorf("%s is published", what)
+		}
+	}
+	m.holds(t, older)
+	s := m.sink(t, 20, 2)
+	check(t, s.Publish(9, 1))
+	check(t, errors.Join(s.Close(), s.Cancel(), p.Drop()))
+	if list, err := m.List(); err != nil || s.ID() != list[0].ID || !slices.Equal(told, []uint64{9, 1}) {
+		t.Errorf("the sink says %s, listed are %v, %v; told %d", s.ID(), list, err, told)
+	}
+	m.holds(t, newer)
+	if err := m.sink(t, 21, 2).Close(); err == nil {
+		t.Error("a sink that published nothing ends well")
+	}
+	m = memberOn(t, m.disk.Crash(1))
+	m.holds(t, newer)
+}
+
+// TestConfigurationPastTheMark: with a configuration newer than the state it would go backwards when the log is replayed.
+func TestConfigurationPastTheMark(t *testing.T) {
+	m := newMember(t)
+	check(t, m.persist(older))
+	p, err := m.prepare(newer)
+	check(t, err)
+	s := m.sink(t, 20, newer.index+1)
+	if err := s.Publish(9, 1); !errors.Is(err, errPastMark) {
+		t.Errorf("published with a configuration that is newer: %v", err)
+	}
+	check(t, p.Drop())
+	m.holds(t, older)
+}
+
+// TestDroppedIsGone: what was prepared in vain leaves nothing, and what ends its writing is passed on.
+func TestDroppedIsGone(t *testing.T) {
+	m := newMember(t)
+	check(t, m.persist(older))
+	before, err := m.disk.ReadDir(dir)
+	check(t, err)
+	p, err := m.prepare(newer)
+	check(t, err)
+	check(t, errors.Join(p.Drop(), p.Drop()))
+	if err := m.sink(t, 20, 2).Publish(9, 1); err == nil {
+		t.Error("what was dropped is published")
+	}
+	over := errors.New("over")
+	q, err := m.Prepare(9, 1, func() error { return over })
+	check(t, err)
+	if err := feed(q, newer); !errors.Is(err, over) {
+		t.Errorf("written to the end: %v", err)
+	}
+	if err := q.Seal(); err == nil {
+		t.Error("sealed though it is not complete")
+	}
+	check(t, q.Drop())
+	if after, err := m.disk.ReadDir(dir); err != nil || !slices.Equal(after, before) {
+		t.Errorf("left behind: %q, %v, want %q", after, err, before)
+	}
+	check(t, m.persist(newer))
+}
+
+// TestPackIsSyncedOnTheWay: not all of it at the end, when the log would have to wait for it.
+func TestPackIsSyncedOnTheWay(t *testing.T) {
+	disk := newDisk(t)
+	syncs := 0
+	disk.Inject(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSync {
+			syncs++
+		}
+		return vfs.None
+	})
+	w, err := createPack(disk, path.Join(dir, packName(1)), 1)
+	check(t, err)
+	data := make([]byte, 16<<10)
+	data[len(data)-1] = 1
+	for range 5 * syncEvery / len(data) {
+		_, _, err := w.add(data)
+		check(t, err)
+	}
+	if syncs != 5 {
+		t.Errorf("%d fsyncs for five times %d bytes", syncs, syncEvery)
+	}
+	check(t, w.finish())
+}
