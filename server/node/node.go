@@ -121,7 +121,12 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
 		defer cancel()
-		return errors.Join(err, n.undo.unwind(stop))
+		unwound := n.undo.unwind(stop)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			n.Logger.Info("stopped before the member was up", "at", err)
+			return unwound
+		}
+		return errors.Join(err, unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,

@@ -190,3 +190,11 @@ func others(configuration raft.Configuration, self raft.ServerID) (peers []datad
 	}
 	return peers
 }
+
+// covered is index and term of the newest snapshot while the log is empty: after a snapshot was taken in that is beyond it.
+func (n *node) covered() (index, term uint64) {
+	if last, err := n.log.LastIndex(); err != nil || last > 0 {
+		return 0, 0
+	}
+	return n.snapshots.NewestSnapshot()
+}

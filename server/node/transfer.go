@@ -24,6 +24,7 @@ func (n *node) openTransport() (err error) {
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
+		Covered:     n.covered,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),

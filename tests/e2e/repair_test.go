@@ -15,26 +15,25 @@ import (
 // TestDamagedSnapshotIsRepairedFromAnother: whatever of a follower's newest snapshot is damaged while it is stopped, it says
 // so when it starts, takes in a newer one from the others before it takes part, and has what they have.
 func TestDamagedSnapshotIsRepairedFromAnother(t *testing.T) {
-	b := openBank(t, testcluster.Options{Config: map[string]string{
-		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
-	}})
+	b := openBank(t, testcluster.Options{})
 	m := b.followers()[0]
 	for _, damage := range []struct {
-		name string
-		do   func(t *testing.T, manifest, pack string)
+		name  string
+		newer bool // the others take another one meanwhile
+		do      func(t *testing.T, manifest, pack string)
 	}{
-		{"pages", func(t *testing.T, _, pack string) { flip(t, pack, 64, 1024) }},
-		{"a pack's header", func(t *testing.T, _, pack string) { flip(t, pack, 0, 1<<30) }},
-		{"a pack lost", func(t *testing.T, _, pack string) { must(t, os.Remove(pack)) }},
-		{"the manifest", func(t *testing.T, manifest, _ string) { flip(t, manifest, 50, 1<<30) }},
+		{"pages", false, func(t *testing.T, _, pack string) { flip(t, pack, 64, 1024) }},
+		{"a pack's header", true, func(t *testing.T, _, pack string) { flip(t, pack, 0, 1<<30) }},
+		{"a pack lost", false, func(t *testing.T, _, pack string) { must(t, os.Remove(pack)) }},
+		{"the manifest", true, func(t *testing.T, manifest, _ string) { flip(t, manifest, 50, 1<<30) }},
 	} {
 		t.Run(damage.name, func(t *testing.T) {
-			b.bulk(40, 10)
-			b.checkEqual()
-			b.hasSnapshot(m)
+			b.takeSnapshots()
 			must(t, m.Stop(b.ctx()))
 			damage.do(t, newestFile(t, m, ".manifest"), newestFile(t, m, ".pack"))
-			b.bulk(40, 10) // the others take newer ones
+			if damage.newer {
+				b.takeSnapshots()
+			}
 			before := logSize(t, m)
 			must(t, m.Start())
 			must(t, m.WaitAnswers(b.ctx()))
@@ -60,15 +59,10 @@ func TestDamagedSnapshotIsRepairedFromAnother(t *testing.T) {
 // TestDamagedSnapshotAndNobodyThere: with all others away it serves nothing and says what it waits for; and goes on when one is
 // back.
 func TestDamagedSnapshotAndNobodyThere(t *testing.T) {
-	b := openBank(t, testcluster.Options{Config: map[string]string{
-		"log_level": "debug", "snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
-	}})
+	b := openBank(t, testcluster.Options{})
 	m := b.followers()[0]
-	b.bulk(40, 10)
-	b.checkEqual()
-	b.hasSnapshot(m)
+	b.takeSnapshots()
 	must(t, m.Stop(b.ctx()))
-	b.bulk(40, 10)
 	must(t, b.cluster.StopAll(b.ctx()))
 	flip(t, newestFile(t, m, ".manifest"), 50, 1<<30)
 	must(t, m.Start())
@@ -83,16 +77,25 @@ func TestDamagedSnapshotAndNobodyThere(t *testing.T) {
 	b.check()
 }
 
-// hasSnapshot waits until a member has a snapshot.
-func (b *bank) hasSnapshot(m *testcluster.Member) {
+// takeSnapshots has every member that runs take a snapshot, after some changes.
+func (b *bank) takeSnapshots() {
 	b.t.Helper()
-	must(b.t, testcluster.Until(b.ctx(), "a snapshot of "+m.Name, func(context.Context) error {
-		names, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*.manifest"))
-		if err == nil && len(names) == 0 {
-			err = fmt.Errorf("there is none")
+	b.bulk(10, 10)
+	index, err := b.client.Operator().TakeSnapshot(b.ctx())
+	must(b.t, err)
+	want := fmt.Sprintf("%016x-", index)
+	for _, m := range b.cluster.Members {
+		if !m.Running() {
+			continue
 		}
-		return err
-	}))
+		must(b.t, testcluster.Until(b.ctx(), "a snapshot of "+m.Name, func(context.Context) error {
+			names, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", want+"*.manifest"))
+			if err == nil && len(names) == 0 {
+				err = fmt.Errorf("there is none of index %d", index)
+			}
+			return err
+		}))
+	}
 }
 
 // newestFile is the newest of a member's snapshot files of a kind.
