@@ -52,7 +52,7 @@ type RaftConfig struct {
 type RaftStore struct {
 	RaftConfig
 	preparing preparing
-	serving serving
+	serving   serving
 
 	mu      sync.Mutex
 	staging bool    // Stage is at work

@@ -20,7 +20,7 @@ func TestDamagedSnapshotIsRepairedFromAnother(t *testing.T) {
 	for _, damage := range []struct {
 		name  string
 		newer bool // the others take another one meanwhile
-		do      func(t *testing.T, manifest, pack string)
+		do    func(t *testing.T, manifest, pack string)
 	}{
 		{"pages", false, func(t *testing.T, _, pack string) { flip(t, pack, 64, 1024) }},
 		{"a pack's header", true, func(t *testing.T, _, pack string) { flip(t, pack, 0, 1<<30) }},
