@@ -40,7 +40,7 @@ func Keys() []Key {
 		{"tls_key", "", "PEM file of its private key", path(func(c *Config) *string { return &c.TLSKey })},
 		{"log_level", "info", "trace, debug, info, warn or error", oneOf(func(c *Config) *string { return &c.LogLevel }, "trace", "debug", "info", "warn", "error")},
 		{"log_format", "json", "json or text", oneOf(func(c *Config) *string { return &c.LogFormat }, "json", "text")},
-		{"log_store", "boltdb", "kind of raft log: boltdb or wal; that of a member's first start stays, or is converted", oneOf(func(c *Config) *string { return &c.LogStore }, "boltdb", "wal")},
+		{"log_store", "wal", "kind of raft log: boltdb or wal; that of a member's first start stays, or is converted", oneOf(func(c *Config) *string { return &c.LogStore }, "boltdb", "wal")},
 		{"log_write_limit", "10s", "how long one write of the raft log may take before this member ends, 1s to 10m", duration(func(c *Config) *time.Duration { return &c.LogWriteLimit }, time.Second, 10*time.Minute)},
 		{"heartbeat_timeout", "500ms", "silence after which a follower seeks votes and a leader steps down, 50ms to 1m", duration(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, 50*time.Millisecond, time.Minute)},
 		{"election_timeout", "500ms", "how long a candidate waits for votes, heartbeat_timeout to 1m", duration(func(c *Config) *time.Duration { return &c.ElectionTimeout }, 50*time.Millisecond, time.Minute)},

@@ -23,7 +23,7 @@ func testIdentity() Identity {
 }
 
 // createLog stands for the stores that a member makes.
-func createLog(l Layout) error { return os.WriteFile(l.logs()[0], []byte("log"), fileMode) }
+func createLog(l Layout) error { return os.WriteFile(l.logs()[1], []byte("log"), fileMode) }
 
 func mustInit(t *testing.T) string {
 	t.Helper()

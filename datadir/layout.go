@@ -25,9 +25,9 @@ const (
 	// markerName is the file that Init makes first and removes last.
 	markerName = "init.incomplete"
 	raftName   = "raft"
-	// A raft log is a file or, of another kind, a directory.
-	logName      = "log.db"
-	walName      = "wal"
+	// A raft log is a file or, of another kind, a directory in which there is this file.
+	boltName     = "log.db"
+	walMetaName  = "wal/wal-meta.db"
 	snapshotName = "snapshots"
 	journalName  = "journal"
 	// lostFound is made by mkfs at the root of a file system and is nobody's data.
@@ -43,9 +43,9 @@ func (l Layout) Root() string { return l.root }
 // Raft is the directory of the raft log and the votes.
 func (l Layout) Raft() string { return filepath.Join(l.root, raftName) }
 
-// logs are the files and directories of which one is the raft log.
+// logs are the files of which one is there and not empty, whatever the kind of the raft log.
 func (l Layout) logs() []string {
-	return []string{filepath.Join(l.Raft(), logName), filepath.Join(l.Raft(), walName)}
+	return []string{filepath.Join(l.Raft(), walMetaName), filepath.Join(l.Raft(), boltName)}
 }
 
 // Snapshots is the directory of the snapshots.

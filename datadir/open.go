@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ballastdb/ballast/internal/durable"
@@ -139,21 +140,27 @@ func checkComplete(layout Layout) error {
 	}
 	for _, log := range layout.logs() {
 		info, err := os.Stat(log)
-		if err == nil && info.Size() > 0 {
+		if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 			return nil
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	return incomplete(layout, layout.logs()[0])
+	return incomplete(layout, layout.logs()...)
 }
 
-func incomplete(layout Layout, path string) error {
-	name, err := filepath.Rel(layout.root, path)
-	if err != nil {
-		name = path
+// incomplete says that none of paths is there, of which one must be.
+func incomplete(layout Layout, paths ...string) error {
+	var names []string
+	for _, path := range paths {
+		name, err := filepath.Rel(layout.root, path)
+		if err != nil {
+			name = path
+		}
+		names = append(names, name)
 	}
+	name := strings.Join(names, " or ")
 	return &RefusedError{
 		Problem: Incomplete, Dir: layout.root, Expected: name + ", which init made", Found: "an identity, but no " + name,
 		Remedy: "look for where it went (partial copy? disk not mounted?); " + replaceMember(layout.root),

@@ -47,6 +47,9 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 			responses[i] = r
 		}
 	}
+	if len(logs) > 0 {
+		f.replayed(logs[len(logs)-1].Index)
+	}
 	return responses
 }
 

@@ -81,8 +81,7 @@ func (f *FSM) nextState(source PageSource, header *snapshotHeader) (next *state,
 	if next := f.takeReceived(header); next != nil {
 		return next, true, nil
 	}
-	next = newState()
-	if err := source.Walk(next.space().Load); err != nil {
+	if next, err = f.load(source); err != nil {
 		return nil, false, err
 	}
 	return next, false, next.complete(header, nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -12,6 +13,10 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
+	walfs "github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
 	"go.etcd.io/bbolt"
 
 	"github.com/ballastdb/ballast/internal/durable"
@@ -66,9 +71,27 @@ func openWAL(path string, logger hclog.Logger) (backend, error) {
 			return nil, fmt.Errorf("make the raft log %s: %w", path, err)
 		}
 	}
-	log, err := wal.Open(path, wal.WithLogger(logger))
+	if meta := filepath.Join(path, metadb.FileName); !exists(meta) {
+		// raft-wal would begin an empty log.
+		return nil, fmt.Errorf("open the raft log %s: expected the file %s in it, found none; the log store is damaged, replace this member",
+			path, metadb.FileName)
+	}
+	meta := &metadb.BoltMetaDB{}
+	log, err := openSegments(path, meta, segment.NewFiler(path, walfs.New()), logger, wal.DefaultSegmentSize)
 	if err != nil {
-		return nil, fmt.Errorf("open the raft log %s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("open the raft log %s: %w", path, err), meta.Close())
+	}
+	return log, nil
+}
+
+// openSegments opens a log of raft-wal, whatever its files are kept on.
+func openSegments(path string, meta types.MetaStore, files types.SegmentFiler, logger hclog.Logger, segmentBytes int) (backend, error) {
+	if err := finishRotation(path, meta, files); err != nil {
+		return nil, err
+	}
+	log, err := wal.Open(path, wal.WithLogger(logger), wal.WithSegmentSize(segmentBytes), wal.WithMetaStore(meta), wal.WithSegmentFiler(files))
+	if err != nil {
+		return nil, err
 	}
 	return walWords{log}, nil
 }
@@ -122,6 +145,6 @@ func (w walWords) GetUint64(key []byte) (uint64, error) {
 }
 
 func exists(path string) bool {
-	_, err := filepath.EvalSymlinks(path)
+	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	// trimInterval is how often it is looked for what has become too old, and for pins that have expired.
+	// lookInterval is how often it is looked for what has become too old, and for pins that have expired. What is less than a step
+	// is left for at least trimInterval.
+	lookInterval = time.Second
 	trimInterval = 10 * time.Second
 	// One step of trimming deletes at most so much; appends wait for one step. What is to go is left until it is worth a step,
 	// so that trimming is one write for many appends.
@@ -78,7 +80,7 @@ func (s *Store) wake() {
 // keepTrimmed runs until Close.
 func (s *Store) keepTrimmed() {
 	s.weighOpened()
-	ticker := time.NewTicker(trimInterval)
+	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
 		if err := s.trimAll(); err != nil {

@@ -68,6 +68,9 @@ type Config struct {
 	Conflict func(index, term uint64)
 	// PinLog keeps this member's log from an index on until release is called. Default: nothing.
 	PinLog func(index uint64) (release func())
+	// Outgrown is told, on a leader, of a member that refused its snapshot because the member's own state is past it: a newer one is
+	// to be taken. It must not wait. Default: nothing.
+	Outgrown func()
 	// Busy is how many times its usual the latency of commits is now, as far as this member sees it: above 1.5 what is sent to
 	// members that catch up slows down. Default: always usual.
 	Busy func() float64
@@ -230,6 +233,9 @@ func (c *Config) hooks() {
 	}
 	if c.Conflict == nil {
 		c.Conflict = func(uint64, uint64) {}
+	}
+	if c.Outgrown == nil {
+		c.Outgrown = func() {}
 	}
 	if c.PinLog == nil {
 		c.PinLog = func(uint64) func() { return func() {} }

@@ -76,8 +76,8 @@ func (r *receiving) begin() error {
 	if err := r.service.admit(r.ctx, header.GetEnvelope(), header.GetHeader()); err != nil {
 		return err
 	}
-	if header.GetSize() < 0 {
-		return invalid(fmt.Errorf("snapshot: expected a size of 0 or more, found %d", header.GetSize()))
+	if header.GetSize() < 0 || header.GetSize() > maxManifestBytes {
+		return invalid(fmt.Errorf("snapshot: expected a manifest of up to %d bytes, found %d", maxManifestBytes, header.GetSize()))
 	}
 	r.request = installFromWire(header)
 	return nil

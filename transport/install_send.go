@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ballastdb/ballast/internal/guard"
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
@@ -49,6 +51,9 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 	s.idle = time.AfterFunc(t.config.Timeouts.InstallIdle, func() { end(errInstallIdle) })
 	defer s.idle.Stop()
 	answer, err := s.run(data)
+	if status.Code(err) == codes.OutOfRange {
+		t.config.Outgrown()
+	}
 	if err != nil {
 		return nil, p.callError(ctx, "snapshot", err)
 	}

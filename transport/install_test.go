@@ -220,6 +220,7 @@ func TestDamagedSnapshots(t *testing.T) {
 		"nothing in a part":  {[]*part{begin(1000), {}}, codes.DataLoss},
 		"a chunk first":      {[]*part{chunk(snapshot)}, codes.InvalidArgument},
 		"less than no bytes": {[]*part{begin(-1)}, codes.InvalidArgument},
+		"far too many bytes": {[]*part{begin(maxManifestBytes + 1)}, codes.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream, err := p.installs.client.InstallSnapshot(context.Background())

@@ -37,8 +37,8 @@ func TestOldSnapshotsAreNotInstalled(t *testing.T) {
 		"outgrown in the while": {Wanted, Outgrown, false, codes.OutOfRange},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked, given := 0, 0
-			a, b := startMember(t, "a", nil), startMember(t, "b", func(config *Config) {
+			asked, given, newer := 0, 0, 0
+			a, b := startMember(t, "a", func(config *Config) { config.Outgrown = func() { newer++ } }), startMember(t, "b", func(config *Config) {
 				config.Judge = func(index, term uint64) (Verdict, error) {
 					if index != 9 || term != 2 {
 						t.Errorf("asked about index %d, term %d", index, term)
@@ -60,6 +60,9 @@ func TestOldSnapshotsAreNotInstalled(t *testing.T) {
 			}
 			if installed := c.before == Wanted && c.after == Wanted; (given == 1) != installed {
 				t.Errorf("raft was given %d snapshots", given)
+			}
+			if outgrown := c.code == codes.OutOfRange; (newer == 1) != outgrown {
+				t.Errorf("the leader was told %d times that a newer one is needed", newer)
 			}
 		})
 	}

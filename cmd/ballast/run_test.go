@@ -394,7 +394,7 @@ func TestEveryVerbHasHelp(t *testing.T) {
 		for _, child := range cmd.Commands() {
 			walk(child)
 		}
-		if cmd.HasSubCommands() {
+		if cmd.HasSubCommands() || cmd.Hidden {
 			return
 		}
 		if cmd.Example == "" || cmd.Short == "" || len(cmd.Short) > 72 || strings.HasSuffix(cmd.Short, ".") {

@@ -14,8 +14,8 @@ func newSnapshotTakeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "take",
 		Short: "Have every member take a snapshot at the same point of the log",
-		Long: "Have every member take a snapshot at the same point of the log, though none is due, and wait until the leader\n" +
-			"has it. Members that are busy with an earlier one go without. A large one takes longer than --timeout's default.",
+		Long: "Have every member take a snapshot at the same point of the log, though none is due, and wait until the\n" +
+			"leader has it. Members that are busy with an earlier one go without. Give a large one more time than usual.",
 		Example: "  ballast snapshot take --timeout 5m",
 		Args:    args(),
 	}

@@ -54,6 +54,8 @@ type node struct {
 	hooks hooks
 	// floor is how far the build has come, from 1.
 	floor atomic.Int32
+	// loaded pages of the newest snapshot.
+	loaded atomic.Uint64
 
 	// On the disk.
 	dir       *datadir.Dir
@@ -101,6 +103,8 @@ type node struct {
 	// touches it once that runs.
 	condemned sync.Once
 	note      *datadir.Condemned
+	// outgrown is told when a member is past this one's newest snapshot, which it was offered; there is room for one.
+	outgrown chan struct{}
 	// cut is done when the log was found in conflict with the leader's snapshot.
 	cut sync.Once
 	// failed gets the error of a gRPC server that ended by itself, why the member is condemned, and that its log must be
@@ -158,6 +162,7 @@ func (n *node) build(ctx context.Context) error {
 		n.startWriting,
 		n.startReading,
 		n.makeServices,
+		n.startTakingNewer,
 		n.startComparing,
 
 		n.serveMembers,
@@ -194,7 +199,9 @@ func (n *node) bindAddresses() (err error) {
 }
 
 func (n *node) openStateMachine() (err error) {
-	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
+	n.machine, err = fsm.Open(fsm.Config{
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal, Loading: func(done, _ uint64) { n.loaded.Store(done) },
+	})
 	if err != nil {
 		return err
 	}
@@ -204,6 +211,11 @@ func (n *node) openStateMachine() (err error) {
 
 func (n *node) startRaft() (err error) {
 	rc := raftConfig(n.Config, n.id, n.Logger.Named("raft"))
+	last, err := n.log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	n.machine.ExpectReplay(last)
 	n.fed = &fedMachine{machine: n.machine, applied: n.metrics.Applied}
 	n.raft, err = raft.NewRaft(rc, n.fed, n.cache, n.log, n.snapshots, n.transport)
 	if err != nil {

@@ -41,6 +41,43 @@ func (n *node) cutLog(index, term uint64) {
 	})
 }
 
+// noteOutgrown remembers that a member needs a newer snapshot than this one, the leader, has.
+func (n *node) noteOutgrown() {
+	select {
+	case n.outgrown <- struct{}{}:
+	default: // it is known
+	}
+}
+
+// newerWithin bounds the wait for a snapshot that a member needs. Raft offers what there is again and again.
+const newerWithin = time.Minute
+
+// startTakingNewer takes a snapshot, due or not, where a member is past the newest.
+func (n *node) startTakingNewer() error {
+	n.undo.pushClose("end taking snapshots that others need", run(func(ctx context.Context) {
+		for {
+			select {
+			case <-n.outgrown:
+			case <-ctx.Done():
+				return
+			}
+			n.takeNewer(ctx)
+		}
+	}))
+	return nil
+}
+
+func (n *node) takeNewer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, newerWithin)
+	defer cancel()
+	index, err := n.cadence.Take(ctx)
+	if err != nil {
+		n.Logger.Warn("a member needs a newer snapshot, and it could not be taken", "error", err)
+		return
+	}
+	n.Logger.Info("took a snapshot, because a member is past the one before", "index", index)
+}
+
 // pinnedFor bounds how long the log is kept for one member that is brought up to date, should nobody let it go.
 const pinnedFor = 12 * time.Hour
 

@@ -28,7 +28,8 @@ func (n *node) openTransport() (err error) {
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
-		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, BeforeInstall: n.beforeInstall, Busy: func() float64 { return max(commits.busy(), writes.busy()) },
+		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, Outgrown: n.noteOutgrown,
+		BeforeInstall: n.beforeInstall, Busy: func() float64 { return max(commits.busy(), writes.busy()) },
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 		Leading:     func(term uint64) bool { return n.leading() && n.raft.CurrentTerm() == term },

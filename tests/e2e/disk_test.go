@@ -18,8 +18,8 @@ func TestLogWriteErrorEndsTheProcess(t *testing.T) {
 	b := openBank(t, testcluster.Options{Config: map[string]string{"log_level": "error"}})
 	b.credit(4)
 	leader := b.leader()
-	// No write at or beyond the third page of any file succeeds from now on.
-	limit := unix.Rlimit{Cur: 8192, Max: unix.RLIM_INFINITY}
+	// No write beyond the first bytes of any file succeeds from now on.
+	limit := unix.Rlimit{Cur: 2048, Max: unix.RLIM_INFINITY}
 	must(t, unix.Prlimit(leader.PID(), unix.RLIMIT_FSIZE, &limit, nil))
 	b.credit(8)
 	code, err := leader.Wait(b.ctx())
@@ -33,6 +33,30 @@ func TestLogWriteErrorEndsTheProcess(t *testing.T) {
 	if last := lines[len(lines)-1]; !bytes.Contains(last, []byte("fatal")) || !bytes.Contains(last, []byte("file too large")) {
 		t.Fatalf("the last line of its log is %s", last)
 	}
+	must(t, leader.Start())
+	b.checkEqual()
+	b.check()
+}
+
+// A leader whose log disk hangs must end, say why in its last line, and leave the cluster to another one.
+func TestHungLogEndsTheProcess(t *testing.T) {
+	b := openBank(t, testcluster.Options{Config: map[string]string{"log_level": "error", "log_write_limit": "1s"}})
+	b.credit(4)
+	leader := b.leader()
+	must(t, leader.SetFaults(faults.Faults{LogStall: time.Hour}))
+	b.credit(8)
+	code, err := leader.Wait(b.ctx())
+	must(t, err)
+	if code != 1 {
+		t.Fatalf("%s ended with %d, want 1", leader.Name, code)
+	}
+	out, err := os.ReadFile(leader.LogPath())
+	must(t, err)
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	if last := lines[len(lines)-1]; !bytes.Contains(last, []byte("fatal")) || !bytes.Contains(last, []byte("not done within 1s")) {
+		t.Fatalf("the last line of its log is %s", last)
+	}
+	must(t, b.cluster.Heal())
 	must(t, leader.Start())
 	b.checkEqual()
 	b.check()

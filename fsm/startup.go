@@ -1,0 +1,83 @@
+package fsm
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
+
+// progressEvery is the time between two lines about how far a long piece of work has come.
+const progressEvery = 3 * time.Second
+
+// progress says in the log how far a piece of work has come, now and then.
+type progress struct {
+	logger hclog.Logger
+	now    func() time.Time
+	began  time.Time
+	told   time.Time
+}
+
+func newProgress(logger hclog.Logger, now func() time.Time) progress {
+	t := now()
+	return progress{logger, now, t, t}
+}
+
+// reached is called as often as convenient.
+func (p *progress) reached(message string, done, total uint64) {
+	t := p.now()
+	if t.Sub(p.told) < progressEvery {
+		return
+	}
+	p.told = t
+	p.logger.Info(message, "done", done, "of", total, "after", t.Sub(p.began))
+}
+
+// load reads all pages of a snapshot into a fresh state.
+func (f *FSM) load(source PageSource) (*state, error) {
+	next, p := newState(), newProgress(f.logger, f.now)
+	done, total := uint64(0), uint64(0)
+	if counted, ok := source.(interface{ Pages() int }); ok {
+		total = uint64(counted.Pages())
+	}
+	err := source.Walk(func(q page.Page) error {
+		done++
+		if f.loading != nil {
+			f.loading(done, total)
+		}
+		p.reached("loading the pages of the newest snapshot", done, total)
+		return next.space().Load(q)
+	})
+	if err == nil && p.told != p.began {
+		f.logger.Info("loaded the pages of the newest snapshot; indexes are rebuilt next", "pages", done, "after", p.now().Sub(p.began))
+	}
+	return next, err
+}
+
+// replay is the log that a member had when it started: the state is up to date with it when that is applied again.
+type replay struct {
+	from, until uint64
+	progress    progress
+}
+
+// ExpectReplay has the state machine say how far it is in applying its log again, which goes to index last. Called before
+// raft starts, after which the newest snapshot is restored.
+func (f *FSM) ExpectReplay(last uint64) { f.replay.until = last }
+
+// replayed is called on raft's goroutine when a batch up to index was applied.
+func (f *FSM) replayed(index uint64) {
+	r := &f.replay
+	if r.until == 0 {
+		return
+	}
+	if r.from == 0 {
+		r.from, r.progress = index, newProgress(f.logger, f.now)
+	}
+	if index < r.until {
+		r.progress.reached("applying the log again", index-r.from, r.until-r.from)
+		return
+	}
+	f.logger.Info("the log is applied again", "index", index, "after", r.progress.now().Sub(r.progress.began))
+	r.until = 0
+}
