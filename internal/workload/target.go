@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ballastdb/ballast/client"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -42,6 +43,8 @@ const (
 	// busy with full proposals.
 	prepareBatch = 4000
 	prepareCalls = 4
+	// prepareTimeout of a call: what is prepared is not measured, so it outlives an election or two.
+	prepareTimeout = time.Minute
 	// overdraft of every account, so that debits are not refused. Accounts need no first credit this way, and the state no
 	// operation id for it.
 	overdraft = int64(1) << 40
@@ -88,6 +91,8 @@ func prepareAccounts(ctx context.Context, c *client.Client, first, end int) erro
 	for i := first; i < end; i++ {
 		ops = append(ops, client.NewCreateAccount(AccountID(i), Ledger, client.Limits{Floor: &floor}))
 	}
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
 	results, err := c.Submit(ctx, ops...)
 	if err != nil {
 		return err

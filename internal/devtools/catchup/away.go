@@ -46,10 +46,18 @@ func (r *rig) cut(members ...*testcluster.Member) error {
 // heal ends every fault.
 func (r *rig) heal() error { return r.cluster.Heal() }
 
-// beyondLog waits until the snapshot of every member that is not away is of an index that none of those away has in its
-// log, and a retention of log later.
+// beyondLog waits until the snapshot of every member that is not away shows all that is committed now, and is of an index
+// that none of those away has in its log; and a retention of log later.
 func (r *rig) beyondLog(ctx context.Context, away ...*testcluster.Member) error {
-	has := uint64(0)
+	leader, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := leader.Status(ctx)
+	if err != nil {
+		return err
+	}
+	has := now.CommitIndex
 	for _, m := range away {
 		s, err := m.Status(ctx)
 		if err != nil {
@@ -60,14 +68,7 @@ func (r *rig) beyondLog(ctx context.Context, away ...*testcluster.Member) error 
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for _, m := range r.others(away...) {
-		err := testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot beyond %d", m.Name, has), func(context.Context) error {
-			index, _, err := newestSnapshot(m)
-			if err == nil && index <= has {
-				err = fmt.Errorf("its newest is of %d", index)
-			}
-			return err
-		})
-		if err != nil {
+		if err := r.hasSnapshot(ctx, m, has+1); err != nil {
 			return err
 		}
 	}

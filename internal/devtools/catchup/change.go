@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/workload"
@@ -15,6 +16,8 @@ const (
 	// changeBatch operations of a call, changeCalls calls at a time.
 	changeBatch = 4000
 	changeCalls = 4
+	// changeTimeout of a call: it is not measured.
+	changeTimeout = time.Minute
 )
 
 // some chooses n accounts by chance, the same ones each time.
@@ -51,6 +54,8 @@ func (r *rig) creditOnce(ctx context.Context, accounts []int) error {
 	for _, i := range accounts {
 		ops = append(ops, client.NewCredit(workload.AccountID(i), 1))
 	}
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
 	results, err := r.client.Submit(ctx, ops...)
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ const (
 )
 
 // damageSaid is how a member speaks of damage.
-var damageSaid = regexp.MustCompile(`(?i)damage|corrupt|checksum|hash|does not have|missing|lacks|hole|not here`)
+var damageSaid = regexp.MustCompile(`(?i)is damaged|corrupt|checksum|not on this disk|no such file`)
 
 // damage damages files of a follower that does not run, one kind after another, and starts it again.
 func damage(ctx context.Context, r *rig) error {

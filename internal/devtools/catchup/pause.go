@@ -102,7 +102,7 @@ func (r *rig) pause(ctx context.Context) (err error) {
 	var all []time.Duration
 	for i := range pins {
 		began := time.Now()
-		pinned, err := f.Snapshot()
+		pinned, err := f.PinExact()
 		took := time.Since(began)
 		if err != nil {
 			return err

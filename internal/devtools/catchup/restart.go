@@ -2,7 +2,6 @@ package catchup
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
@@ -95,22 +94,14 @@ func (r *rig) snapshotNow(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	// Writing to one account makes a snapshot due.
-	_, err = r.creditUntil(ctx, []int{0}, func() error {
-		for _, member := range s.Members {
-			m := r.cluster.Named(member.Name)
-			err := testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot of at least %d", m.Name, s.CommitIndex), func(context.Context) error {
-				index, _, err := newestSnapshot(m)
-				if err == nil && index < s.CommitIndex {
-					err = fmt.Errorf("its newest is of %d", index)
-				}
-				return err
-			})
-			if err != nil {
-				return err
-			}
+	index, err := r.client.Operator().TakeSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	for _, member := range s.Members {
+		if err := r.hasSnapshot(ctx, r.cluster.Named(member.Name), index); err != nil {
+			return err
 		}
-		return nil
-	})
-	return err
+	}
+	return nil
 }

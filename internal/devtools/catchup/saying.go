@@ -24,8 +24,8 @@ func (r *rig) markLogs() logMark {
 	return mark
 }
 
-// said are the lines of a member's log since the mark whose message matches, oldest first.
-func (mark logMark) said(m *testcluster.Member, message *regexp.Regexp) ([]map[string]any, error) {
+// said are the lines of a member's log since the mark that match, oldest first.
+func (mark logMark) said(m *testcluster.Member, pattern *regexp.Regexp) ([]map[string]any, error) {
 	data, err := os.ReadFile(m.LogPath())
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (mark logMark) said(m *testcluster.Member, message *regexp.Regexp) ([]map[s
 		if json.Unmarshal(scanner.Bytes(), &line) != nil {
 			line = map[string]any{"@message": scanner.Text()} // what ends a process is no JSON
 		}
-		if text, _ := line["@message"].(string); message.MatchString(text) {
+		if pattern.Match(scanner.Bytes()) {
 			lines = append(lines, line)
 		}
 	}
@@ -47,7 +47,7 @@ func (mark logMark) said(m *testcluster.Member, message *regexp.Regexp) ([]map[s
 }
 
 // stagedMessage is what a member says when it has made another's snapshot ready.
-var stagedMessage = regexp.MustCompile(`^another member's snapshot is staged$`)
+var stagedMessage = regexp.MustCompile(`"@message":"another member's snapshot is staged"`)
 
 // staged adds up what a member has said that it staged since the mark: how often, pages in all, pages that were there before,
 // and bytes of items by table, where it says so.

@@ -9,7 +9,7 @@ import (
 )
 
 // smoked are the cases that a test runs, so that the harness does not rot: one without and one with a member that pulls.
-var smoked = []string{"retention"}
+var smoked = []string{"retention", "one-percent"}
 
 func TestSmoke(t *testing.T) {
 	if testing.Short() {

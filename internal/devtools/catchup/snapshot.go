@@ -102,34 +102,34 @@ func (r *rig) smallSnapshot(ctx context.Context) error {
 // cadence of snapshots.
 type cadence struct{ least, most uint64 }
 
-var (
-	rare  = cadence{1 << 39, 1 << 40}
-	often = cadence{16 << 10, 64 << 10}
-)
+// rare: none is due by weight.
+var rare = cadence{1 << 39, 1 << 40}
 
 func (r *rig) snapshotsAre(ctx context.Context, c cadence) error {
 	return r.set(ctx, &ballastv1.Settings{SnapshotMinLogBytes: &c.least, SnapshotMaxLogBytes: &c.most})
 }
 
-// snapshotOnce has one snapshot taken, and none after it, and waits for it.
+// snapshotOnce has one snapshot taken, and none after it until that is asked for, and waits for it.
 func (r *rig) snapshotOnce(ctx context.Context, m *testcluster.Member) error {
-	before, _, err := newestSnapshot(m)
-	if err != nil {
-		return err
-	}
-	if err := r.snapshotsAre(ctx, often); err != nil {
+	if err := r.snapshotsAre(ctx, rare); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	_, err = r.creditUntil(ctx, []int{0}, func() error {
-		return testcluster.Until(ctx, m.Name+" has another snapshot", func(context.Context) error {
-			index, _, err := newestSnapshot(m)
-			if err == nil && index <= before {
-				err = fmt.Errorf("its newest is of %d still", index)
-			}
-			return err
-		})
+	asked, err := r.client.Operator().TakeSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	return r.hasSnapshot(ctx, m, asked)
+}
+
+// hasSnapshot waits until the member has a snapshot of at least index.
+func (r *rig) hasSnapshot(ctx context.Context, m *testcluster.Member, index uint64) error {
+	return testcluster.Until(ctx, fmt.Sprintf("%s has a snapshot of at least %d", m.Name, index), func(context.Context) error {
+		has, _, err := newestSnapshot(m)
+		if err == nil && has < index {
+			err = fmt.Errorf("its newest is of %d", has)
+		}
+		return err
 	})
-	return errors.Join(err, r.snapshotsAre(ctx, rare))
 }
