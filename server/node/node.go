@@ -159,6 +159,7 @@ func (n *node) build(ctx context.Context) error {
 		n.openSnapshots,
 		n.openTransport,
 		n.startRaft,
+		n.startTrimmingLog,
 		n.startWriting,
 		n.startReading,
 		n.makeServices,
