@@ -98,6 +98,7 @@ type node struct {
 	comparer  *server.Comparer
 	custodian *server.Custodian
 	scrub     *repair.Scrub
+	steps     atomic.Uint64 // of loading or repairing the newest snapshot
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
@@ -111,20 +112,30 @@ type node struct {
 	failed chan error
 }
 
+// newNode is one of which nothing is built.
+func newNode(options Options) *node {
+	return &node{
+		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
+		outgrown: make(chan struct{}, 1), failed: make(chan error, 6),
+	}
+}
+
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{
-		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		failed: make(chan error, 6),
-	}
+	n := newNode(options)
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
-	err := n.build()
+	err := n.build(ctx)
 	_ = building() // it has no error
 	if err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
 		defer cancel()
-		return errors.Join(err, n.undo.unwind(stop))
+		unwound := n.undo.unwind(stop)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			n.Logger.Info("stopped before the member was up", "at", err)
+			return unwound
+		}
+		return errors.Join(err, unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
@@ -140,7 +151,7 @@ func Run(ctx context.Context, options Options) error {
 }
 
 // build builds from the ground up. What it has built when it fails is in undo.
-func (n *node) build() error {
+func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
@@ -149,10 +160,11 @@ func (n *node) build() error {
 		n.bindAddresses,
 		n.openLog,
 		n.openStateMachine,
+		func() error { return n.loadSnapshot(ctx) },
 		n.openSnapshots,
-		n.heedNote,
 		n.openTransport,
 		n.startRaft,
+		n.startTrimmingLog,
 		n.startWriting,
 		n.startReading,
 		n.makeServices,
