@@ -32,8 +32,12 @@ func newDisk(dir string) (*disk, error) {
 // state is the directory on it that a host has as /var/lib/ballast: the top has lost+found.
 func (d *disk) state() string { return filepath.Join(d.mounted, "ballast") }
 
-func (d *disk) mount() error   { return sh("mount -o loop %s %s", d.image, d.mounted) }
-func (d *disk) unmount() error { return sh("umount %s", d.mounted) }
+func (d *disk) mount() error { return sh("mount -o loop %s %s", d.image, d.mounted) }
+
+// unmount fails where the file system lives on in another mount: mounting it again would show the one that was shut down.
+func (d *disk) unmount() error {
+	return sh("umount %s; held=$(losetup -j %s); test -z \"$held\" || { echo still held: $held; exit 1; }", d.mounted, d.image)
+}
 
 // cut is a power cut: what was not synced is lost, and nothing is written any more. The host must stand still.
 func (d *disk) cut() (err error) {

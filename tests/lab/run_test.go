@@ -54,9 +54,10 @@ func TestMain(m *testing.M) {
 }
 
 // settle makes the inner process at home: /proc of its own process ids, a /run that no other machine manager looks into, and
-// the network's loopback.
+// the network's loopback. Its mounts are shared among the run's own namespaces: each host starts with a copy of all of them,
+// and a disk is let go of only when it is unmounted in all copies.
 func settle() error {
-	return sh("mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up")
+	return sh("mount --make-rshared / && mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up")
 }
 
 // outer prepares what needs the machine's own network and runs the inner process.
