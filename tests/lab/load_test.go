@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/testcluster"
 )
 
 const callers = 4
@@ -65,7 +66,7 @@ func (w *load) goesOn(after string) {
 		select {
 		case err := <-w.failed:
 			w.failed <- err
-			return err
+			return testcluster.Final(err)
 		default:
 		}
 		if now := w.done.Load(); now < before+10*callers {

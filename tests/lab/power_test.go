@@ -29,16 +29,18 @@ func TestAllLosePower(t *testing.T) {
 	c := l.connect()
 	l.prepareAccounts(c)
 	load := l.start(c)
-	for range 2 {
-		load.goesOn("with the power on")
-		for _, h := range l.hosts {
-			must(t, h.freeze(l.ctx()))
-		}
-		for _, h := range l.hosts {
-			must(t, h.powerCut(l.ctx()))
-		}
-		l.boot(l.hosts...)
-		l.leader(c, l.hosts...)
+	load.goesOn("with the power on")
+	for _, h := range l.hosts {
+		must(t, h.freeze(l.ctx()))
 	}
+	for _, h := range l.hosts {
+		must(t, h.powerCut(l.ctx()))
+	}
+	l.boot(l.hosts...)
+	l.leader(c, l.hosts...)
 	load.end(true)
+	again := l.start(c)
+	again.goesOn("with the power back")
+	again.stop()
+	again.ended.Wait()
 }
