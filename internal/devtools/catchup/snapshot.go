@@ -116,11 +116,28 @@ func (r *rig) snapshotOnce(ctx context.Context, m *testcluster.Member) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	asked, err := r.client.Operator().TakeSnapshot(ctx)
+	asked, err := r.askSnapshot(ctx)
 	if err != nil {
 		return err
 	}
 	return r.hasSnapshot(ctx, m, asked)
+}
+
+// askSnapshot asks the leader for a snapshot and answers an index that it is not below. The client library would give up a call
+// that takes as long as that of a large state does.
+func (r *rig) askSnapshot(ctx context.Context) (uint64, error) {
+	leader, err := r.leader(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s, err := leader.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err = leader.Operator().TakeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{}); err != nil {
+		return 0, err
+	}
+	return s.CommitIndex, nil
 }
 
 // hasSnapshot waits until the member has a snapshot of at least index.
