@@ -81,12 +81,12 @@ func (d *Dir) Condemn(c Condemned) error {
 	return durable.WriteFile(filepath.Join(d.root, condemnedName), data, fileMode)
 }
 
-// RefuseWrong is the refusal of a data directory whose state is wrong and cannot be mended from here.
-func (d *Dir) RefuseWrong(c Condemned) error {
+// RefuseDamaged is the refusal of a data directory whose newest snapshot cannot be used, where no other member is known that
+// could give another.
+func (d *Dir) RefuseDamaged(damage error) error {
 	return &RefusedError{
-		Problem: Wrong, Dir: d.root, Expected: "a state that the majority of the members has",
-		Found:  fmt.Sprintf("the note of %s that it is wrong since entry %d or before: %s", c.At.Format(time.RFC3339), c.Index, c.Reason),
-		Remedy: replaceMember(d.root),
+		Problem: Damaged, Dir: d.root, Expected: "a newest snapshot that is whole and right, or other members to get one from",
+		Found: damage.Error(), Remedy: "check the disk; " + replaceMember(d.root),
 	}
 }
 

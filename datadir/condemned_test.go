@@ -1,8 +1,10 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -30,7 +32,7 @@ func TestCondemnedIsKeptAndCounted(t *testing.T) {
 	if want := note; c == nil || c.Times != 2 || c.Index != want.Index || c.Agreed != want.Agreed || c.Reason != want.Reason {
 		t.Fatalf("found %+v", c)
 	}
-	wantProblem(t, d.RefuseWrong(*c), Wrong, "bit 3")
+	wantProblem(t, d.RefuseDamaged(errors.New("bit 3")), Damaged, "bit 3")
 	must(t, os.WriteFile(filepath.Join(dir, condemnedName), []byte("x"), fileMode))
 	if c, err = d.Condemned(); err != nil || c == nil || c.Agreed != 0 || c.Reason == "" {
 		t.Fatalf("a damaged note: %+v, %v", c, err)
@@ -39,5 +41,26 @@ func TestCondemnedIsKeptAndCounted(t *testing.T) {
 	must(t, d.Pardon())
 	if c, err := d.Condemned(); c != nil || err != nil {
 		t.Fatalf("pardoned: %+v, %v", c, err)
+	}
+}
+
+// TestPeersAreNoted, replaced, and named where they are damaged.
+func TestPeersAreNoted(t *testing.T) {
+	dir := mustInit(t)
+	d, err := Open(dir)
+	must(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	if peers, err := d.Peers(); peers != nil || err != nil {
+		t.Fatalf("a new directory: %v, %v", peers, err)
+	}
+	for _, want := range [][]Peer{{{"a/1", "h:1"}, {"b/2", "h:2"}}, {{"b/2", "h:3"}}, nil} {
+		must(t, d.WritePeers(want))
+		if peers, err := d.Peers(); err != nil || !slices.Equal(peers, want) {
+			t.Fatalf("noted %v, found %v, %v", want, peers, err)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(dir, peersName), []byte("x"), fileMode))
+	if peers, err := d.Peers(); err == nil || peers != nil {
+		t.Fatalf("a damaged note: %v, %v", peers, err)
 	}
 }

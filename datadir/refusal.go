@@ -31,8 +31,8 @@ const (
 	Incomplete Problem = "incomplete"
 	// OtherLog: its raft log is of another kind than is configured.
 	OtherLog Problem = "other kind of raft log"
-	// Wrong: the state in it is known to be wrong, and nothing right is at hand.
-	Wrong Problem = "wrong state"
+	// Damaged: its newest snapshot is damaged or known to be wrong, and nobody is known who has another.
+	Damaged Problem = "damaged"
 	// Initialised: Init found a data directory that is complete.
 	Initialised Problem = "already initialised"
 )

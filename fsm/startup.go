@@ -43,6 +43,9 @@ func (f *FSM) load(source PageSource) (*state, error) {
 	}
 	err := source.Walk(func(q page.Page) error {
 		done++
+		if f.loading != nil {
+			f.loading(done, total)
+		}
 		p.reached("loading the pages of the newest snapshot", done, total)
 		return next.space().Load(q)
 	})

@@ -28,8 +28,9 @@ func snapshotTable() []pulled {
 		gauge("ballast_snapshot_packs", "Packs that hold them.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Packs) })),
 		gauge("ballast_snapshot_pack_bytes", "Bytes of these packs, with what no snapshot needs any more: at most twice the live bytes and one pack.", of(func(s *server.SnapshotFacts) float64 { return float64(s.PackBytes) })),
 		counter("ballast_snapshots_taken_total", "Snapshots that this process has taken.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Taken) })),
+		counter("ballast_snapshots_failed_total", "Snapshots that it could not take; the next mark takes the place of one.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Failed) })),
 		counter("ballast_snapshots_skipped_total", "Snapshot marks that it passed over: the one before was still being written, or one was being installed.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Skipped) })),
-		counter("ballast_snapshot_written_bytes_total", "Bytes that it has written for snapshots.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Written) })),
+		gauge("ballast_snapshot_last_bytes", "Bytes that the last one wrote: what had changed since the one before.", of(func(s *server.SnapshotFacts) float64 { return float64(s.Written) })),
 		gauge("ballast_snapshot_last_seconds", "How long the last one took to write.", of(func(s *server.SnapshotFacts) float64 { return s.Took.Seconds() })),
 	}
 }
@@ -63,7 +64,7 @@ func integrityTable() []pulled {
 		gauge("ballast_journal_holes", "Ranges of the journal that are not here and are fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Holes) })),
 		gauge("ballast_journal_missing_entries", "Entries in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingEntries) })),
 		gauge("ballast_journal_missing_bytes", "Bytes in them.", journal(func(j *server.JournalFacts) float64 { return float64(j.MissingBytes) })),
-		counter("ballast_journal_filled_bytes_total", "Bytes of the journal that were fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Filled) })),
+		gauge("ballast_journal_filled_bytes", "Bytes of the hole that is being filled that this process has fetched from other members.", journal(func(j *server.JournalFacts) float64 { return float64(j.Filled) })),
 		gauge("ballast_digest_verdict", "1 for what the newest comparison of digests said of this member, 0 for the rest: agreed; outvoted (it stops); no_majority (writes have stopped). Absent: nothing was compared yet.", func(f *server.Facts, tell put) {
 			if f.Verdict == nil {
 				return

@@ -34,6 +34,11 @@
 // One goroutine (termloop.go) does what a new leader owes: one marker command a term, its own addresses in the roster,
 // a checkpoint once the state has been idle.
 //
+// # Being right
+//
+// At each checkpoint a member compares its state with the others' (comparer.go, verdict.go); outvoted, it serves nothing
+// more (Gate.Condemn). A leader that cannot read its snapshot hands over (custodian.go). repair/README.md has the whole.
+//
 // # Shutting down
 //
 // In this order: Gate.Close (new requests get NOT_DONE), the node hands leadership over, Coalescer.Drain (bounded),

@@ -79,9 +79,10 @@ type SnapshotFacts struct {
 	Bytes, PackBytes uint64
 	// At is when it was published; zero: not known.
 	At time.Time
-	// Taken and Skipped snapshots: a mark that came while the one before was still being written is skipped.
-	Taken, Skipped uint64
-	// Took is how long the last took to write, and Written the bytes of all taken.
+	// Taken and Failed count snapshots, Skipped marks at which none was taken: the one before was still being written, or
+	// one was being installed.
+	Taken, Skipped, Failed uint64
+	// Took is how long the last took to write, and Written the bytes of its pack.
 	Took    time.Duration
 	Written uint64
 }
@@ -123,7 +124,7 @@ type JournalFacts struct {
 	MissingEntries, MissingBytes uint64
 	// Source is the member that a hole is being filled from; empty: from none at present.
 	Source string
-	// Filled are the bytes filled since the process started.
+	// Filled bytes of the present hole.
 	Filled uint64
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -128,12 +129,12 @@ func standing(f *Facts) string {
 			from = " from " + strings.Join(i.Sources, ", ")
 		}
 		return fmt.Sprintf("is catching up from pages%s: %d of %d pages, %s received%s; it votes meanwhile and harms nobody, let it go on",
-			from, i.PagesDone, i.PagesTotal, byteCount(i.Bytes()), left)
+			from, i.PagesDone, i.PagesTotal, render.Bytes(i.Bytes()), left)
 	case PhaseTurn:
 		return "waits for its turn to get a snapshot, others get theirs first; nothing is wrong, do not restart it"
 	case PhaseLog:
 		return fmt.Sprintf("is catching up from the log: %d entries behind, about %s and %s of log time%s; let it go on",
-			st.LagEntries, byteCount(st.LagBytes), st.Lag.Round(time.Millisecond), left)
+			st.LagEntries, render.Bytes(st.LagBytes), st.Lag.Round(time.Millisecond), left)
 	case PhaseJournal:
 		from := "the other members"
 		if f.Journal.Source != "" {
@@ -143,17 +144,4 @@ func standing(f *Facts) string {
 			from, f.Journal.MissingEntries)
 	}
 	return ""
-}
-
-// byteCount is a number of bytes for people.
-func byteCount(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, names := float64(n)/unit, []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	for value >= unit && len(names) > 1 {
-		value, names = value/unit, names[1:]
-	}
-	return fmt.Sprintf("%.1f %s", value, names[0])
 }

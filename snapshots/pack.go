@@ -30,7 +30,9 @@ type packWriter struct {
 }
 
 // syncEvery is how much of a pack is written between two fsyncs. All of it at the end would be a stall for the log, which is on
-// the same disk: its next fsync has to wait until a pack that may be gigabytes is written out.
+// the same disk: its next fsync has to wait until a pack that may be gigabytes is written out. Measured once beside a pack of 384 MiB
+// (ext4, a busy machine), the slowest fsync of another file took 296 ms with one fsync at the end, 171 ms every 16 MiB, 52 ms
+// every 4 MiB, 75 ms every 1 MiB, and 49 ms with nothing written; the pack took 0.6, 0.9, 1.3 and 1.7 s.
 const syncEvery = 4 << 20
 
 func createPack(fsys vfs.FS, path string, number uint64) (*packWriter, error) {

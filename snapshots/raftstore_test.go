@@ -614,6 +614,31 @@ func TestUnknownCommitIsFatal(t *testing.T) {
 	}
 }
 
+// TestFailedCommitKeepsNothing: where the manifest certainly was not written, as on a full disk, the packs that only the snapshot
+// before needs still go when the next one is taken.
+func TestFailedCommitKeepsNothing(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	stream := a.stream(t)
+	b := newMember(t)
+	check(t, b.persist(older))
+	b.disk.Inject(func(op vfs.Op) vfs.Fault {
+		if strings.HasSuffix(op.Path, manifestSuffix+vfs.TempSuffix) && op.Kind == vfs.OpSync {
+			return vfs.Fail
+		}
+		return vfs.None
+	})
+	if err := b.install(9, stream, of(a)); err == nil || len(b.fatal) > 0 {
+		t.Fatalf("installed: %v, fatal %v", err, b.fatal)
+	}
+	b.disk.Inject(nil)
+	b.Store.mu.Lock()
+	defer b.Store.mu.Unlock()
+	if len(b.Store.readers) > 0 {
+		t.Errorf("packs are kept for readers that are not there: %v", b.Store.readers)
+	}
+}
+
 // FuzzInstall changes a manifest, sets its hash right, and installs it: it must be refused, or be a snapshot that verifies.
 func FuzzInstall(f *testing.F) {
 	a := newMember(f)

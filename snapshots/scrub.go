@@ -25,7 +25,7 @@ type Scrub struct {
 func (s *Store) Scrub() *Scrub { return &Scrub{store: s, buf: make([]byte, page.Size)} }
 
 // Name of what is scrubbed.
-func (c *Scrub) Name() string { return "snapshot" }
+func (c *Scrub) Name() string { return "packs" }
 
 // Next reads some pages. more is false behind the last one. The error is a *DamagedError, behind which the walk goes on, or
 // ctx's, or why nothing can be read.

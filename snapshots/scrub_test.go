@@ -28,7 +28,7 @@ func pass(t *testing.T, c *Scrub, between func(step int)) (damaged []string, byt
 	return damaged, bytes
 }
 
-// TestScrubReadsAllAndNamesWhatIsDamaged, whatever is taken meanwhile.
+// TestScrubReadsAllAndNamesWhatIsDamaged, whatever is taken meanwhile; and the next snapshot takes damaged pages anew.
 func TestScrubReadsAllAndNamesWhatIsDamaged(t *testing.T) {
 	disk := newDisk(t)
 	s, err := Open(disk, dir)
@@ -57,6 +57,12 @@ func TestScrubReadsAllAndNamesWhatIsDamaged(t *testing.T) {
 	if want := []string{path.Base(pack), path.Base(pack)}; !slices.Equal(damaged, want) {
 		t.Fatalf("found %v, want %v", damaged, want)
 	}
+	st.index, st.tables[0][2] = 5, 5
+	check(t, take(s, st))
+	if damaged, _ = pass(t, c, nil); damaged != nil {
+		t.Fatalf("the next snapshot did not take damaged pages anew: %v", damaged)
+	}
+	newestHolds(t, s, st)
 	check(t, s.Close())
 }
 

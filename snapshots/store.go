@@ -64,25 +64,15 @@ type Store struct {
 // Open opens a directory that exists. It removes what an interrupted snapshot left, and reads and checks the newest
 // manifest; a damaged one is an error (DamagedError), never a reason to serve an older one.
 func Open(fsys vfs.FS, dir string) (*Store, error) {
-	s := &Store{fs: fsys, dir: dir, packs: map[uint64]*pack{}, readers: map[uint64]int{}, doomed: map[uint64]string{}, next: 1}
-	names, err := fsys.ReadDir(dir)
+	s, names, err := scan(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
-	var manifests []string
-	for _, name := range names {
-		if strings.HasSuffix(name, manifestSuffix) {
-			manifests = append(manifests, name)
-		}
-		var n uint64
-		if _, err := fmt.Sscanf(name, "%16x"+packSuffix, &n); err == nil && n >= s.next {
-			s.next = n + 1
-		}
-	}
+	manifests := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, manifestSuffix) })
 	slices.Sort(manifests) // fixed-width hex: the last is the newest
 	for _, name := range slices.Backward(manifests) {
 		s.name = name
-		err := s.load()
+		err := s.load(false)
 		if err == nil {
 			break
 		}
@@ -96,6 +86,26 @@ func Open(fsys vfs.FS, dir string) (*Store, error) {
 	return s, nil
 }
 
+// scan makes a store that knows the names in its directory: that of the newest manifest, the numbers that are taken, the
+// staging area.
+func scan(fsys vfs.FS, dir string) (*Store, []string, error) {
+	s := &Store{fs: fsys, dir: dir, packs: map[uint64]*pack{}, readers: map[uint64]int{}, doomed: map[uint64]string{}, next: 1}
+	names, err := fsys.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, manifestSuffix) {
+			s.name = max(s.name, name)
+		}
+		var n uint64
+		if _, err := fmt.Sscanf(name, "%16x"+packSuffix, &n); err == nil && n >= s.next {
+			s.next = n + 1
+		}
+	}
+	return s, names, nil
+}
+
 const (
 	manifestSuffix = ".manifest"
 	packSuffix     = ".pack"
@@ -107,8 +117,8 @@ func manifestName(m *Manifest) string {
 	return fmt.Sprintf("%016x-%016x%s", m.Index, m.Term, manifestSuffix)
 }
 
-// load reads the manifest s.name and opens its packs.
-func (s *Store) load() error {
+// load reads the manifest s.name and opens its packs; lenient: those that are not as they should be count as lost.
+func (s *Store) load(lenient bool) error {
 	path := filepath.Join(s.dir, s.name)
 	b, err := vfs.ReadFile(s.fs, path, maxManifestSize)
 	if err != nil {
@@ -122,9 +132,13 @@ func (s *Store) load() error {
 		return &DamagedError{File: path, Reason: fmt.Errorf("it is that of index %d, term %d", m.Index, m.Term)}
 	}
 	for _, ref := range m.packs {
-		p, err := openPack(s.fs, filepath.Join(s.dir, packName(ref.number)), ref)
-		if err != nil {
+		path := filepath.Join(s.dir, packName(ref.number))
+		p, err := openPack(s.fs, path, ref)
+		if err != nil && !lenient {
 			return err
+		}
+		if err != nil {
+			p = &pack{file: lost{reason: err}, path: path, number: ref.number}
 		}
 		s.packs[ref.number] = p
 	}
@@ -138,12 +152,7 @@ func (s *Store) sweep(names []string) error {
 	for number := range s.packs {
 		keep[packName(number)] = true
 	}
-	for _, name := range names {
-		var n uint64
-		if _, err := fmt.Sscanf(name, "%16x"+areaSuffix, &n); err == nil && name == areaName(n) && n > s.left && s.packs[n] == nil && slices.Contains(names, packName(n)) {
-			s.left = n
-		}
-	}
+	s.findArea(names)
 	if s.left > 0 {
 		keep[packName(s.left)], keep[areaName(s.left)] = true, true
 	}
@@ -158,6 +167,16 @@ func (s *Store) sweep(names []string) error {
 	}
 	// Not synced: what a power cut brings back is swept again.
 	return nil
+}
+
+// findArea finds the newest staging area among the names.
+func (s *Store) findArea(names []string) {
+	for _, name := range names {
+		var n uint64
+		if _, err := fmt.Sscanf(name, "%16x"+areaSuffix, &n); err == nil && name == areaName(n) && n > s.left && s.packs[n] == nil && slices.Contains(names, packName(n)) {
+			s.left = n
+		}
+	}
 }
 
 // Newest opens the newest snapshot for reading; nil where there is none yet. Its packs stay until it is closed.

@@ -92,6 +92,8 @@ type Config struct {
 	// NewestSnapshot is the index of this member's newest snapshot: one that is older when its turn comes is not sent.
 	// Default: 0, which none is older than.
 	NewestSnapshot func() uint64
+	// Covered is index and term of this member's newest snapshot while it has no log; 0: it has one. Default: 0.
+	Covered func() (index, term uint64)
 	// Timeouts that are zero get their defaults.
 	Timeouts Timeouts
 	// MaxMessageBytes bounds one message; default DefaultMaxMessageBytes. The same on all members. An entry must fit into it
@@ -219,6 +221,9 @@ func (c *Config) hooks() {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Covered == nil {
+		c.Covered = func() (index, term uint64) { return 0, 0 }
 	}
 	if c.Checkpoints == nil {
 		c.Checkpoints = func() []Checkpoint { return nil }

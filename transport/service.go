@@ -139,6 +139,9 @@ func (s *service) AppendEntries(ctx context.Context, m *raftv1.AppendEntriesRequ
 		return nil, invalid(err)
 	}
 	defer releaseAppend(r)
+	if index, term := s.transport.config.Covered(); index > 0 {
+		skipCovered(r, index, term)
+	}
 	return exchange(ctx, s.transport, r, appendAnswerToWire)
 }
 

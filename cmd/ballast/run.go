@@ -83,7 +83,7 @@ func newRoot(a *app) *cobra.Command {
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
 		newStatusCommand(a),
 		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a)),
-		group("snapshot", "Take snapshots", newSnapshotTakeCommand(a)),
+		group("snapshot", "Take, look at and verify snapshots", newSnapshotTakeCommand(a), newSnapshotListCommand(a)),
 		group("certs", "Make and look at certificates", newCertsCACommand(a), newCertsIssueCommand(a), newCertsRenewCommand(a),
 			newCertsShowCommand(a)),
 		group("ledger", "Make and list ledgers", newLedgerCreateCommand(a), newLedgerListCommand(a)),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,35 +14,65 @@ import (
 )
 
 func newStatusCommand(a *app) *cobra.Command {
+	var every time.Duration
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [--watch]",
 		Short: "Show every member, who leads, and whether their states agree",
 		Long: "Ask every member how it is. The digest is one of the whole state at the last checkpoint that all\n" +
-			"answering members have: equal everywhere, or something is wrong. Exits 3 without a leader or a\n" +
+			"answering members have: equal everywhere, or something is wrong. A member that comes back shows what it\n" +
+			"is at, how much of how much, and how long that still takes. Exits 3 without a leader or a\n" +
 			"majority, 1 where digests differ.",
-		Example: "  ballast status\n  ballast status -o json | jq '.members[].lag_entries'",
+		Example: "  ballast status\n  ballast status --watch\n  ballast status -o json | jq '.members[].lag_entries'",
 		Args:    args(),
 	}
-	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, _ []string) error {
-		view := viewStatus(c.Operator().StatusOfAll(ctx))
-		if err := a.write(view.grid(), view); err != nil {
-			return err
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed("watch") {
+			return a.bounded(a.showStatus)(cmd, args)
 		}
-		if a.format == render.Table {
-			view.summary(a)
+		if every <= 0 {
+			return usagef("--watch=%s: the time between two looks must be positive, such as 2s", every)
 		}
-		for _, problem := range view.Problems {
-			a.note("%s", problem)
-		}
-		switch {
-		case view.Leader == "":
-			return codeError{code: exitUnavailable}
-		case view.DigestsEqual != nil && !*view.DigestsEqual:
-			return errors.New("digests differ")
-		}
-		return nil
-	})
+		return a.watchStatus(cmd, args, every)
+	}
+	cmd.Flags().DurationVar(&every, "watch", 2*time.Second, "look again every so often until interrupted: --watch, or --watch=5s")
+	cmd.Flags().Lookup("watch").NoOptDefVal = "2s"
 	return cmd
+}
+
+// watchStatus shows the status again and again. What is wrong with the cluster does not end it.
+func (a *app) watchStatus(cmd *cobra.Command, args []string, every time.Duration) error {
+	ctx := cmd.Context()
+	for {
+		fmt.Fprintf(a.err, "-- %s\n", time.Now().UTC().Format(time.RFC3339))
+		if err := a.bounded(a.showStatus)(cmd, args); err != nil && ctx.Err() == nil && err.Error() != "" {
+			a.note("%s", inWords(err))
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (a *app) showStatus(ctx context.Context, c *client.Client, _ []string) error {
+	view := viewStatus(c.Operator().StatusOfAll(ctx))
+	if err := a.write(view.grid(), view); err != nil {
+		return err
+	}
+	if a.format == render.Table {
+		view.summary(a)
+	}
+	for _, problem := range view.Problems {
+		a.note("%s", problem)
+	}
+	switch {
+	case view.Leader == "":
+		return codeError{code: exitUnavailable}
+	case view.DigestsEqual != nil && !*view.DigestsEqual:
+		return errors.New("digests differ")
+	}
+	return nil
 }
 
 func (v *statusView) summary(a *app) {
@@ -61,30 +92,38 @@ func (v *statusView) grid() *render.Grid {
 	g := &render.Grid{Columns: []render.Column{
 		{Name: "name"},
 		{Name: "role"},
-		{Name: "pid", Right: true},
+		{Name: "phase"},
+		{Name: "pid", Right: true, Wide: true},
 		{Name: "applied_index", Right: true},
 		{Name: "lag_entries", Right: true},
-		{Name: "digest"},
-		{Name: "digest_index", Right: true},
+		{Name: "lag_bytes", Right: true, Wide: true},
+		{Name: "lag_seconds", Right: true},
+		{Name: "done"},
+		{Name: "rate", Right: true},
+		{Name: "left", Right: true},
+		{Name: "snapshot_index", Right: true},
+		{Name: "digest", Wide: true},
+		{Name: "digest_index", Right: true, Wide: true},
 		{Name: "client_address"},
 		{Name: "state"},
 	}}
 	for _, m := range v.Members {
-		state := m.State
+		state, phase := m.State, m.Phase
 		if !m.Reachable {
-			state = "does not answer"
+			state, phase = "does not answer", "unknown"
 		}
 		index := ""
 		if m.DigestIndex > 0 {
 			index = strconv.FormatUint(m.DigestIndex, 10)
 		}
-		g.Add(m.Name, m.Role, number(m.PID), number(m.AppliedIndex), number(m.LagEntries), m.Digest, index, m.ClientAddress, state)
+		g.Add(m.Name, m.Role, phase, number(m.PID), number(m.AppliedIndex), number(m.LagEntries), number(m.LagBytes), number(m.LagSeconds),
+			m.CatchUp.done(), m.CatchUp.rate(), m.CatchUp.left(), m.Snapshot.index(), m.Digest, index, m.ClientAddress, state)
 	}
 	return g
 }
 
 // number is a number that may be missing.
-func number[N int64 | uint64](n *N) string {
+func number[N int64 | uint64 | float64](n *N) string {
 	if n == nil {
 		return ""
 	}

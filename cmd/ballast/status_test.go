@@ -5,8 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -143,6 +147,9 @@ func TestStatusBeforeBootstrap(t *testing.T) {
 
 func TestStatusExitCodes(t *testing.T) {
 	f, s := start(t)
+	if r := s.run("status", "--watch=0s"); r.code != exitUsage || !strings.Contains(r.err, "--watch=0s") {
+		t.Errorf("watched without a pause: %+v", r)
+	}
 	if r := s.run("status", "-o", "json"); r.code != exitUnavailable || !strings.Contains(r.out, `"members": [`) {
 		t.Errorf("no leader: %+v", r)
 	}
@@ -153,4 +160,50 @@ func TestStatusExitCodes(t *testing.T) {
 	if r := s.run("status"); r.code != exitDone || !strings.Contains(r.out, "a leads in term 1; 1 of 1 voters answer") {
 		t.Errorf("one leader: %+v", r)
 	}
+}
+
+// A member that comes back shows what it is at, how much of how much, from whom, how fast and how long; one whose disk or
+// memory is damaged is a problem to look at.
+func TestStatusOfMembersThatComeBack(t *testing.T) {
+	answers := answersOf(
+		testMember{name: "a", state: leads, term: 3, applied: 9000}, testMember{name: "b", state: follows, term: 3, applied: 5000},
+		testMember{name: "c", state: follows, term: 3, applied: 10}, testMember{name: "d", state: follows, term: 3, applied: 9000},
+	)
+	a, b, c, d := answers[0].Status, answers[1].Status, answers[2].Status, answers[3].Status
+	a.Phase, a.State, a.Lag = ballastv1.Phase_PHASE_SERVING, "leads 4 members in term 3", &ballastv1.Lag{Time: durationpb.New(0)}
+	a.Snapshot = &ballastv1.SnapshotStatus{Index: 8000, Term: 3, Age: durationpb.New(90 * time.Second), Pages: 12, Bytes: 3 << 20, Packs: 2, PackBytes: 4 << 20}
+	a.Log = &ballastv1.LogStatus{Kind: "boltdb", FirstIndex: 7000, LastIndex: 9000, Bytes: 5 << 20, Age: durationpb.New(time.Hour), Pins: 1}
+	a.DigestVerdict = ballastv1.DigestVerdict_DIGEST_VERDICT_AGREED
+	pages := &ballastv1.Pages{
+		SnapshotIndex: 8000, Step: "pulling", Total: 400, Done: 100, Reused: 40, BytesFromLeader: 512, BytesFromOthers: 1 << 20, BytesOfManifest: 640,
+		BytesPerSecond: 3 << 20, Sources: []string{"d"},
+	}
+	a.Transfers = []*ballastv1.SnapshotTransfer{{To: "c", Pages: pages}}
+	b.Phase, b.State, b.Lag = ballastv1.Phase_PHASE_CATCHING_UP_FROM_LOG, "follows a", &ballastv1.Lag{Entries: 4000, Bytes: 8 << 20, Time: durationpb.New(2500 * time.Millisecond)}
+	b.CatchUp = &ballastv1.CatchUp{EntriesPerSecond: 1000, Left: durationpb.New(4 * time.Second)}
+	c.Phase, c.State = ballastv1.Phase_PHASE_CATCHING_UP_FROM_PAGES, "follows a"
+	c.CatchUp = &ballastv1.CatchUp{Left: durationpb.New(61 * time.Second), Pages: pages}
+	d.Phase, d.State, d.Drift = ballastv1.Phase_PHASE_BACKFILLING_JOURNAL, "follows a", []string{"log_level"}
+	d.Journal = &ballastv1.JournalStatus{Holes: 1, MissingEntries: 70, MissingBytes: 9000, Source: "b"}
+	d.Disk = &ballastv1.DiskStatus{FreeBytes: 1, SizeBytes: 100, Problem: "no space left on device"}
+	d.Scrubs = []*ballastv1.ScrubStatus{{Part: "packs", Passes: 2, Damaged: 1}}
+	v := viewStatus(answers)
+	var out strings.Builder
+	for _, format := range []render.Format{render.Table, render.CSV, render.JSON} {
+		if err := render.Write(&out, format, v.grid(), v); err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("\n")
+	}
+	golden(t, "status.txt", out.String())
+	out.Reset()
+	answers[1].Status, answers[1].Err = nil, errors.New("connection refused")
+	snapshots := viewSnapshots(answers)
+	for _, format := range []render.Format{render.Table, render.CSV, render.JSON} {
+		if err := render.Write(&out, format, snapshots.grid(), snapshots); err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("\n")
+	}
+	golden(t, "snapshots.txt", out.String())
 }

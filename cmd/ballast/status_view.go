@@ -29,6 +29,7 @@ type memberView struct {
 	Term          uint64 `json:"term"`
 	Version       string `json:"version"`
 	ClientAddress string `json:"client_address"`
+	memberDetail
 	// Error says why it did not answer.
 	Error string `json:"error,omitempty"`
 
@@ -146,6 +147,7 @@ func (m *memberView) answered(s *ballastv1.StatusResponse) {
 	pid, applied := s.GetPid(), s.GetAppliedIndex()
 	m.status, m.Reachable, m.Error = s, true, ""
 	m.State, m.PID, m.AppliedIndex, m.Term, m.Version = s.GetState(), &pid, &applied, s.GetTerm(), s.GetVersion()
+	m.memberDetail = viewDetail(s)
 	if m.ClientAddress == "" {
 		m.ClientAddress = s.GetClientAddress()
 	}
@@ -241,6 +243,9 @@ func (v *statusView) findProblems(answered bool) {
 		add("the members' states differ at log index %d: find out which one is wrong before you restart or remove anything", v.DigestIndex)
 	}
 	for _, m := range v.Members {
+		for _, problem := range m.problems() {
+			add("%s: %s", m.Name, problem)
+		}
 		if m.Reachable && m.Role == "unknown" {
 			add("%s at %s runs and is not a member: ballast cluster join --node HOST:PORT adds it", m.Name, m.ClientAddress)
 		}

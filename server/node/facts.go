@@ -1,12 +1,15 @@
 package node
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/logstore"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -78,11 +81,24 @@ func (n *node) scrubFacts() (list []server.ScrubFacts) {
 }
 
 func (n *node) snapshotFacts() *server.SnapshotFacts {
-	return &server.SnapshotFacts{Index: n.snapshots.NewestIndex()}
+	st := n.snapshotter.Status()
+	f := &server.SnapshotFacts{Taken: st.Taken, Skipped: st.Skipped, Failed: st.Failed, Took: st.Took, Written: st.Bytes}
+	d, ok := n.snapshots.Describe()
+	if !ok {
+		return f
+	}
+	f.Index, f.Term, f.Pages, f.Bytes, f.Packs, f.PackBytes = d.Index, d.Term, d.Pages, d.Bytes, len(d.Packs), d.PackBytes
+	if info, err := os.Stat(filepath.Join(n.dir.Snapshots(), snapshots.ManifestFile(d.Index, d.Term))); err == nil {
+		f.At = info.ModTime()
+	}
+	return f
 }
 
 func (n *node) journalFacts() *server.JournalFacts {
 	f := &server.JournalFacts{}
 	n.machine.Read(func(s *ledger.State) { f.Entries, f.Bytes = s.Sequence(), s.JournalBytes() })
+	p := n.backfill.Progress()
+	f.Holes, f.MissingEntries, f.MissingBytes, f.Filled = p.Holes, p.Entries, p.Bytes, p.Fetched
+	f.Source, _, _ = strings.Cut(p.From, "/")
 	return f
 }

@@ -54,6 +54,8 @@ type node struct {
 	hooks hooks
 	// floor is how far the build has come, from 1.
 	floor atomic.Int32
+	// loaded pages of the newest snapshot.
+	loaded atomic.Uint64
 
 	// On the disk.
 	dir       *datadir.Dir
@@ -96,6 +98,7 @@ type node struct {
 	comparer  *server.Comparer
 	custodian *server.Custodian
 	scrub     *repair.Scrub
+	steps     atomic.Uint64 // of loading or repairing the newest snapshot
 	// condemned is done when the state was found wrong; note is that of the run before, and only the comparer's goroutine
 	// touches it once that runs.
 	condemned sync.Once
@@ -117,12 +120,17 @@ func Run(ctx context.Context, options Options) error {
 		failed: make(chan error, 6),
 	}
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
-	err := n.build()
+	err := n.build(ctx)
 	_ = building() // it has no error
 	if err != nil {
 		stop, cancel := context.WithTimeout(context.Background(), options.Config.ShutdownTimeout)
 		defer cancel()
-		return errors.Join(err, n.undo.unwind(stop))
+		unwound := n.undo.unwind(stop)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			n.Logger.Info("stopped before the member was up", "at", err)
+			return unwound
+		}
+		return errors.Join(err, unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
@@ -138,7 +146,7 @@ func Run(ctx context.Context, options Options) error {
 }
 
 // build builds from the ground up. What it has built when it fails is in undo.
-func (n *node) build() error {
+func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
@@ -147,10 +155,11 @@ func (n *node) build() error {
 		n.bindAddresses,
 		n.openLog,
 		n.openStateMachine,
+		func() error { return n.loadSnapshot(ctx) },
 		n.openSnapshots,
-		n.heedNote,
 		n.openTransport,
 		n.startRaft,
+		n.startTrimmingLog,
 		n.startWriting,
 		n.startReading,
 		n.makeServices,
@@ -191,7 +200,9 @@ func (n *node) bindAddresses() (err error) {
 }
 
 func (n *node) openStateMachine() (err error) {
-	n.machine, err = fsm.Open(fsm.Config{Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal})
+	n.machine, err = fsm.Open(fsm.Config{
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal, Loading: func(done, _ uint64) { n.loaded.Store(done) },
+	})
 	if err != nil {
 		return err
 	}

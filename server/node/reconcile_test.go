@@ -13,6 +13,7 @@ func TestReconcileLogAndSnapshot(t *testing.T) {
 	tests := []struct {
 		name                  string
 		snapshot, first, last uint64
+		term                  uint64 // of the snapshot, 0: 1, as the log's
 		refused               bool
 		wantLast              uint64
 	}{
@@ -23,6 +24,8 @@ func TestReconcileLogAndSnapshot(t *testing.T) {
 		{name: "snapshot and no log", snapshot: 5},
 		{name: "crash between publishing an installed snapshot and wiping the log", snapshot: 9, first: 3, last: 7},
 		{name: "log ends at the snapshot", snapshot: 9, first: 3, last: 9, wantLast: 9},
+		{name: "log goes another way from the snapshot on", snapshot: 5, first: 3, last: 9, term: 2},
+		{name: "log goes another way and begins behind the snapshot", snapshot: 5, first: 6, last: 9, term: 2, wantLast: 9},
 		{name: "gap", snapshot: 5, first: 7, last: 9, refused: true, wantLast: 9},
 		{name: "beginning lost", first: 2, last: 9, refused: true, wantLast: 9},
 	}
@@ -38,7 +41,7 @@ func TestReconcileLogAndSnapshot(t *testing.T) {
 				must(t, log.StoreLog(&raft.Log{Index: i, Term: 1}))
 			}
 			if tt.snapshot > 0 {
-				sink, err := snapshots.Create(raft.SnapshotVersionMax, tt.snapshot, 1, raft.Configuration{}, 1, nil)
+				sink, err := snapshots.Create(raft.SnapshotVersionMax, tt.snapshot, max(tt.term, 1), raft.Configuration{}, 1, nil)
 				must(t, err)
 				must(t, sink.Close())
 			}

@@ -9,7 +9,11 @@ import (
 
 // startProgress changes as long as the start gets on.
 func (n *node) startProgress() string {
-	return fmt.Sprintf("starting: step %d", n.floor.Load())
+	text := fmt.Sprintf("starting: step %d.%d", n.floor.Load(), n.steps.Load())
+	if done := n.loaded.Load(); done > 0 {
+		text += fmt.Sprintf(", %d pages of the newest snapshot are loaded", done)
+	}
+	return text
 }
 
 // watchPulse keeps the service manager told what the member does and that it is alive.

@@ -20,10 +20,11 @@ func (n *node) openTransport() (err error) {
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
-		Stager: n.staging, Pages: n.snapshots, NewestSnapshot: n.snapshots.NewestIndex,
+		Stager: n.staging, Pages: soundPages{n}, NewestSnapshot: n.snapshots.NewestIndex,
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
+		Covered:     n.covered,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),

@@ -32,6 +32,7 @@ func (n *node) startComparing() error {
 		Parts: []repair.Part{n.machine.MemoryScrub(), n.snapshots.Store.Scrub(), n.machine.JournalScrub()}, Found: n.foundDamage, Logger: n.Logger.Named("scrub"),
 	})
 	n.undo.pushClose("end the scrub", run(n.scrub.Run))
+	n.undo.pushClose("end noting where the others are", run(n.notePeers))
 	if n.hooks.damage != nil {
 		n.undo.pushClose("end what damages memory", run(func(ctx context.Context) { n.hooks.damage(ctx, n.machine) }))
 	}
@@ -91,21 +92,39 @@ func (n *node) foundRight(index uint64) {
 	n.note = nil
 }
 
-// heedNote looks, before anything is read of the snapshots, whether the state was found wrong when the member ran last. One
-// snapshot from before that time, once, is trusted: what the log adds is computed again, and compared again. Otherwise
-// what is on the disk may hold the same.
-func (n *node) heedNote() (err error) {
+// heedNote looks whether the state was found wrong when the member ran last. One snapshot from before that time is trusted,
+// once: what the log adds is computed again, and compared again. Otherwise what is on the disk may hold the same; damage
+// says so.
+func (n *node) heedNote(newest uint64) (damage, err error) {
 	if n.note, err = n.dir.Condemned(); err != nil || n.note == nil {
-		return err
+		return nil, err
 	}
-	newest := n.snapshots.NewestIndex()
 	n.Logger.Warn("the state of this member was wrong when it ran last", "reason", n.note.Reason, "index", n.note.Index,
 		"right_until", n.note.Agreed, "times", n.note.Times, "newest_snapshot", newest)
-	if newest <= n.note.Agreed && n.note.Times < 2 {
+	if newest == 0 || newest <= n.note.Agreed && n.note.Times < 2 {
 		n.Logger.Info("the newest snapshot is from before that: the state is computed anew from there")
-		return nil
+		return nil, nil
 	}
-	return n.dir.RefuseWrong(*n.note)
+	return fmt.Errorf("the snapshot of index %d may hold what was wrong at index %d: %s", newest, n.note.Index, n.note.Reason), nil
+}
+
+// soundPages are the snapshots as other members may have them: not those of a state that is wrong.
+type soundPages struct{ n *node }
+
+// ServePages implements transport.Pages.
+func (p soundPages) ServePages(ctx context.Context, index, term uint64, wants []byte, send func(items []byte) error) error {
+	if err := p.n.machine.Halted(); err != nil {
+		return err
+	}
+	return p.n.snapshots.ServePages(ctx, index, term, wants, send)
+}
+
+// Manifest implements transport.Pages.
+func (p soundPages) Manifest() ([]byte, error) {
+	if err := p.n.machine.Halted(); err != nil {
+		return nil, err
+	}
+	return p.n.snapshots.Manifest()
 }
 
 // checkpoints are this member's, for another that compares.
