@@ -138,14 +138,12 @@ func (r *rig) askSnapshot(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s, err := leader.Status(ctx)
+	index, err := r.committed(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if _, err = leader.Operator().TakeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{}); err != nil {
-		return 0, err
-	}
-	return s.CommitIndex, nil
+	_, err = leader.Operator().TakeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{})
+	return index, err
 }
 
 // hasSnapshot waits until the member has a snapshot of at least index.

@@ -44,7 +44,11 @@ func stormKill(ctx context.Context, r *rig) error {
 	if err := r.credit(ctx, r.some(r.Accounts)); err != nil {
 		return err
 	}
-	if _, err := r.creditUntil(ctx, r.some(max(r.Accounts/100, 1)), func() error { return r.beyondLog(ctx, comers...) }); err != nil {
+	index, err := r.committed(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := r.creditUntil(ctx, r.some(max(r.Accounts/100, 1)), func() error { return r.beyondLog(ctx, index, comers...) }); err != nil {
 		return err
 	}
 	// What they lack takes about half a minute to send.
