@@ -32,6 +32,7 @@ func Rules() Table {
 
 		ballastv1.OperatorService_Status_FullMethodName:             anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:        reader,
+		ballastv1.OperatorService_GetSettingsHistory_FullMethodName: reader,
 		ballastv1.OperatorService_SetSettings_FullMethodName:        operator,
 		ballastv1.OperatorService_TakeSnapshot_FullMethodName:       operator,
 		ballastv1.OperatorService_Bootstrap_FullMethodName:          operator,
@@ -51,6 +52,7 @@ func Rules() Table {
 		raftv1.RaftService_FetchJournal_FullMethodName:          member,
 		raftv1.RaftService_ConfirmTerm_FullMethodName:           member,
 		raftv1.RaftService_Checkpoints_FullMethodName:           member,
+		raftv1.RaftService_Census_FullMethodName:                member,
 
 		grpc_health_v1.Health_Check_FullMethodName: anyone,
 		grpc_health_v1.Health_List_FullMethodName:  anyone,
