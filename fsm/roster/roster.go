@@ -93,7 +93,7 @@ func (r *Roster) Put(index uint64, m Member) error {
 	}
 	if found {
 		have := decode(r.table.Get(slot))
-		if have.Boots >= m.Boots {
+		if have.ID == m.ID && have.Boots >= m.Boots {
 			m.Boots, m.BootToken = have.Boots, have.BootToken
 		}
 		if have == m {
