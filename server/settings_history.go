@@ -24,10 +24,14 @@ func caller(ctx context.Context) string {
 	return text[:min(len(text), proposal.MaxBy)]
 }
 
-// GetSettingsHistory is ballastv1.OperatorServiceServer's.
+// GetSettingsHistory is ballastv1.OperatorServiceServer's. Only the leader answers: a member that was removed would show, as
+// what happened, what happened until then.
 func (o *Operator) GetSettingsHistory(
 	ctx context.Context, _ *ballastv1.GetSettingsHistoryRequest,
 ) (*ballastv1.GetSettingsHistoryResponse, error) {
+	if _, ok := leads(o.cfg.Raft); !ok {
+		return nil, withLeader(notLeader(nil), o.leader)
+	}
 	if err := o.readHere(ctx); err != nil {
 		return nil, err
 	}

@@ -22,9 +22,9 @@ func newMembersRemoveCommand(a *app) *cobra.Command {
 		Example: "  ballast members remove node-2",
 		Args:    args("MEMBER"),
 	}
-	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, args []string) error {
+	cmd.RunE = a.patient(func(ctx context.Context, c *client.Client, args []string) error {
 		if err := forming.Remove(ctx, c.Operator(), args[0], force, a.say()); err != nil {
-			return operatorError(err)
+			return err
 		}
 		return a.showMembership(args[0], "removed")
 	})

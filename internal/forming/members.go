@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/client"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -152,14 +155,16 @@ func inTheWay(old *ballastv1.Member, s *ballastv1.StatusResponse) bool {
 // remove removes a member, which hands leadership over before where it leads.
 func remove(ctx context.Context, o Membership, m *ballastv1.Member, force bool, say Say) error {
 	return retry(ctx, unavailable, func() error {
-		if leads(ctx, o, m.GetName()) {
-			say(m.GetName() + " leads: handing leadership over")
-			if _, err := o.TransferLeadership(ctx, ""); err != nil {
-				return fmt.Errorf("%s leads, and leadership was not handed over: %w", m.GetName(), err)
-			}
-		}
 		say("removing " + m.GetName())
 		_, err := o.RemoveMember(ctx, m.GetName(), force)
+		if !hasCode(err, codes.FailedPrecondition) || !leads(ctx, o, m.GetName()) {
+			return err
+		}
+		say(m.GetName() + " leads: handing leadership over")
+		if _, err := o.TransferLeadership(ctx, ""); err != nil {
+			return fmt.Errorf("%s leads, and leadership was not handed over: %w", m.GetName(), err)
+		}
+		_, err = o.RemoveMember(ctx, m.GetName(), force)
 		return err
 	})
 }
@@ -212,14 +217,23 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Slowly returns a Say that passes on what is new, at most once in a while.
+// Slowly returns a Say that passes on what is new: at once, but at most once in a while where only numbers have changed.
 func Slowly(say Say, every time.Duration) Say {
+	withoutNumbers := func(text string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' {
+				return -1
+			}
+			return r
+		}, text)
+	}
 	var last string
 	var at time.Time
 	return func(text string) {
-		if text != last && time.Since(at) >= every {
-			say(text)
-			last, at = text, time.Now()
+		if text == last || withoutNumbers(text) == withoutNumbers(last) && time.Since(at) < every {
+			return
 		}
+		say(text)
+		last, at = text, time.Now()
 	}
 }

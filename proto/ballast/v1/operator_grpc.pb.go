@@ -57,7 +57,7 @@ type OperatorServiceClient interface {
 	GetSettings(ctx context.Context, in *GetSettingsRequest, opts ...grpc.CallOption) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(ctx context.Context, in *SetSettingsRequest, opts ...grpc.CallOption) (*SetSettingsResponse, error)
-	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256, linearizable as GetSettings.
+	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256; the leader does.
 	GetSettingsHistory(ctx context.Context, in *GetSettingsHistoryRequest, opts ...grpc.CallOption) (*GetSettingsHistoryResponse, error)
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
@@ -198,7 +198,7 @@ type OperatorServiceServer interface {
 	GetSettings(context.Context, *GetSettingsRequest) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(context.Context, *SetSettingsRequest) (*SetSettingsResponse, error)
-	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256, linearizable as GetSettings.
+	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256; the leader does.
 	GetSettingsHistory(context.Context, *GetSettingsHistoryRequest) (*GetSettingsHistoryResponse, error)
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
