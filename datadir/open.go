@@ -22,6 +22,30 @@ type Dir struct {
 // Open locks a data directory, checks it and counts the boot durably. It creates nothing else, and a directory that it
 // refuses (*RefusedError) is left as it was.
 func Open(dir string) (_ *Dir, err error) {
+	d, err := Look(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	// From here on the directory is accepted and may be written.
+	if err := tidy(d.Layout); err != nil {
+		return nil, err
+	}
+	d.boots++
+	boot := bootRecord{Boots: d.boots, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}
+	if err := writeBoot(d.Layout, boot); err != nil {
+		return nil, fmt.Errorf("data directory %s: count the boot: %w", d.root, err)
+	}
+	return d, nil
+}
+
+// Look locks and checks a data directory as Open does, and changes nothing at all in it: it is for looking at the data of
+// a member that does not run.
+func Look(dir string) (_ *Dir, err error) {
 	layout := Layout{filepath.Clean(dir)}
 	if err := checkDirectory(layout.root); err != nil {
 		return nil, err
@@ -49,14 +73,6 @@ func Open(dir string) (_ *Dir, err error) {
 	}
 	if err := checkComplete(layout); err != nil {
 		return nil, err
-	}
-	// From here on the directory is accepted and may be written.
-	if err := tidy(layout); err != nil {
-		return nil, err
-	}
-	boot = bootRecord{Boots: boot.Boots + 1, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}
-	if err := writeBoot(layout, boot); err != nil {
-		return nil, fmt.Errorf("data directory %s: count the boot: %w", layout.root, err)
 	}
 	return &Dir{Layout: layout, identity: identity, boots: boot.Boots, lock: held}, nil
 }

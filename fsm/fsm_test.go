@@ -289,7 +289,9 @@ func TestCommandsAnswer(t *testing.T) {
 	if f.Read(func(b *ledger.State) { after = b.Settings() }); after != before {
 		t.Errorf("refused settings changed %+v to %+v", before, after)
 	}
-	testUpkeep(t, f, func(list ...proposal.Setting) *Response { return propose(proposal.EncodeSettings(s.now, 1, "test", list)) })
+	testUpkeep(t, f, func(list ...proposal.Setting) *Response {
+		return propose(proposal.EncodeSettings(s.now, 1, "test", list))
+	})
 	if r := propose(proposal.EncodeRaiseVersion(s.now, 1, 0), nil); !errors.Is(r.Err, ErrVersion) || f.ClusterVersion() != 1 {
 		t.Errorf("version lowered to 0: %v, version %d", r.Err, f.ClusterVersion())
 	}

@@ -26,7 +26,7 @@ func TestStartTellsHowFarItIs(t *testing.T) {
 	f, err := Open(Config{
 		Dir: "/", FS: disk.Crash(1), Fatal: func(err error) { t.Error(err) },
 		Loading: func(done, total uint64) { loaded, pages = done, total },
-		Logger: hclog.New(&hclog.LoggerOptions{Output: &said}),
+		Logger:  hclog.New(&hclog.LoggerOptions{Output: &said}),
 	})
 	must(t, err)
 	defer func() { must(t, f.Close()) }()

@@ -131,7 +131,7 @@ func (s *RaftStore) publish(w *Writer, digest page.Digest, meta raftMeta, drop f
 		}
 		return nil
 	}
-	if _, unknown := s.Store.Newest(); errors.Is(unknown, ErrReopen) {
+	if !s.Store.unused() {
 		// Which manifest is there? What belongs to the new one stays, until the next start has looked.
 		err = fmt.Errorf("snapshots: nobody knows whether the snapshot %s is on the disk: %w", snapshotID(w.manifest.Index, w.manifest.Term), err)
 		s.Fatal(err)

@@ -485,6 +485,47 @@ func TestStagedIsDropped(t *testing.T) {
 	}
 }
 
+// TestUselessAreaGoes: a member that caught up from the log, and has a snapshot of its own, has no use for what it pulled for
+// an older one; it may never stage again. What is newer than its own snapshot stays.
+func TestUselessAreaGoes(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	staged := func(m *member) (n int) {
+		names, err := m.disk.ReadDir(dir)
+		check(t, err)
+		for _, name := range names {
+			if strings.HasSuffix(name, areaSuffix) {
+				n++
+			}
+		}
+		return n
+	}
+	b := newMember(t)
+	check(t, b.persist(older))
+	broken := of(a)
+	broken.disturb = func(raft.ServerID, []byte) ([]byte, error) { return nil, errors.New("broken") }
+	if err := b.install(9, a.stream(t), broken); err == nil {
+		t.Fatal("installed without pages")
+	}
+	_, err := b.stage(9, bytes.NewReader(a.stream(t)), of(a))
+	check(t, err)
+	check(t, b.persist(state{index: 7, tables: [2][]uint64{{7, 7, 7, 7, 7}, {7, 7}}}))
+	if staged(b) != 1 {
+		t.Error("what is newer than the member's own snapshot is gone")
+	}
+	c := memberOn(t, b.disk.Clone()) // killed
+	for what, m := range map[string]*member{"in this run": b, "in an earlier run": c} {
+		check(t, m.persist(state{index: 12, tables: [2][]uint64{{12, 2, 9, 4, 5, 9}, {5, 5, 12}}}))
+		if names, err := m.disk.ReadDir(dir); err != nil || len(names) > 3 || staged(m) != 0 {
+			t.Errorf("what was staged %s is still there: %q, %v", what, names, err)
+		}
+		check(t, m.install(20, func() []byte { // and staging goes on working
+			check(t, a.persist(state{index: 20, tables: [2][]uint64{{20, 2, 9, 4, 5, 9}, {5, 5, 12}}}))
+			return a.stream(t)
+		}(), of(a)))
+	}
+}
+
 // TestOfferedIsAskedFirst: what would be refused is not read.
 func TestOfferedIsAskedFirst(t *testing.T) {
 	m := newMember(t)
@@ -611,6 +652,31 @@ func TestUnknownCommitIsFatal(t *testing.T) {
 				t.Fatalf("fault %d of %s: %v, fatal %v, owner committed %d times, aborted %d", fault, kind, err, b.fatal, b.owner.committed, b.owner.aborted)
 			}
 		}
+	}
+}
+
+// TestFailedCommitKeepsNothing: where the manifest certainly was not written, as on a full disk, the packs that only the snapshot
+// before needs still go when the next one is taken.
+func TestFailedCommitKeepsNothing(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	stream := a.stream(t)
+	b := newMember(t)
+	check(t, b.persist(older))
+	b.disk.Inject(func(op vfs.Op) vfs.Fault {
+		if strings.HasSuffix(op.Path, manifestSuffix+vfs.TempSuffix) && op.Kind == vfs.OpSync {
+			return vfs.Fail
+		}
+		return vfs.None
+	})
+	if err := b.install(9, stream, of(a)); err == nil || len(b.fatal) > 0 {
+		t.Fatalf("installed: %v, fatal %v", err, b.fatal)
+	}
+	b.disk.Inject(nil)
+	b.Store.mu.Lock()
+	defer b.Store.mu.Unlock()
+	if len(b.Store.readers) > 0 {
+		t.Errorf("packs are kept for readers that are not there: %v", b.Store.readers)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestRepairUsesWhatIsGood(t *testing.T) {
 // TestLoad gives the owner every page, or says what is damaged.
 func TestLoad(t *testing.T) {
 	m := newMember(t)
-	alive := func() error { return nil }
+	alive := func(int, int) error { return nil }
 	check(t, m.RaftStore.Load(alive))
 	check(t, m.persist(small(9, 40)))
 	check(t, m.RaftStore.Load(alive))
@@ -183,7 +183,7 @@ func TestLoad(t *testing.T) {
 		t.Fatalf("committed %d times, %d pages", m.owner.committed, len(m.owner.next))
 	}
 	gone := errors.New("gone")
-	if err := m.RaftStore.Load(func() error { return gone }); !errors.Is(err, gone) || m.owner.aborted != 1 {
+	if err := m.RaftStore.Load(func(int, int) error { return gone }); !errors.Is(err, gone) || m.owner.aborted != 1 {
 		t.Errorf("ended: %v, aborted %d times", err, m.owner.aborted)
 	}
 	m.disk.Bytes(path.Join(dir, packName(m.Store.newest.packs[0].number)))[m.Store.newest.pages[3].offset+8] ^= 1

@@ -3,7 +3,6 @@ package transport
 import (
 	"maps"
 	"math"
-	"reflect"
 	"sync"
 	"time"
 
@@ -50,10 +49,12 @@ func progressFromWire(m *raftv1.InstallSnapshotProgress) Progress {
 	return p
 }
 
-// reporter sends the newest progress to the leader now and then, where it changed. It alone sends on the stream.
+// reporter sends the newest progress to the leader now and then, where there was any: the counts may stay the same, while the
+// receiver only computes, and the leader must know all the same that it is not stuck. It alone sends on the stream.
 type reporter struct {
 	mu     sync.Mutex
 	latest Progress
+	notes  uint64 // how often there was progress
 
 	end  func()        // has it send no more; does not wait
 	done chan struct{} // closed when it does not
@@ -67,18 +68,18 @@ func (t *Transport) report(every time.Duration, send func(*raftv1.InstallSnapsho
 		defer close(r.done)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		var said Progress
+		var said uint64
 		for {
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
 			}
-			now := r.get()
-			if reflect.DeepEqual(now, said) {
+			now, notes := r.get()
+			if notes == said {
 				continue
 			}
-			said = now
+			said = notes
 			m := &raftv1.InstallSnapshotResponse{Part: &raftv1.InstallSnapshotResponse_Progress{Progress: progressToWire(now)}}
 			if send(m) != nil {
 				return // the stream is over
@@ -94,6 +95,7 @@ func (r *reporter) note(p Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latest = p
+	r.notes++
 }
 
 // phase changes only the word.
@@ -101,10 +103,11 @@ func (r *reporter) phase(word string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latest.Phase = word
+	r.notes++
 }
 
-func (r *reporter) get() Progress {
+func (r *reporter) get() (latest Progress, notes uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.latest
+	return r.latest, r.notes
 }

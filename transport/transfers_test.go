@@ -116,8 +116,8 @@ func TestStagingEnds(t *testing.T) {
 			})
 			b := startMember(t, "b", func(config *Config) { config.Stager, config.Timeouts.InstallIdle = stager, time.Second })
 			result := install(a, b, randomBytes(10))
-			for i := range uint64(10) { // far longer than InstallAnswer, with progress
-				stager.progress <- Progress{PagesDone: i}
+			for i := range uint64(16) { // far longer than InstallAnswer, with progress
+				stager.progress <- Progress{PagesDone: min(i, 5)} // the rest is only computing
 				time.Sleep(60 * time.Millisecond)
 			}
 			select {

@@ -45,8 +45,15 @@ func (a *app) listMembers(ctx context.Context, c *client.Client, _ []string) err
 	answers := c.Operator().StatusOfAll(ctx)
 	list := listMembers(answers)
 	g := &render.Grid{Columns: []render.Column{
-		{Name: "name"}, {Name: "role"}, {Name: "lag_entries", Right: true}, {Name: "phase"}, {Name: "operator_address"},
-		{Name: "member_address"}, {Name: "client_address"}, {Name: "incarnation"}, {Name: "boots", Right: true, Wide: true},
+		{Name: "name"},
+		{Name: "role"},
+		{Name: "lag_entries", Right: true},
+		{Name: "phase"},
+		{Name: "operator_address"},
+		{Name: "member_address"},
+		{Name: "client_address"},
+		{Name: "incarnation"},
+		{Name: "boots", Right: true, Wide: true},
 	}}
 	for _, m := range list {
 		role, phase := m.Role, m.Phase

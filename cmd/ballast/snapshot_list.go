@@ -14,15 +14,16 @@ import (
 )
 
 func newSnapshotListCommand(a *app) *cobra.Command {
+	var dir string
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   "list [--data-dir DIR]",
 		Short: "Show every member's newest snapshot",
 		Long: "Show every member's newest snapshot: the one that it starts from, and gives to others. Members take them at\n" +
 			"the same points of the log, so those of one index are the same, page for page.",
 		Example: "  ballast snapshot list",
 		Args:    args(),
 	}
-	cmd.RunE = a.bounded(func(ctx context.Context, c *client.Client, _ []string) error {
+	online := a.bounded(func(ctx context.Context, c *client.Client, _ []string) error {
 		view := viewSnapshots(c.Operator().StatusOfAll(ctx))
 		if err := a.write(view.grid(), view); err != nil {
 			return err
@@ -32,6 +33,13 @@ func newSnapshotListCommand(a *app) *cobra.Command {
 		}
 		return nil
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if dir != "" {
+			return a.lookOffline(cmd.Context(), "list", dir)
+		}
+		return online(cmd, args)
+	}
+	cmd.Flags().StringVar(&dir, "data-dir", "", dataDirHelp)
 	return cmd
 }
 

@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -34,8 +36,40 @@ func (n *node) attachLog() {
 		},
 		Snapshot: n.snapshots.NewestSnapshot,
 	})
-	n.machine.OnUpkeep(func(u upkeep.Settings) {
-		n.log.SetRetention(logstore.Retention{Bytes: u.LogRetentionBytes, Age: u.LogRetentionTime, PinBytes: u.LogPinBytes})
+}
+
+// startTrimmingLog has the log follow the replicated settings of retention, from when they are known on.
+func (n *node) startTrimmingLog() error {
+	n.undo.pushClose("end waiting for the settings of retention", run(func(ctx context.Context) { trimLog(ctx, n.log, n.machine, n.raft.CurrentTerm) }))
+	return nil
+}
+
+// settingsTick is how often it is looked whether the settings are known.
+const settingsTick = 200 * time.Millisecond
+
+// trimmed is a log that keeps to a retention.
+type trimmed interface{ SetRetention(r logstore.Retention) }
+
+// settled is a state with the settings.
+type settled interface {
+	MarkerTerm() uint64
+	OnUpkeep(fn func(upkeep.Settings))
+}
+
+// trimLog waits until this member has applied its leader's first entry, and so all that was committed before. Until then it may
+// know only the settings of its newest snapshot, or the defaults, and would let go of log that the cluster wants to be kept.
+func trimLog(ctx context.Context, log trimmed, machine settled, currentTerm func() uint64) {
+	tick := time.NewTicker(settingsTick)
+	defer tick.Stop()
+	for term := currentTerm(); term == 0 || machine.MarkerTerm() != term; term = currentTerm() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	machine.OnUpkeep(func(u upkeep.Settings) {
+		log.SetRetention(logstore.Retention{Bytes: u.LogRetentionBytes, Age: u.LogRetentionTime, PinBytes: u.LogPinBytes})
 	})
 }
 

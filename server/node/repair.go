@@ -53,8 +53,14 @@ func (n *node) tryLoading(ctx context.Context) (damage, err error) {
 		return damage, err
 	}
 	began := time.Now()
-	err = of.Load(func() error {
+	said := began
+	err = of.Load(func(done, total int) error {
 		n.steps.Add(1)
+		n.loaded.Store(uint64(done))
+		if time.Since(said) > sayLoading {
+			said = time.Now()
+			n.Logger.Info("loading the newest snapshot", "pages", done, "of", total, "after", time.Since(began).String())
+		}
 		return ctx.Err()
 	})
 	if errors.As(err, &damaged) || errors.Is(err, fsm.ErrCorruptSnapshot) {
@@ -65,6 +71,9 @@ func (n *node) tryLoading(ctx context.Context) (damage, err error) {
 	}
 	return nil, err
 }
+
+// sayLoading is how often it is said how far loading is.
+const sayLoading = 2 * time.Second
 
 // raftStore is the snapshots of a store, to load or repair them before raft runs.
 func (n *node) raftStore(store *snapshots.Store) *snapshots.RaftStore {
