@@ -17,8 +17,8 @@ func newMembersRemoveCommand(a *app) *cobra.Command {
 		Use:   "remove MEMBER [--force]",
 		Short: "Remove a member for ever",
 		Long: "Remove a member for ever: it comes back only as a new one, with a new data directory. Where it leads,\n" +
-			"leadership is handed over first. Refused where those of the voters that would remain and answer are no majority\n" +
-			"of them, as the cluster would stop: bring one back, or remove it with --force.",
+			"leadership is handed over first. Refused where those of the voters that would remain and answer are no\n" +
+			"majority of them, as the cluster would stop: bring one back, or remove it with --force.",
 		Example: "  ballast members remove node-2",
 		Args:    args("MEMBER"),
 	}

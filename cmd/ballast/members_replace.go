@@ -15,8 +15,8 @@ func newMembersReplaceCommand(a *app) *cobra.Command {
 		Use:   "replace OLD HOST:PORT [--force]",
 		Short: "Put a new member in the place of another",
 		Long: "Put the running member at an operator address in the place of OLD: it is added, catches up, votes, and then\n" +
-			"OLD is removed. One that has OLD's name or one of its addresses can only come after it, so there OLD is removed\n" +
-			"first. Interrupted, it goes on where it was when it is repeated.",
+			"OLD is removed. One that has OLD's name or one of its addresses can only come after it, so there OLD is\n" +
+			"removed first. Interrupted, it goes on where it was when it is repeated.",
 		Example: "  ballast members replace node-2 10.0.0.4:7421",
 		Args:    args("OLD", "HOST:PORT"),
 	}
