@@ -118,6 +118,9 @@ func (s *Scrub) step(ctx context.Context, p *scrubPart) int {
 		s.cfg.Found(p.Name(), err)
 	}
 	p.note(bytes, more, err)
+	if err != nil && bytes == 0 && more {
+		p.rests = time.Now().Add(s.cfg.Rest) // nothing can be read there now: asking at once would only fill the log
+	}
 	if !more {
 		p.rests = time.Now().Add(s.cfg.Rest)
 		s.cfg.Logger.Debug("a scrub has ended", "part", p.Name(), "found", p.status.Found)

@@ -76,6 +76,34 @@ func TestScrubWalksEveryPartAgainAndAgain(t *testing.T) {
 	}
 }
 
+// unreadable is a Part that gives nothing.
+type unreadable struct{ asked int }
+
+func (*unreadable) Name() string { return "unreadable" }
+
+func (u *unreadable) Next(context.Context) (int, bool, error) {
+	u.asked++
+	return 0, true, errors.New("too many open files")
+}
+
+// TestScrubRestsWhereNothingCanBeRead: it would ask again at once, and fill the log.
+func TestScrubRestsWhereNothingCanBeRead(t *testing.T) {
+	u, told := &unreadable{}, make(chan string, 100)
+	s := NewScrub(ScrubConfig{
+		Parts: []Part{u, &pieces{name: "whole", count: 50}}, Rest: time.Hour, Rate: 1 << 30,
+		Found: func(part string, _ error) { told <- part },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(ctx) })
+	eventually(t, "a pass over what can be read", func() bool { return s.Status()[1].Passes == 1 })
+	cancel()
+	running.Wait()
+	if u.asked != 1 || len(told) != 1 {
+		t.Errorf("asked %d times, told %d times, want once", u.asked, len(told))
+	}
+}
+
 // TestScrubIsSlow: after a piece it waits as long as its bytes take at the rate; here, for ever.
 func TestScrubIsSlow(t *testing.T) {
 	looked := make(chan struct{}, 100)

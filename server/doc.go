@@ -39,6 +39,13 @@
 // At each checkpoint a member compares its state with the others' (comparer.go, verdict.go); outvoted, it serves nothing
 // more (Gate.Condemn). A leader that cannot read its snapshot hands over (custodian.go). repair/README.md has the whole.
 //
+// # Being seen
+//
+// Facts are what every part tells of itself, gathered by the node; the status and the metrics show them. One goroutine
+// (standing.go) compares a member with its leader each second: a follower's own raft knows the commit index only as far as
+// its own log goes, so it asks. What the member is about (phase.go), how long it still needs, and whether it is ready
+// (ready.go) follow from these.
+//
 // # Shutting down
 //
 // In this order: Gate.Close (new requests get NOT_DONE), the node hands leadership over, Coalescer.Drain (bounded),

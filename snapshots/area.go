@@ -214,6 +214,14 @@ func (a *area) save() error {
 // unsavedPages is how many pages were added since save.
 func (a *area) unsavedPages() int { return len(a.unsaved) / areaEntryBytes }
 
+// newest is the index of the newest page.
+func (a *area) newest() (index uint64) {
+	for _, ref := range a.pages {
+		index = max(index, ref.index)
+	}
+	return index
+}
+
 // waste is what a snapshot with this manifest has no use for, and what it has, bytes.
 func (a *area) waste(m *Manifest) (waste, useful uint64) {
 	for id, ref := range a.pages {

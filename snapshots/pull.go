@@ -16,7 +16,7 @@ const (
 	saveEvery = 512
 	// judgeAfter so many wants a source that lacks more than half of them is left.
 	judgeAfter = 256
-	// maxFailures of a source that is not the leader.
+	// maxFailures in a row, without one page in between, of a source that is not the leader.
 	maxFailures = 3
 	// maxIdle rounds without one page end the staging; the pause between rounds doubles up to maxPause.
 	maxIdle  = 8
@@ -96,6 +96,9 @@ func (g *staging) round() error {
 				break
 			}
 			t.failures++
+			if len(g.wants) < before {
+				t.failures = 0 // it gets on: the longer a transfer, the more often a connection breaks
+			}
 			t.left = !s.Leader && (t.failures >= maxFailures || errors.Is(err, errLying))
 			g.store.Logger.Warn("pages were not sent", "from", string(s.ID), "leader", s.Leader, "error", err, "left", t.left)
 		}

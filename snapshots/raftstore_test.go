@@ -485,6 +485,47 @@ func TestStagedIsDropped(t *testing.T) {
 	}
 }
 
+// TestUselessAreaGoes: a member that caught up from the log, and has a snapshot of its own, has no use for what it pulled for
+// an older one; it may never stage again. What is newer than its own snapshot stays.
+func TestUselessAreaGoes(t *testing.T) {
+	a := newMember(t)
+	check(t, a.persist(newer))
+	staged := func(m *member) (n int) {
+		names, err := m.disk.ReadDir(dir)
+		check(t, err)
+		for _, name := range names {
+			if strings.HasSuffix(name, areaSuffix) {
+				n++
+			}
+		}
+		return n
+	}
+	b := newMember(t)
+	check(t, b.persist(older))
+	broken := of(a)
+	broken.disturb = func(raft.ServerID, []byte) ([]byte, error) { return nil, errors.New("broken") }
+	if err := b.install(9, a.stream(t), broken); err == nil {
+		t.Fatal("installed without pages")
+	}
+	_, err := b.stage(9, bytes.NewReader(a.stream(t)), of(a))
+	check(t, err)
+	check(t, b.persist(state{index: 7, tables: [2][]uint64{{7, 7, 7, 7, 7}, {7, 7}}}))
+	if staged(b) != 1 {
+		t.Error("what is newer than the member's own snapshot is gone")
+	}
+	c := memberOn(t, b.disk.Clone()) // killed
+	for what, m := range map[string]*member{"in this run": b, "in an earlier run": c} {
+		check(t, m.persist(state{index: 12, tables: [2][]uint64{{12, 2, 9, 4, 5, 9}, {5, 5, 12}}}))
+		if names, err := m.disk.ReadDir(dir); err != nil || len(names) > 3 || staged(m) != 0 {
+			t.Errorf("what was staged %s is still there: %q, %v", what, names, err)
+		}
+		check(t, m.install(20, func() []byte { // and staging goes on working
+			check(t, a.persist(state{index: 20, tables: [2][]uint64{{20, 2, 9, 4, 5, 9}, {5, 5, 12}}}))
+			return a.stream(t)
+		}(), of(a)))
+	}
+}
+
 // TestOfferedIsAskedFirst: what would be refused is not read.
 func TestOfferedIsAskedFirst(t *testing.T) {
 	m := newMember(t)

@@ -152,16 +152,37 @@ func (s *RaftStore) dropStaged() error {
 	return in.abort()
 }
 
-// dropOlder gives up what is staged where a snapshot of this member's own, of index, has made it useless.
+// dropOlder gives up what a snapshot of this member's own, of index, has made useless: what is staged, and the staging area, also
+// that of an earlier run, where it holds nothing newer. A member that caught up from the log may never stage again.
 func (s *RaftStore) dropOlder(index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.staged == nil || s.staged.install.writer.manifest.Index > index {
-		return
+	var errs []error
+	if s.staged != nil && s.staged.install.writer.manifest.Index <= index {
+		errs = append(errs, s.dropStaged())
 	}
-	if err := s.dropStaged(); err != nil {
+	if !s.staging && s.staged == nil && !s.closed {
+		errs = append(errs, s.dropOlderArea(index))
+	}
+	if err := errors.Join(errs...); err != nil {
 		s.Logger.Warn("what was staged could not be given up; the next start does it", "error", err)
 	}
+}
+
+// dropOlderArea removes the staging area where it holds nothing newer than index. The caller holds mu, and nobody stages.
+func (s *RaftStore) dropOlderArea(index uint64) (err error) {
+	if s.area == nil {
+		if s.area, err = s.Store.leftArea(); err != nil {
+			s.area = nil
+			return err
+		}
+	}
+	a := s.area
+	if a == nil || a.newest() > index {
+		return nil
+	}
+	s.area = nil
+	return a.discard()
 }
 
 // claim hands over what is staged to the one who has its token.

@@ -133,6 +133,26 @@ func TestLyingSource(t *testing.T) {
 
 var errBroken = errors.New("the connection broke")
 
+// TestBrokenConnectionsToOthers: a member that does not lead goes on being asked, however often the connection to it breaks, while
+// something comes.
+func TestBrokenConnectionsToOthers(t *testing.T) {
+	leader, other := newMember(t), newMember(t)
+	check(t, leader.persist(large(9)))
+	check(t, other.persist(large(9)))
+	b, from, chunks := newMember(t), of(leader, other), 0
+	from.disturb = func(id raft.ServerID, items []byte) ([]byte, error) {
+		if chunks++; chunks%13 == 0 {
+			return nil, errBroken
+		}
+		return items, nil
+	}
+	check(t, b.install(9, leader.stream(t), from))
+	b.holds(t, large(9))
+	if from.asked["a"] != 0 {
+		t.Errorf("the leader was asked for %d pages", from.asked["a"])
+	}
+}
+
 // TestBrokenConnections: what has arrived is not asked for again, in the same process, after a kill and after a power cut,
 // where it was synced.
 func TestBrokenConnections(t *testing.T) {

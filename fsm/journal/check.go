@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/ballastdb/ballast/internal/vfs"
@@ -29,13 +30,16 @@ type Damage struct {
 }
 
 // Check reads a whole journal that nobody has open, chain and all, and changes nothing. holds asks whether it has a
-// position, that of a snapshot.
+// position, that of a snapshot. A journal that was never opened is empty.
 func Check(c Config, needed Position) (r Report, holds bool, err error) {
 	if c.FS == nil {
 		c.FS = vfs.OS{}
 	}
 	c.FS = vfs.ReadOnly(c.FS)
-	j, err := Open(c)
+	if _, err := c.FS.ReadDir(c.Dir); errors.Is(err, os.ErrNotExist) {
+		return r, needed == Position{}, nil
+	}
+	j, err := scanned(c)
 	if err != nil {
 		return r, false, err
 	}

@@ -93,6 +93,18 @@ type Journal struct {
 // Open opens a journal, or makes an empty one. It reads everything and checks the chain. What does not fit is left out: a
 // torn end, or a hole. Which of the two it is the owner tells by Truncate, Place or Append; only then are files changed.
 func Open(c Config) (*Journal, error) {
+	j, err := scanned(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.removeExtra(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", j.dir, err), j.Close())
+	}
+	return j, nil
+}
+
+// scanned reads a journal, and changes nothing where there is one.
+func scanned(c Config) (*Journal, error) {
 	j := &Journal{
 		fs: c.FS, dir: filepath.Clean(c.Dir), format: c.Format, limit: c.SegmentBytes, logger: c.Logger,
 		missing: make(chan struct{}, 1),

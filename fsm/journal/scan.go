@@ -14,7 +14,7 @@ import (
 
 // scan finds the segments and reads them.
 func (j *Journal) scan() error {
-	firsts, extra, err := j.list()
+	firsts, _, err := j.list()
 	if err != nil {
 		return err
 	}
@@ -38,15 +38,19 @@ func (j *Journal) scan() error {
 		j.undecided = true
 		j.logger.Warn("a file is not taken as a segment of the journal", "segment", segmentName(s.first, suffix), "reason", s.reason)
 	}
+	return nil
+}
+
+// removeExtra removes what belongs to holes, where there are none any more. scan has run.
+func (j *Journal) removeExtra() error {
 	if j.undecided || len(j.holes()) > 0 {
 		return nil
 	}
-	for _, path := range extra { // of holes that are filled
-		if err := j.fs.Remove(path); err != nil {
-			return err
-		}
+	_, extra, err := j.list()
+	for _, path := range extra {
+		err = errors.Join(err, j.fs.Remove(path))
 	}
-	return nil
+	return err
 }
 
 // list is the first sequence numbers of the segments' files, in order, and the paths of what belongs to holes. It makes

@@ -112,13 +112,18 @@ type node struct {
 	failed chan error
 }
 
+// newNode is one of which nothing is built.
+func newNode(options Options) *node {
+	return &node{
+		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
+		outgrown: make(chan struct{}, 1), failed: make(chan error, 6),
+	}
+}
+
 // Run runs the member until ctx ends, then stops it in order. A member without a configuration waits to be bootstrapped
 // or joined. Data directories that cannot be used are refused with a *datadir.RefusedError, before anything is written.
 func Run(ctx context.Context, options Options) error {
-	n := &node{
-		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		failed: make(chan error, 6),
-	}
+	n := newNode(options)
 	building := run(func(ctx context.Context) { n.Systemd.Starting(ctx, n.startProgress) })
 	err := n.build(ctx)
 	_ = building() // it has no error

@@ -68,3 +68,15 @@ func TestTheQueueIsWaitedFor(t *testing.T) {
 		t.Error("a queue that is never empty is empty")
 	}
 }
+
+// TestOutgrownIsHeard: that a member needs a newer snapshot is remembered, once, for the one who takes it.
+func TestOutgrownIsHeard(t *testing.T) {
+	n := newNode(Options{Logger: hclog.NewNullLogger()})
+	n.noteOutgrown()
+	n.noteOutgrown() // does not wait
+	select {
+	case <-n.outgrown:
+	default:
+		t.Error("nobody hears that a newer snapshot is needed")
+	}
+}
