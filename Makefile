@@ -52,6 +52,10 @@ nemesis: ## Check linearizability under faults: make nemesis SEED=7 MINUTES=10
 nemesis-planted: ## Plant each known bug and expect the nemesis to catch it
 	$(GO) test -count=1 -timeout 30m -v -tags planted -run '^TestPlanted' ./tests/linearizability
 
+.PHONY: test-lab
+test-lab: $(TOOLBIN)/nfpm ## Three hosts with systemd, from the package (root): make test-lab RUN=TestUpgrade
+	$(GO) test -count=1 -timeout 60m -v -tags lab $(if $(RUN),-run '$(RUN)') ./tests/lab $(ARGS)
+
 # ---- checks ----
 
 .PHONY: lint

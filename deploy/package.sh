@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds dist/ballast_VERSION_ARCH.deb and .rpm, and, for a release, tarballs and SHA256SUMS.
 #   deploy/package.sh VERSION ARCH... [--release]        ARCH: amd64, arm64
+# Environment: DIST, where they go (dist/); PACKAGERS, which of them ("deb rpm").
 # The same commit and toolchain give the same bytes: no paths, no build time but the commit's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +28,7 @@ go=${GO:-go}
 nfpm=$PWD/.cache/bin/nfpm
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-dist=$PWD/dist
+dist=$(realpath -m "${DIST:-dist}")
 mkdir -p "$dist"
 cp -r deploy "$stage/deploy"
 
@@ -59,14 +60,14 @@ build() { # build DIR ARCH
 common
 for arch in "${arches[@]}"; do
 	build "$stage/bin" "$arch"
-	for packager in deb rpm; do
+	for packager in ${PACKAGERS:-deb rpm}; do
 		(cd "$stage" && VERSION=$version ARCH=$arch "$nfpm" package --config deploy/nfpm.yaml --packager "$packager" --target "$dist/")
 	done
 	if $release; then
-		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$stage" -czf "dist/ballast_${version}_linux_$arch.tar.gz" \
+		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$stage" -czf "$dist/ballast_${version}_linux_$arch.tar.gz" \
 			bin man completions copyright
 	fi
 done
 if $release; then
-	(cd dist && sha256sum ballast?"$version"* >SHA256SUMS && cat SHA256SUMS)
+	(cd "$dist" && sha256sum ballast?"$version"* >SHA256SUMS && cat SHA256SUMS)
 fi

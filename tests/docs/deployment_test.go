@@ -8,16 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/docblocks"
 )
 
-// TestDeploymentPage runs every block of docs/deployment.md, in order and as it stands, but for the addresses: another
-// loopback network, so that nothing else on the machine is met. Then money moves, and everybody stops in order.
-func TestDeploymentPage(t *testing.T) {
+// blocks are those of docs/deployment.md, and the top of the source tree.
+func blocks(t *testing.T) (found []docblocks.Block, root string) {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -26,19 +28,39 @@ func TestDeploymentPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 4 {
-		t.Fatalf("the page has %d blocks of commands, want 4", len(blocks))
+	return docblocks.Of(string(page)), root
+}
+
+// TestDeploymentPageNamesItsPlaces: tests/lab runs the blocks on hosts, where it can; that each can be run somewhere, and is
+// shell, is seen everywhere.
+func TestDeploymentPageNamesItsPlaces(t *testing.T) {
+	places := []string{docblocks.Workstation, docblocks.Trial, "node-1", "node-2", "node-3"}
+	found, root := blocks(t)
+	for _, b := range found {
+		if len(b.Places) == 0 {
+			t.Errorf("the page does not say where this is run:\n%s", b.Text)
+		}
+		for _, place := range b.Places {
+			if !slices.Contains(places, place) {
+				t.Errorf("a block is run on %q; places are %v", place, places)
+			}
+		}
+		run(t, root, nil, "bash", "-nc", b.Text)
+	}
+}
+
+// TestDeploymentTrial runs the block for one machine as it stands, but for the addresses: another loopback network, so that
+// nothing else on the machine is met. Then money moves, and everybody stops in order.
+func TestDeploymentTrial(t *testing.T) {
+	found, root := blocks(t)
+	trial := slices.IndexFunc(found, func(b docblocks.Block) bool { return slices.Contains(b.Places, docblocks.Trial) })
+	if trial < 0 {
+		t.Fatal("no block for one machine")
 	}
 	bin, dir := t.TempDir(), t.TempDir()
 	run(t, root, nil, "go", "build", "-o", bin+"/", "./cmd/ballast", "./cmd/ballastd")
 	script := "set -eu\ntrap 'kill $(jobs -p); wait' EXIT\n"
-	for i, b := range blocks {
-		script += b[1]
-		if i == 2 { // a person takes longer to go on than a member to listen
-			script += "for i in 1 2 3; do until (exec 3<>/dev/tcp/127.0.0.1$i/7421) 2>/dev/null; do sleep 0.1; done; done\n"
-		}
-	}
+	script += found[trial].Text
 	script += "ballast ledger create usd --asset USD --scale 2\nballast account create alice --ledger usd\nballast credit alice 5\n" +
 		"kill $(jobs -p); wait; trap - EXIT\n"
 	network := fmt.Sprintf("127.%d.%d.1", 1+rand.IntN(250), rand.IntN(250))

@@ -1,0 +1,54 @@
+//go:build lab
+
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"unsafe"
+)
+
+// disk is an ext4 file system of its own in a file, whose power can be cut.
+type disk struct {
+	image, mounted string
+}
+
+const diskSize = "2G" // sparse
+
+func newDisk(dir string) (*disk, error) {
+	d := &disk{image: filepath.Join(dir, "disk.ext4"), mounted: filepath.Join(dir, "disk")}
+	if err := sh("truncate -s %s %s && mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 %s && mkdir %s", diskSize, d.image, d.image, d.mounted); err != nil {
+		return nil, err
+	}
+	if err := d.mount(); err != nil {
+		return nil, err
+	}
+	return d, os.MkdirAll(d.state(), 0o755)
+}
+
+// state is the directory on it that a host has as /var/lib/ballast: the top has lost+found.
+func (d *disk) state() string { return filepath.Join(d.mounted, "ballast") }
+
+func (d *disk) mount() error   { return sh("mount -o loop %s %s", d.image, d.mounted) }
+func (d *disk) unmount() error { return sh("umount %s", d.mounted) }
+
+// cut is a power cut: what was not synced is lost, and nothing is written any more. The host must stand still.
+func (d *disk) cut() (err error) {
+	const (
+		shutdown   = 0x8004587d // EXT4_IOC_SHUTDOWN: _IOR('X', 125, uint32)
+		noLogFlush = 2
+	)
+	top, err := os.Open(d.mounted)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, top.Close()) }()
+	how := uint32(noLogFlush)
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, top.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); errno != 0 {
+		return fmt.Errorf("shut %s down: %w", d.mounted, errno)
+	}
+	return nil
+}

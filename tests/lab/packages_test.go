@@ -1,0 +1,55 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// The two packages of a run: the program that is tested, twice, under two versions.
+const (
+	firstVersion  = "0.1.0~lab1"
+	secondVersion = "0.1.0~lab2"
+)
+
+// Names of what prepare leaves in a run's directory.
+const (
+	rootfsLink = "rootfs"
+	packageDir = "packages"
+	programDir = "programs"
+)
+
+// module is the top of the source tree, seen from the directory that tests run in.
+const module = "../.."
+
+// prepare does what needs the machine's network and time: the tree of a host, and the packages.
+func prepare(ctx context.Context, run string) error {
+	tree, err := rootfs(ctx, filepath.Join(module, ".cache/lab"))
+	if err != nil {
+		return err
+	}
+	if tree, err = filepath.Abs(tree); err != nil {
+		return err
+	}
+	if err := os.Symlink(tree, filepath.Join(run, rootfsLink)); err != nil {
+		return err
+	}
+	dir := filepath.Join(run, packageDir)
+	for _, version := range []string{firstVersion, secondVersion} {
+		pack := exec.CommandContext(ctx, "deploy/package.sh", version, runtime.GOARCH)
+		pack.Dir, pack.Env = module, append(os.Environ(), "PACKAGERS=deb", "DIST="+dir)
+		if out, err := pack.CombinedOutput(); err != nil {
+			return fmt.Errorf("deploy/package.sh %s: %w\n%s", version, err, tail(string(out)))
+		}
+	}
+	return exec.CommandContext(ctx, "dpkg-deb", "-x", filepath.Join(dir, packageName(firstVersion)), filepath.Join(run, programDir)).Run()
+}
+
+func packageName(version string) string {
+	return fmt.Sprintf("ballast_%s_%s.deb", version, runtime.GOARCH)
+}
