@@ -85,6 +85,7 @@ type node struct {
 	duties    *server.TermLoop
 	reads     *server.ReadIndex
 	transfers *server.Transfers
+	promotion *server.Promotion
 	money     *server.Money
 	operator  *server.Operator
 	health    *server.Health
