@@ -131,6 +131,14 @@ func (r *rig) killWhileStaging(
 	if err != nil {
 		return err
 	}
+	// Whoever leads by now: under load it may be another.
+	now, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	if now != leader {
+		return fmt.Errorf("%s leads, %s did when the members came back: the figures would not fit together", now.Name, leader.Name)
+	}
 	if err := leader.Kill(); err != nil {
 		return err
 	}
