@@ -229,6 +229,7 @@ func (n *node) startRaft() (err error) {
 		return fmt.Errorf("start raft: %w", err)
 	}
 	n.startSnapshots()
+	n.machine.Started()
 	n.undo.push("stop raft", n.stopRaft)
 	return nil
 }
