@@ -107,11 +107,12 @@ func (o *Operator) AddMember(ctx context.Context, member *ballastv1.AddMemberReq
 	return answer.GetIndex(), err
 }
 
-// PromoteMember makes a non-voter a voter, and returns the log index of the change.
-func (o *Operator) PromoteMember(ctx context.Context, name string) (uint64, error) {
+// PromoteMember makes a non-voter a voter, which is refused while it is not caught up and, without atOnce, has not been for a
+// while. It returns the log index of the change.
+func (o *Operator) PromoteMember(ctx context.Context, name string, atOnce bool) (uint64, error) {
 	var answer *ballastv1.PromoteMemberResponse
 	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
-		answer, err = l.operator.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: name})
+		answer, err = l.operator.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: name, AtOnce: atOnce})
 		return err
 	})
 	return answer.GetIndex(), err
@@ -158,6 +159,16 @@ func (o *Operator) SetSettings(ctx context.Context, settings *ballastv1.Settings
 		return err
 	})
 	return answer.GetSettings(), err
+}
+
+// SettingsHistory reads the newest changes of settings, newest first.
+func (o *Operator) SettingsHistory(ctx context.Context) ([]*ballastv1.SettingChange, error) {
+	var answer *ballastv1.GetSettingsHistoryResponse
+	err := o.c.read(ctx, false, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.GetSettingsHistory(ctx, &ballastv1.GetSettingsHistoryRequest{})
+		return err
+	})
+	return answer.GetChanges(), err
 }
 
 // TakeSnapshot has every member take a snapshot at one point of the log, and tells its index once the leader has it. Taking

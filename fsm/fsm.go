@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,6 +58,7 @@ type FSM struct {
 	logger  hclog.Logger
 	fatal   func(error)
 	loading func(done, total uint64)
+	running atomic.Bool // raft has started
 	journal *journal.Journal
 	applied applied
 	upkeep  upkeepWatch

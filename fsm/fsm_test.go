@@ -203,7 +203,7 @@ func TestWaitAppliedIsBounded(t *testing.T) {
 // TestCheckpoints: the newest 16, at indexes and with digests that do not depend on batches.
 func TestCheckpoints(t *testing.T) {
 	s := newScript(1)
-	interval, err := proposal.EncodeSettings(testStart, 1, []proposal.Setting{{Number: proposal.SettingCheckpointInterval, Value: 5}})
+	interval, err := proposal.EncodeSettings(testStart, 1, "test", []proposal.Setting{{Number: proposal.SettingCheckpointInterval, Value: 5}})
 	must(t, err)
 	s.command(interval)
 	for range 120 {
@@ -275,7 +275,7 @@ func TestCommandsAnswer(t *testing.T) {
 		t.Error("a member was forgotten twice")
 	}
 	window := proposal.Setting{Number: proposal.SettingIDWindow, Value: 3600e9}
-	if r := propose(proposal.EncodeSettings(s.now, 1, []proposal.Setting{window, {Number: proposal.SettingRefusedSharePercent, Value: 20}})); r.Err != nil {
+	if r := propose(proposal.EncodeSettings(s.now, 1, "test", []proposal.Setting{window, {Number: proposal.SettingRefusedSharePercent, Value: 20}})); r.Err != nil {
 		t.Error(r.Err)
 	}
 	var before, after ledger.Settings
@@ -283,13 +283,15 @@ func TestCommandsAnswer(t *testing.T) {
 	if before.IDWindow != window.Duration() || before.RefusedSharePercent != 20 || before.CheckpointInterval != 1000 {
 		t.Errorf("settings %+v", before)
 	}
-	if r := propose(proposal.EncodeSettings(s.now, 1, []proposal.Setting{window, {Number: proposal.SettingRefusedSharePercent, Value: 1<<32 + 20}})); r.Err == nil {
+	if r := propose(proposal.EncodeSettings(s.now, 1, "test", []proposal.Setting{window, {Number: proposal.SettingRefusedSharePercent, Value: 1<<32 + 20}})); r.Err == nil {
 		t.Error("a share of 2^32 + 20 percent was taken")
 	}
 	if f.Read(func(b *ledger.State) { after = b.Settings() }); after != before {
 		t.Errorf("refused settings changed %+v to %+v", before, after)
 	}
-	testUpkeep(t, f, func(list ...proposal.Setting) *Response { return propose(proposal.EncodeSettings(s.now, 1, list)) })
+	testUpkeep(t, f, func(list ...proposal.Setting) *Response {
+		return propose(proposal.EncodeSettings(s.now, 1, "test", list))
+	})
 	if r := propose(proposal.EncodeRaiseVersion(s.now, 1, 0), nil); !errors.Is(r.Err, ErrVersion) || f.ClusterVersion() != 1 {
 		t.Errorf("version lowered to 0: %v, version %d", r.Err, f.ClusterVersion())
 	}

@@ -139,7 +139,7 @@ func (s *script) grow(n int) *script {
 			s.command(proposal.EncodeCheckpoint(s.now, 1))
 		case 2:
 			interval := proposal.Setting{Number: proposal.SettingCheckpointInterval, Value: s.rng.Uint64N(12)} // 0 is refused
-			s.command(must(proposal.EncodeSettings(s.now, 1, []proposal.Setting{interval})))
+			s.command(must(proposal.EncodeSettings(s.now, 1, "test", []proposal.Setting{interval})))
 		case 3:
 			m := proposal.Member{ID: fmt.Sprintf("node-%d", s.rng.IntN(4)), MemberAddress: fmt.Sprintf("127.0.0.1:%d", s.rng.IntN(9))}
 			s.command(must(proposal.EncodeAnnounce(s.now, 1, m)))

@@ -76,10 +76,11 @@ func (f *FSM) restore(r io.ReadCloser) error {
 	return nil
 }
 
-// nextState is the state of the snapshot: the one that was built while it was received, or one that is read now.
+// nextState is the state of the snapshot: the one that was built while it was received, or loaded at the start, or one that is
+// read now. received: it is another member's.
 func (f *FSM) nextState(source PageSource, header *snapshotHeader) (next *state, received bool, err error) {
 	if next := f.takeReceived(header); next != nil {
-		return next, true, nil
+		return next, f.running.Load(), nil
 	}
 	if next, err = f.load(source); err != nil {
 		return nil, false, err

@@ -3,6 +3,7 @@ package fsm
 import (
 	"sync"
 
+	"github.com/ballastdb/ballast/fsm/history"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/fsm/upkeep"
@@ -11,7 +12,11 @@ import (
 // changeSettings changes the settings of a proposal, all of them or, where one is out of its bounds, none.
 func (s *state) changeSettings(index uint64, p *proposal.Proposal) error {
 	books, care := s.books.Settings(), s.upkeep.Settings()
-	for _, change := range p.Settings {
+	changes := make([]history.Change, len(p.Settings))
+	for i, change := range p.Settings {
+		changes[i] = history.Change{
+			Index: index, Setting: uint16(change.Number), Before: valueOf(change.Number, books, care), After: change.Value, By: p.By,
+		}
 		setBooks(&books, change)
 		setUpkeep(&care, change)
 	}
@@ -23,7 +28,50 @@ func (s *state) changeSettings(index uint64, p *proposal.Proposal) error {
 		return err
 	}
 	s.upkeep.Put(index, care)
+	for _, c := range changes {
+		if c.Time = s.books.LogTime(); c.Before != c.After {
+			s.history.Add(c)
+		}
+	}
 	return nil
+}
+
+// valueOf is a setting as a proposal would have it.
+func valueOf(number proposal.SettingNumber, books ledger.Settings, care upkeep.Settings) uint64 {
+	switch number {
+	case proposal.SettingIDWindow:
+		return uint64(books.IDWindow)
+	case proposal.SettingIDBudgetBytes:
+		return books.IDBudgetBytes
+	case proposal.SettingRefusedSharePercent:
+		return uint64(books.RefusedSharePercent)
+	case proposal.SettingCheckpointInterval:
+		return uint64(books.CheckpointInterval)
+	case proposal.SettingLogRetentionBytes:
+		return care.LogRetentionBytes
+	case proposal.SettingLogRetentionTime:
+		return uint64(care.LogRetentionTime)
+	case proposal.SettingLogPinBytes:
+		return care.LogPinBytes
+	case proposal.SettingSnapshotMinLogBytes:
+		return care.SnapshotMinLogBytes
+	case proposal.SettingSnapshotMaxLogBytes:
+		return care.SnapshotMaxLogBytes
+	case proposal.SettingMaxTransfers:
+		return uint64(care.MaxTransfers)
+	case proposal.SettingTransferRate:
+		return care.TransferRate
+	case proposal.SettingBackfillRate:
+		return care.BackfillRate
+	}
+	return 0
+}
+
+// SettingChanges are the newest changes of settings, newest first, at most history.Max.
+func (f *FSM) SettingChanges() []history.Change {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.state.history.Changes()
 }
 
 // number32 is a number that does not fit its field as one that Validate refuses, not as another that it takes.

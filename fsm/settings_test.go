@@ -44,7 +44,7 @@ func testUpkeep(t *testing.T, f *FSM, set func(...proposal.Setting) *Response) {
 // TestUpkeepIsToldWhenRestored: a member that gets its settings by a snapshot acts on them at once.
 func TestUpkeepIsToldWhenRestored(t *testing.T) {
 	s := newScript(1)
-	change, err := proposal.EncodeSettings(testStart, 1, []proposal.Setting{{Number: proposal.SettingMaxTransfers, Value: 3}})
+	change, err := proposal.EncodeSettings(testStart, 1, "test", []proposal.Setting{{Number: proposal.SettingMaxTransfers, Value: 3}})
 	must(t, err)
 	s.command(change)
 	a := openOn(t, vfs.NewMem())

@@ -65,6 +65,10 @@ type replay struct {
 // raft starts, after which the newest snapshot is restored.
 func (f *FSM) ExpectReplay(last uint64) { f.replay.until = last }
 
+// Started is called when raft has started: what is restored from then on has come from another member, and what was before
+// was this member's own.
+func (f *FSM) Started() { f.running.Store(true) }
+
 // replayed is called on raft's goroutine when a batch up to index was applied.
 func (f *FSM) replayed(index uint64) {
 	r := &f.replay

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ballastdb/ballast/fsm/history"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/fsm/proposal"
@@ -24,6 +25,7 @@ const (
 	tableCheckpoints = 193
 	tableMembers     = 194
 	tableUpkeep      = 195
+	tableHistory     = 196
 )
 
 // The record of tableCluster: index 8 | cluster version 4 | zero 4 | marker term 8 | zero 8.
@@ -44,6 +46,7 @@ type state struct {
 	cluster     *page.Table
 	checkpoints checkpoints
 	upkeep      *upkeep.Table
+	history     *history.Table
 }
 
 func newState() *state {
@@ -53,6 +56,7 @@ func newState() *state {
 	s.checkpoints.table = space.Table(tableCheckpoints, checkpointBytes)
 	s.members = roster.New(space, tableMembers)
 	s.upkeep = upkeep.New(space, tableUpkeep)
+	s.history = history.New(space, tableHistory)
 	return s
 }
 
@@ -73,6 +77,9 @@ func (s *state) rebuild(breathe page.Breathe) error {
 		return err
 	}
 	if err := s.upkeep.Check(); err != nil {
+		return err
+	}
+	if err := s.history.Check(); err != nil {
 		return err
 	}
 	return s.books.Rebuild(breathe)

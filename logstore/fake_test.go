@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -15,7 +16,8 @@ var errFake = errors.New("input/output error")
 // fakeBolt is a log and a map in memory, whose writes can fail and can be watched.
 type fakeBolt struct {
 	t     *testing.T
-	logs  []uint64 // indexes, sorted
+	mu    sync.Mutex // the store also reads in the background
+	logs  []uint64   // indexes, sorted
 	words map[string][]byte
 
 	failNext, failed error
@@ -33,6 +35,8 @@ func newFakeBolt(t *testing.T, count uint64) *fakeBolt {
 }
 
 func (f *fakeBolt) write(do func()) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.writes++
 	if f.failNext != nil {
 		f.failed, f.failNext = f.failNext, nil
@@ -46,6 +50,8 @@ func (f *fakeBolt) write(do func()) error {
 }
 
 func (f *fakeBolt) FirstIndex() (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if len(f.logs) == 0 {
 		return 0, nil
 	}
@@ -53,6 +59,8 @@ func (f *fakeBolt) FirstIndex() (uint64, error) {
 }
 
 func (f *fakeBolt) LastIndex() (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if len(f.logs) == 0 {
 		return 0, nil
 	}
@@ -60,6 +68,8 @@ func (f *fakeBolt) LastIndex() (uint64, error) {
 }
 
 func (f *fakeBolt) GetLog(index uint64, log *raft.Log) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if !slices.Contains(f.logs, index) {
 		return raft.ErrLogNotFound
 	}
@@ -92,6 +102,8 @@ func (f *fakeBolt) Set(key, value []byte) error {
 }
 
 func (f *fakeBolt) Get(key []byte) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	value, ok := f.words[string(key)]
 	if !ok {
 		return nil, raftboltdb.ErrKeyNotFound

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -68,6 +70,7 @@ func (d walDisk) OpenWriter(dir, name string) (types.WritableFile, error) {
 // walMeta is what raft-wal keeps in a bbolt file: each change is atomic and durable, here by a rename.
 type walMeta struct {
 	disk  *vfs.Mem
+	mu    sync.Mutex // raft-wal turns to a new segment in the background
 	saved int
 	held  struct {
 		State types.PersistentState
@@ -118,6 +121,8 @@ func (m *walMeta) save() error {
 }
 
 func (m *walMeta) CommitState(s types.PersistentState) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	before := m.held.State
 	m.held.State = s
 	err := m.save()
@@ -126,8 +131,16 @@ func (m *walMeta) CommitState(s types.PersistentState) error {
 	}
 	return err
 }
-func (m *walMeta) GetStable(key []byte) ([]byte, error) { return m.held.Words[string(key)], nil }
+
+func (m *walMeta) GetStable(key []byte) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held.Words[string(key)], nil
+}
+
 func (m *walMeta) SetStable(key, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.held.Words[string(key)] = append([]byte{}, value...)
 	return m.save()
 }
@@ -268,16 +281,15 @@ func TestFaults(t *testing.T) {
 		p.begun.terms = map[uint64]uint64{}
 		s, err := openFaulty(disk, func(error) {})
 		must(t, err)
-		step := 0
+		var step atomic.Int64 // segments are also written in the background
 		disk.Inject(func(vfs.Op) vfs.Fault {
-			step++
-			if step == at {
+			if int(step.Add(1)) == at {
 				return fault
 			}
 			return vfs.None
 		})
 		failed := story(s, p)
-		steps = max(steps, step)
+		steps = max(steps, int(step.Load()))
 		if failed != nil {
 			if err := s.StoreLog(&raft.Log{Index: s.last.Load() + 1, Term: 9}); err == nil {
 				return errors.New("a write behind one that failed was reported done")

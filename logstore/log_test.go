@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -17,10 +18,25 @@ type model struct {
 	terms         map[uint64]uint64
 	applied       uint64
 	mark, markTrm uint64
+
+	// told is what the store is told of it, also in the background.
+	told atomic.Pointer[told]
 }
 
+// told is what a store asks for.
+type told struct{ applied, mark, markTrm uint64 }
+
+func (m *model) tell() { m.told.Store(&told{m.applied, m.mark, m.markTrm}) }
+
 func (m *model) hooks() Hooks {
-	return Hooks{Applied: func() uint64 { return m.applied }, Snapshot: func() (uint64, uint64) { return m.mark, m.markTrm }}
+	m.tell()
+	return Hooks{
+		Applied: func() uint64 { return m.told.Load().applied },
+		Snapshot: func() (uint64, uint64) {
+			t := m.told.Load()
+			return t.mark, t.markTrm
+		},
+	}
 }
 
 func (m *model) append(term, count uint64) []*raft.Log {
@@ -92,6 +108,7 @@ func TestLogBehavesLikeItsModel(t *testing.T) {
 				"apply": func(t *rapid.T) {
 					if m.applied < m.last {
 						m.applied = rapid.Uint64Range(m.applied, m.last).Draw(t, "applied")
+						m.tell()
 					}
 				},
 				"snapshot": func(t *rapid.T) {
@@ -99,6 +116,7 @@ func TestLogBehavesLikeItsModel(t *testing.T) {
 						low := max(m.mark+1, m.first)
 						m.mark = rapid.Uint64Range(low, m.applied).Draw(t, "mark")
 						m.markTrm = m.terms[m.mark]
+						m.tell()
 					}
 				},
 				"raft compacts": func(t *rapid.T) {
@@ -127,6 +145,7 @@ func TestLogBehavesLikeItsModel(t *testing.T) {
 				"install": func(t *rapid.T) {
 					m.mark = max(m.last, m.mark) + rapid.Uint64Range(1, 50).Draw(t, "beyond")
 					m.applied, m.markTrm = m.mark, term
+					m.tell()
 					// As raft does it, which knows the log's end.
 					if m.last > 0 {
 						check(s.DeleteRange(m.first, m.last))

@@ -71,7 +71,7 @@ func (o *Operator) AddMember(
 	defer c.end()
 	member := roster.Member{
 		ID: r.GetId(), MemberAddress: r.GetMemberAddress(), ClientAddress: r.GetClientAddress(),
-		OperatorAddress: r.GetOperatorAddress(),
+		OperatorAddress: r.GetOperatorAddress(), StayNonVoter: r.GetStayNonVoter(),
 	}
 	if failure := o.conflict(c.configuration, member); failure != nil {
 		return nil, failure
@@ -169,9 +169,21 @@ func (o *Operator) PromoteMember(
 			return nil, precondition("not caught up: %v: try again when it is", err)
 		}
 	}
+	if o.cfg.Steady != nil && !r.GetAtOnce() {
+		if err := o.cfg.Steady(server.ID); err != nil {
+			return nil, precondition("not stable yet: %v: try again when it is", err)
+		}
+	}
 	index, failure := o.commit(c, o.cfg.Raft.AddVoter(server.ID, server.Address, c.index, c.timeout()))
 	if failure != nil {
 		return nil, failure
+	}
+	if known, ok := o.cfg.Store.Member(string(server.ID)); ok && known.StayNonVoter {
+		known.StayNonVoter = false
+		if err := o.cfg.Commands.Announce(c.ctx, known); err != nil {
+			// It votes; the wish that it does not is without effect until it is added as a non-voter again.
+			o.cfg.Logger.Warn("a promoted member is still noted as one that stays a non-voter", "member", server.ID, "error", err)
+		}
 	}
 	return &ballastv1.PromoteMemberResponse{Index: index}, nil
 }
@@ -228,7 +240,8 @@ func (o *Operator) safeWithout(c change, id raft.ServerID) *Failure {
 		}
 	}
 	if voters := len(rest.Servers); healthy < voters/2+1 {
-		return precondition("only %d of the %d voters that would remain answer, a majority is %d%s: repair them first, or force it",
+		return precondition("only %d of the %d voters that would remain answer, a majority is %d%s: the cluster would stop; "+
+			"bring one of them back first (a restart is always safe), or remove it with --force if it is lost for good",
 			healthy, voters, voters/2+1, reason)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/history"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/fsm/upkeep"
@@ -22,6 +23,8 @@ type OperatorStore interface {
 	ClusterVersion() uint32
 	// Upkeep are the settings of upkeep in force.
 	Upkeep() upkeep.Settings
+	// SettingChanges are the newest changes of settings, newest first.
+	SettingChanges() []history.Change
 	// Checkpoints are the newest, newest first.
 	Checkpoints() []fsm.Checkpoint
 }
@@ -32,7 +35,7 @@ var _ OperatorStore = (*fsm.FSM)(nil)
 type Commands interface {
 	Announce(ctx context.Context, member roster.Member) error
 	Forget(ctx context.Context, id raft.ServerID) error
-	Settings(ctx context.Context, settings []proposal.Setting) error
+	Settings(ctx context.Context, by string, settings []proposal.Setting) error
 }
 
 // OperatorConfig is what the operator service needs. Zero times mean the defaults.
@@ -55,6 +58,8 @@ type OperatorConfig struct {
 	// Version is the program's; PID its process id.
 	Version string
 	PID     int
+	// Steady says why a non-voter has not kept up for long enough to be a voter, or nil; *Promotion does. nil: nobody says.
+	Steady func(id raft.ServerID) error
 	// Notes are more to say in the status' sentence, each a clause; nil: nothing.
 	Notes func() []string
 	// Facts are what this member knows of itself, its standing too; nil: the status shows raft and the state alone.

@@ -60,15 +60,15 @@ func (p *Proposer) Mark(ctx context.Context) (index uint64, err error) {
 	})
 }
 
-// Settings changes replicated settings, given by rising number.
-func (p *Proposer) Settings(ctx context.Context, settings []proposal.Setting) error {
+// Settings changes replicated settings, given by rising number. by tells who does, at most proposal.MaxBy bytes.
+func (p *Proposer) Settings(ctx context.Context, by string, settings []proposal.Setting) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
-		return proposal.EncodeSettings(now, version, settings)
+		return proposal.EncodeSettings(now, version, by, settings)
 	})
 	return err
 }
 
-// Announce records a member's addresses.
+// Announce records a member's addresses, its boots, and whether it stays a non-voter.
 func (p *Proposer) Announce(ctx context.Context, member roster.Member) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
 		return proposal.EncodeAnnounce(now, version, proposal.Member(member))

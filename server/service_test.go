@@ -35,6 +35,7 @@ type member struct {
 	money     ballastv1.MoneyServiceClient
 	operator  ballastv1.OperatorServiceClient
 	peers     *fakePeers
+	steady    error
 	snapshots fakeSnapshots
 	now       time.Time
 	conn      *grpc.ClientConn
@@ -128,6 +129,7 @@ func newMember(t *testing.T, change func(*MoneyConfig)) *member {
 	operator := NewOperator(OperatorConfig{
 		Raft: m.raft, Store: m.fsm, Reads: reads, Commands: proposer, Transfers: transfers, Peers: m.peers, Gate: m.gate,
 		Snapshots: &m.snapshots, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
+		Steady: func(raft.ServerID) error { return m.steady },
 	})
 	m.serve(t, NewMoney(cfg), operator, logger)
 	t.Cleanup(func() {

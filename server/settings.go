@@ -18,14 +18,24 @@ import (
 func (o *Operator) GetSettings(
 	ctx context.Context, _ *ballastv1.GetSettingsRequest,
 ) (*ballastv1.GetSettingsResponse, error) {
-	if _, ok := leads(o.cfg.Raft); ok {
-		ctx, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
-		defer cancel()
-		if _, err := o.cfg.Reads.Wait(ctx); err != nil {
-			return nil, withLeader(err, o.leader)
-		}
+	if err := o.readHere(ctx); err != nil {
+		return nil, err
 	}
 	return &ballastv1.GetSettingsResponse{Settings: o.settings().proto()}, nil
+}
+
+// readHere waits, on the leader, until its state shows everything that was acknowledged before the question. Other members
+// answer from what they have.
+func (o *Operator) readHere(ctx context.Context) error {
+	if _, ok := leads(o.cfg.Raft); !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
+	defer cancel()
+	if _, err := o.cfg.Reads.Wait(ctx); err != nil {
+		return withLeader(err, o.leader)
+	}
+	return nil
 }
 
 // SetSettings is ballastv1.OperatorServiceServer's.
@@ -45,7 +55,7 @@ func (o *Operator) SetSettings(
 	if len(list) == 0 {
 		return nil, invalid("settings: want at least one, found none")
 	}
-	if err := o.cfg.Commands.Settings(c.ctx, list); err != nil {
+	if err := o.cfg.Commands.Settings(c.ctx, caller(ctx), list); err != nil {
 		return nil, withLeader(err, o.leader)
 	}
 	return &ballastv1.SetSettingsResponse{Settings: o.settings().proto()}, nil

@@ -79,10 +79,12 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.key, "key", os.Getenv("BALLAST_KEY"), "PEM `file` of its private key; also BALLAST_KEY")
 	root.AddCommand(
 		newDevCommand(a),
-		group("cluster", "Form a cluster", newClusterBootstrapCommand(a), newClusterJoinCommand(a)),
+		group("cluster", "Form a cluster", newClusterPlanCommand(a), newClusterBootstrapCommand(a), newClusterJoinCommand(a)),
+		group("members", "Look at and change who the members are", newMembersListCommand(a), newMembersAddCommand(a),
+			newMembersPromoteCommand(a), newMembersRemoveCommand(a), newMembersReplaceCommand(a)),
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
 		newStatusCommand(a),
-		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a)),
+		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a), newSettingsHistoryCommand(a)),
 		group("snapshot", "Take, look at and verify snapshots", newSnapshotTakeCommand(a), newSnapshotListCommand(a),
 			newSnapshotInspectCommand(a), newSnapshotVerifyCommand(a)),
 		group("certs", "Make and look at certificates", newCertsCACommand(a), newCertsIssueCommand(a), newCertsRenewCommand(a),

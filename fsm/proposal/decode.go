@@ -79,7 +79,10 @@ func (d *Decoder) decodeBody(p *Proposal, count uint32, r *reader) error {
 	case KindCheckpoint, KindMark:
 		want = 0
 	case KindAnnounce:
-		p.Member = r.member()
+		flags := byte(0)
+		if p.Member, flags = r.member(); r.err == nil && flags&^memberStays != 0 {
+			return fmt.Errorf("%w: flags %#x of a member, this program knows %#x", ErrNewerVersion, flags, memberStays)
+		}
 	case KindForget:
 		p.Member.ID = r.long("member id", 1, MaxMemberID)
 	case KindRaiseVersion:
@@ -142,6 +145,9 @@ func (d *Decoder) decodeSettings(p *Proposal, count uint32, r *reader) error {
 		d.settings = append(d.settings, Setting{Number: number, Value: binary.LittleEndian.Uint64(value)})
 	}
 	p.Settings = d.settings
+	if p.By = r.long("by", 0, MaxBy); r.err != nil {
+		return corrupt("settings: %v", r.err)
+	}
 	return nil
 }
 
@@ -179,11 +185,16 @@ func (r *reader) long(what string, least, most int) string {
 	return string(r.take(what, n))
 }
 
-func (r *reader) member() Member {
-	return Member{
+func (r *reader) member() (m Member, flags byte) {
+	m = Member{
 		ID:              r.long("member id", 1, MaxMemberID),
 		MemberAddress:   r.long("member address", 1, MaxAddress),
 		ClientAddress:   r.long("client address", 0, MaxAddress),
 		OperatorAddress: r.long("operator address", 0, MaxAddress),
+		Boots:           r.fixed64("boots"),
+		BootToken:       r.fixed64("boot token"),
 	}
+	flags = r.byte("flags of a member")
+	m.StayNonVoter = flags&memberStays != 0
+	return m, flags
 }

@@ -119,8 +119,11 @@ func EncodeRaiseVersion(now int64, clusterVersion, version uint32) []byte {
 	return finish(binary.LittleEndian.AppendUint32(b, version), now, 1)
 }
 
-// EncodeSettings makes a command that changes settings: 1 to MaxSettings of them, by rising number.
-func EncodeSettings(now int64, clusterVersion uint32, settings []Setting) ([]byte, error) {
+// EncodeSettings makes a command that changes settings: 1 to MaxSettings of them, by rising number. by tells who does.
+func EncodeSettings(now int64, clusterVersion uint32, by string, settings []Setting) ([]byte, error) {
+	if len(by) > MaxBy {
+		return nil, fmt.Errorf("settings are changed by somebody with a name of %d bytes: want at most %d", len(by), MaxBy)
+	}
 	if len(settings) == 0 || len(settings) > MaxSettings {
 		return nil, fmt.Errorf("%d settings in one command: want 1 to %d", len(settings), MaxSettings)
 	}
@@ -136,7 +139,7 @@ func EncodeSettings(now int64, clusterVersion uint32, settings []Setting) ([]byt
 		b = append(b, byte(kind), 8)
 		b = binary.LittleEndian.AppendUint64(b, s.Value)
 	}
-	return finish(b, now, len(settings)), nil
+	return finish(appendLong(b, by), now, len(settings)), nil
 }
 
 // EncodeAnnounce makes a command that records a member's addresses. The id and the member address are required.
@@ -148,8 +151,17 @@ func EncodeAnnounce(now int64, clusterVersion uint32, m Member) ([]byte, error) 
 	for _, s := range []string{m.ID, m.MemberAddress, m.ClientAddress, m.OperatorAddress} {
 		b = appendLong(b, s)
 	}
-	return finish(b, now, 1), nil
+	b = binary.LittleEndian.AppendUint64(b, m.Boots)
+	b = binary.LittleEndian.AppendUint64(b, m.BootToken)
+	flags := byte(0)
+	if m.StayNonVoter {
+		flags = memberStays
+	}
+	return finish(append(b, flags), now, 1), nil
 }
+
+// memberStays is the flag of Member.StayNonVoter.
+const memberStays = 1 << 0
 
 // EncodeForget makes a command that removes a member's addresses.
 func EncodeForget(now int64, clusterVersion uint32, id string) ([]byte, error) {

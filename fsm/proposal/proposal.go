@@ -70,6 +70,8 @@ const (
 	MaxAddress  = 264
 	// MaxSettings is how many settings one proposal changes at most.
 	MaxSettings = 64
+	// MaxBy bounds who changes settings.
+	MaxBy = 80
 )
 
 // Errors of Decode; each is wrapped with what was expected and what was found. After any of them the proposal must not
@@ -100,6 +102,8 @@ type Proposal struct {
 	Term uint64
 	// Settings of KindSettings, by rising number. Owned by the Decoder.
 	Settings []Setting
+	// By tells who changed them, at most MaxBy bytes.
+	By string
 	// Member of KindAnnounce; of KindForget only its ID.
 	Member Member
 	// Version of KindRaiseVersion: the wanted cluster version.
@@ -109,6 +113,10 @@ type Proposal struct {
 // Member is a member's raft server id and its addresses, each host:port, at most MaxAddress bytes.
 type Member struct {
 	ID, MemberAddress, ClientAddress, OperatorAddress string
+	// Boots counts the openings of its data directory, BootToken is random and made at the last; 0: not known.
+	Boots, BootToken uint64
+	// StayNonVoter: it is not to be promoted but by command.
+	StayNonVoter bool
 }
 
 // Setting is a replicated setting: a number and a value of the type that the number has.

@@ -71,7 +71,10 @@ func TestOperationsRoundTrip(t *testing.T) {
 func TestMembersAndSettingsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := func(least, most int) string { return string(rapid.SliceOfN(rapid.Byte(), least, most).Draw(t, "text")) }
-		m := Member{text(1, MaxMemberID), text(1, MaxAddress), text(0, MaxAddress), text(0, MaxAddress)}
+		m := Member{
+			ID: text(1, MaxMemberID), MemberAddress: text(1, MaxAddress), ClientAddress: text(0, MaxAddress), OperatorAddress: text(0, MaxAddress),
+			Boots: rapid.Uint64().Draw(t, "boots"), BootToken: rapid.Uint64().Draw(t, "token"), StayNonVoter: rapid.Bool().Draw(t, "stay"),
+		}
 		data, err := EncodeAnnounce(sampleTime, 3, m)
 		if err != nil {
 			t.Fatal(err)
@@ -79,11 +82,12 @@ func TestMembersAndSettingsRoundTrip(t *testing.T) {
 		if p, err := new(Decoder).Decode(data); err != nil || p.Member != m || p.ClusterVersion != 3 {
 			t.Fatalf("%+v, %v; want %+v", p, err, m)
 		}
+		by := text(0, MaxBy)
 		want := Setting{SettingIDBudgetBytes, rapid.Uint64().Draw(t, "value")}
-		if data, err = EncodeSettings(sampleTime, 3, []Setting{want}); err != nil {
+		if data, err = EncodeSettings(sampleTime, 3, by, []Setting{want}); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := new(Decoder).Decode(data); err != nil || len(p.Settings) != 1 || p.Settings[0] != want {
+		if p, err := new(Decoder).Decode(data); err != nil || len(p.Settings) != 1 || p.Settings[0] != want || p.By != by {
 			t.Fatalf("%+v, %v; want %+v", p, err, want)
 		}
 	})

@@ -56,12 +56,13 @@ func samples(t *testing.T) map[string][]byte {
 	}
 	member := Member{
 		ID: "berlin/" + sampleUUID, MemberAddress: "127.0.0.1:7411", ClientAddress: "127.0.0.1:7401", OperatorAddress: "127.0.0.1:7421",
+		Boots: 3, BootToken: 0x0123456789abcdef, StayNonVoter: true,
 	}
 	return map[string][]byte{
 		"operations":    encodeOperations(t, sampleOperations()),
 		"marker":        EncodeMarker(sampleTime, 1, 9),
 		"checkpoint":    EncodeCheckpoint(sampleTime, 1),
-		"settings":      must(EncodeSettings(sampleTime, 1, []Setting{{SettingIDWindow, 3_600_000_000_000}, {SettingCheckpointInterval, 500}})),
+		"settings":      must(EncodeSettings(sampleTime, 1, "operator anna", []Setting{{SettingIDWindow, 3_600_000_000_000}, {SettingCheckpointInterval, 500}})),
 		"announce":      must(EncodeAnnounce(sampleTime, 1, member)),
 		"forget":        must(EncodeForget(sampleTime, 1, member.ID)),
 		"mark":          EncodeMark(sampleTime, 1),
@@ -89,7 +90,7 @@ func encodeAgain(t interface{ Fatal(...any) }, p Proposal) []byte {
 	case KindCheckpoint:
 		return EncodeCheckpoint(p.Time, p.ClusterVersion)
 	case KindSettings:
-		return must(EncodeSettings(p.Time, p.ClusterVersion, p.Settings))
+		return must(EncodeSettings(p.Time, p.ClusterVersion, p.By, p.Settings))
 	case KindAnnounce:
 		return must(EncodeAnnounce(p.Time, p.ClusterVersion, p.Member))
 	case KindForget:

@@ -22,12 +22,15 @@ type Operator interface {
 	Bootstrap(ctx context.Context, endpoint string) error
 	// AddMember adds a non-voter; repeating it is harmless. The result is the change's log index.
 	AddMember(ctx context.Context, member *ballastv1.AddMemberRequest) (uint64, error)
-	// PromoteMember makes a non-voter a voter, refused while it is not caught up.
-	PromoteMember(ctx context.Context, name string) (uint64, error)
+	// PromoteMember makes a non-voter a voter, refused while it is not caught up, and without atOnce while it is not stable.
+	PromoteMember(ctx context.Context, name string, atOnce bool) (uint64, error)
 }
 
 // pollEvery is how often a member is asked whether it is there yet.
 const pollEvery = 100 * time.Millisecond
+
+// askTimeout bounds one question to a member that may be silent.
+const askTimeout = 5 * time.Second
 
 // Await waits until the member at an operator address answers.
 func Await(ctx context.Context, operator Operator, node string) (*ballastv1.StatusResponse, error) {
@@ -61,7 +64,7 @@ func Join(ctx context.Context, operator Operator, node string, vote bool) error 
 	}
 	request := &ballastv1.AddMemberRequest{
 		Id: self.GetId(), ClusterId: self.GetClusterId(), MemberAddress: self.GetMemberAddress(),
-		ClientAddress: self.GetClientAddress(), OperatorAddress: self.GetOperatorAddress(),
+		ClientAddress: self.GetClientAddress(), OperatorAddress: self.GetOperatorAddress(), StayNonVoter: !vote,
 	}
 	var index uint64
 	err = retry(ctx, unavailable, func() (err error) {
@@ -81,7 +84,7 @@ func Join(ctx context.Context, operator Operator, node string, vote bool) error 
 	}
 	// It is the leader who knows whether a member is caught up: until then it refuses.
 	err = retry(ctx, notYet, func() error {
-		_, err := operator.PromoteMember(ctx, self.GetName())
+		_, err := operator.PromoteMember(ctx, self.GetName(), true)
 		return err
 	})
 	if err != nil {
@@ -119,6 +122,8 @@ func hasCode(err error, code codes.Code) bool {
 func awaitStatus(ctx context.Context, operator Operator, node string, wanted func(*ballastv1.StatusResponse) bool) (*ballastv1.StatusResponse, error) {
 	var status *ballastv1.StatusResponse
 	err := retry(ctx, func(error) bool { return true }, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
 		status, err = operator.Status(ctx, node)
 		if err == nil && !wanted(status) {
 			err = fmt.Errorf("%s is %s at log index %d", status.GetName(), status.GetRaftState(), status.GetCommitIndex())

@@ -56,7 +56,7 @@ func (o *fakeOperator) AddMember(_ context.Context, member *ballastv1.AddMemberR
 	return 7, nil
 }
 
-func (o *fakeOperator) PromoteMember(context.Context, string) (uint64, error) {
+func (o *fakeOperator) PromoteMember(context.Context, string, bool) (uint64, error) {
 	o.promotions++
 	if err := take(&o.promoteErrs); err != nil {
 		return 0, err

@@ -80,6 +80,7 @@ func (c *Cluster) Join(ctx context.Context, m *Member, promote bool) error {
 	add := &ballastv1.AddMemberRequest{
 		Id: self.Id, ClusterId: self.ClusterId,
 		MemberAddress: m.MemberAddress, ClientAddress: m.ClientAddress, OperatorAddress: m.OperatorAddress,
+		StayNonVoter: !promote,
 	}
 	err = c.askLeader(ctx, "add "+m.Name, func(ctx context.Context, leader ballastv1.OperatorServiceClient) error {
 		_, err := leader.AddMember(ctx, add)
@@ -89,7 +90,7 @@ func (c *Cluster) Join(ctx context.Context, m *Member, promote bool) error {
 		return err
 	}
 	return c.askLeader(ctx, "promote "+m.Name, func(ctx context.Context, leader ballastv1.OperatorServiceClient) error {
-		_, err := leader.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: m.Name})
+		_, err := leader.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: m.Name, AtOnce: true})
 		return err
 	})
 }

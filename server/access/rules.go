@@ -32,6 +32,7 @@ func Rules() Table {
 
 		ballastv1.OperatorService_Status_FullMethodName:             anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:        reader,
+		ballastv1.OperatorService_GetSettingsHistory_FullMethodName: reader,
 		ballastv1.OperatorService_SetSettings_FullMethodName:        operator,
 		ballastv1.OperatorService_TakeSnapshot_FullMethodName:       operator,
 		ballastv1.OperatorService_Bootstrap_FullMethodName:          operator,

@@ -36,7 +36,7 @@ func TestRetentionWaitsForTheSettings(t *testing.T) {
 	terms <- 0 // nothing is known
 	apply(2, 1, proposal.EncodeMarker(now, 1, 1))
 	terms <- 2 // the leader's own first entry is not applied here yet
-	settings, err := proposal.EncodeSettings(now, 1, []proposal.Setting{{Number: proposal.SettingLogRetentionTime, Value: uint64(24 * time.Hour)}})
+	settings, err := proposal.EncodeSettings(now, 1, "test", []proposal.Setting{{Number: proposal.SettingLogRetentionTime, Value: uint64(24 * time.Hour)}})
 	must(t, err)
 	apply(3, 1, settings)
 	terms <- 2

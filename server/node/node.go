@@ -85,6 +85,7 @@ type node struct {
 	duties    *server.TermLoop
 	reads     *server.ReadIndex
 	transfers *server.Transfers
+	promotion *server.Promotion
 	money     *server.Money
 	operator  *server.Operator
 	health    *server.Health
@@ -228,6 +229,7 @@ func (n *node) startRaft() (err error) {
 		return fmt.Errorf("start raft: %w", err)
 	}
 	n.startSnapshots()
+	n.machine.Started()
 	n.undo.push("stop raft", n.stopRaft)
 	return nil
 }

@@ -67,11 +67,20 @@ func (n *node) makeServices() error {
 		Raft: n.raft, Coalescer: n.coalescer, Reads: n.reads, Store: n.machine, Gate: n.gate,
 		Ready: n.clock.Ready, Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
 	})
+	n.promotion = server.NewPromotion(server.PromotionConfig{
+		Raft: n.raft, Roster: n.machine, Peers: n.peers, Logger: n.Logger.Named("promotion"),
+		Promote: func(ctx context.Context, name string) error {
+			_, err := n.operator.PromoteMember(ctx, &ballastv1.PromoteMemberRequest{Name: name})
+			return err
+		},
+	})
 	n.operator = server.NewOperator(server.OperatorConfig{
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
 		Snapshots: n.cadence, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
+		Steady: n.promotion.Steady,
 	})
+	n.undo.pushClose("end the watch over non-voters", run(n.promotion.Run))
 	return nil
 }
 

@@ -21,9 +21,7 @@ import (
 // TestJournalIsMended: a follower's journal is gone, or damaged in the middle. It starts all the same and answers balances;
 // statements that need what is missing say so; once it reaches others it fetches that by itself, and they are whole.
 func TestJournalIsMended(t *testing.T) {
-	b := openBank(t, testcluster.Options{Config: map[string]string{
-		"snapshot_interval": "50ms", "snapshot_threshold": "16", "trailing_logs": "4",
-	}})
+	b := openBank(t, testcluster.Options{})
 	b.bulk(20, 50)
 	for what, damage := range map[string]func(path string) error{
 		"gone": os.Remove,
@@ -39,10 +37,9 @@ func TestJournalIsMended(t *testing.T) {
 		hurt := b.followers()[0]
 		b.checkEqual()
 		want := wholeStatement(b.ctx(), t, hurt)
-		must(t, testcluster.Until(b.ctx(), "a snapshot of most of it", func(context.Context) error {
-			b.credit(4)
-			return hasSnapshot(hurt)
-		}))
+		taken, err := b.client.Operator().TakeSnapshot(b.ctx())
+		must(t, err)
+		must(t, testcluster.Until(b.ctx(), "a snapshot of all of it", func(context.Context) error { return hasSnapshot(hurt, taken) }))
 		must(t, hurt.Kill())
 		segments, err := filepath.Glob(filepath.Join(hurt.DataDir(), "journal", "*.journal"))
 		if err != nil || len(segments) == 0 {
@@ -79,11 +76,11 @@ func TestJournalIsMended(t *testing.T) {
 	}
 }
 
-// hasSnapshot: one that was taken, with a log behind it that is cut.
-func hasSnapshot(m *testcluster.Member) error {
-	manifests, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*.manifest"))
+// hasSnapshot: the one of a mark.
+func hasSnapshot(m *testcluster.Member, mark uint64) error {
+	manifests, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", fmt.Sprintf("%016x-*.manifest", mark)))
 	if err == nil && len(manifests) == 0 {
-		err = errors.New("no manifest")
+		err = fmt.Errorf("no manifest of mark %d", mark)
 	}
 	return err
 }

@@ -23,6 +23,16 @@ func (r *rig) shortLog(ctx context.Context) error {
 	})
 }
 
+// committed is the newest index that the leader knows to be committed.
+func (r *rig) committed(ctx context.Context) (uint64, error) {
+	leader, err := r.leader(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s, err := leader.Status(ctx)
+	return s.GetCommitIndex(), err
+}
+
 // cut cuts members off from all others, each other included, at once: connections stall both ways.
 func (r *rig) cut(members ...*testcluster.Member) error {
 	var errs []error
@@ -46,29 +56,27 @@ func (r *rig) cut(members ...*testcluster.Member) error {
 // heal ends every fault.
 func (r *rig) heal() error { return r.cluster.Heal() }
 
-// beyondLog waits until the snapshot of every member that is not away shows all that is committed now, and is of an index
-// that none of those away has in its log; and a retention of log later.
-func (r *rig) beyondLog(ctx context.Context, away ...*testcluster.Member) error {
-	leader, err := r.leader(ctx)
-	if err != nil {
-		return err
-	}
-	now, err := leader.Status(ctx)
-	if err != nil {
-		return err
-	}
-	has := now.CommitIndex
+// littleLog has every member keep as little log behind its newest snapshot as it may, and snapshots taken as usual.
+func (r *rig) littleLog(ctx context.Context) error {
+	retention := uint64(1 << 20)
+	return r.set(ctx, &ballastv1.Settings{LogRetentionBytes: &retention, LogRetentionTime: durationpb.New(time.Second)})
+}
+
+// beyondLog waits until the snapshot of every member that is not away is of at least an index, and beyond what any of those
+// away has in its log; and a retention of log later.
+func (r *rig) beyondLog(ctx context.Context, index uint64, away ...*testcluster.Member) error {
+	has := index
 	for _, m := range away {
 		s, err := m.Status(ctx)
 		if err != nil {
 			return fmt.Errorf("%s, which is away: %w", m.Name, err)
 		}
-		has = max(has, s.LastLogIndex)
+		has = max(has, s.LastLogIndex+1)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for _, m := range r.others(away...) {
-		if err := r.hasSnapshot(ctx, m, has+1); err != nil {
+		if err := r.hasSnapshot(ctx, m, has); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,11 @@ func (r *rig) difference(ctx context.Context, accounts int, most float64) error 
 	if err := r.credit(ctx, changing); err != nil {
 		return err
 	}
-	more, err := r.creditUntil(ctx, changing, func() error { return r.beyondLog(ctx, away) })
+	index, err := r.committed(ctx)
+	if err != nil {
+		return err
+	}
+	more, err := r.creditUntil(ctx, changing, func() error { return r.beyondLog(ctx, index, away) })
 	if err != nil {
 		return err
 	}

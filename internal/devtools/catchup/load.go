@@ -97,6 +97,8 @@ func newWitness(ctx context.Context, c *client.Client, accounts int) *witness {
 	w := &witness{client: c, cancel: cancel, told: make([]int64, witnesses), before: make([]int64, witnesses)}
 	for i := range witnesses {
 		w.account = append(w.account, fmt.Sprintf("witness-%d-%d", accounts, i))
+	}
+	for i := range witnesses {
 		w.wg.Go(func() {
 			if err := w.run(ctx, i); err != nil {
 				w.errOnce.Do(func() { w.err = err })

@@ -63,7 +63,7 @@ func (m *machine) operations(ops []ledger.Operation) error {
 // fill makes accounts as workload.Prepare does.
 func (m *machine) fill(ctx context.Context, accounts int) error {
 	m.now = time.Now().UnixNano()
-	settings, err := proposal.EncodeSettings(m.now, 1, []proposal.Setting{{Number: proposal.SettingIDBudgetBytes, Value: idBudget}})
+	settings, err := proposal.EncodeSettings(m.now, 1, "test", []proposal.Setting{{Number: proposal.SettingIDBudgetBytes, Value: idBudget}})
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (r *rig) snapshotNow(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	index, err := r.client.Operator().TakeSnapshot(ctx)
+	index, err := r.askSnapshot(ctx)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (r *rig) form(ctx context.Context, s shape) error {
 		Members: s.voters + s.nonVoters + s.idle, NonVoters: s.nonVoters, Idle: s.idle,
 		Dir: filepath.Join(r.dir, fmt.Sprintf("cluster-%d", r.clusters)), Config: map[string]string{"log_level": level},
 	}
-	seed := r.Accounts > seedAbove
+	seed := r.Accounts > seedAbove && options.Members > 1
 	if seed {
 		options.NonVoters, options.Idle = 0, options.Members-1
 	}

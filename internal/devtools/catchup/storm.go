@@ -97,7 +97,7 @@ func (r *rig) oneStorm(ctx context.Context, plan stormPlan, like *stormOutcome) 
 	if err := r.form(ctx, plan.shape); err != nil {
 		return out, err
 	}
-	if err := r.shortLog(ctx); err != nil {
+	if err := r.littleLog(ctx); err != nil {
 		return out, err
 	}
 	// Measured in both, so that both have the same past.
@@ -154,14 +154,15 @@ func (r *rig) phases(
 			return err
 		}
 		t.begin("away")
-		if like == nil {
-			if err := errors.Join(sleep(ctx, r.scaled(stormAway)), r.beyondLog(ctx, comers...)); err != nil {
-				return err
-			}
-		} else if err := sleep(ctx, like.away); err != nil {
+		if err := r.leaveBehind(ctx, comers, began, like); err != nil {
 			return err
 		}
 		out.away = time.Since(began)
+	}
+	if plan.fresh {
+		if _, err := r.askSnapshot(ctx); err != nil {
+			return err
+		}
 	}
 	before, err := r.carriedToEach(comers, leader)
 	if err != nil {
@@ -190,6 +191,22 @@ func (r *rig) phases(
 	}
 	t.begin("after")
 	return sleep(ctx, r.scaled(stormAfter))
+}
+
+// leaveBehind has a snapshot taken that those who are away are beyond the log for, and in a control run waits for as long
+// as that took in the other.
+func (r *rig) leaveBehind(ctx context.Context, away []*testcluster.Member, began time.Time, like *stormOutcome) error {
+	if err := sleep(ctx, r.scaled(stormAway)); err != nil {
+		return err
+	}
+	index, err := r.askSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if like == nil {
+		return r.beyondLog(ctx, index, away...)
+	}
+	return sleep(ctx, max(like.away-time.Since(began), 0))
 }
 
 func (r *rig) carriedToEach(members []*testcluster.Member, leader *testcluster.Member) (map[string]carried, error) {

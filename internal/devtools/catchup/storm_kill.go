@@ -19,8 +19,8 @@ const usualElection = 3 * time.Second
 // sentAgain bounds what the disturbed member is sent, in what the others need: its accounts are written to meanwhile.
 const sentAgain = 1.2
 
-// changedRecord is about what a record takes on the wire where only its balances changed.
-const changedRecord = 36
+// changedRecord is about what a record takes on the wire where all of them changed: then pages are sent whole.
+const changedRecord = accountRecord
 
 // stormKill lets one voter and three non-voters back, and kills the leader when the first of them has staged a third of
 // what it lacks. The load changes one account in a hundred, so that most pages stay right and need not be sent again.
@@ -44,12 +44,16 @@ func stormKill(ctx context.Context, r *rig) error {
 	if err := r.credit(ctx, r.some(r.Accounts)); err != nil {
 		return err
 	}
-	if _, err := r.creditUntil(ctx, r.some(max(r.Accounts/100, 1)), func() error { return r.beyondLog(ctx, comers...) }); err != nil {
+	index, err := r.committed(ctx)
+	if err != nil {
 		return err
 	}
-	// What they lack takes about half a minute to send.
+	if _, err := r.creditUntil(ctx, r.some(max(r.Accounts/100, 1)), func() error { return r.beyondLog(ctx, index, comers...) }); err != nil {
+		return err
+	}
+	// What they lack takes one member about 20 s.
 	lacking := int64(r.Accounts) * changedRecord
-	transferRate := uint64(max(lacking/30, 512<<10))
+	transferRate := uint64(max(lacking/20, 512<<10))
 	if err := r.set(ctx, &ballastv1.Settings{TransferRate: &transferRate}); err != nil {
 		return err
 	}
@@ -126,6 +130,14 @@ func (r *rig) killWhileStaging(
 	})
 	if err != nil {
 		return err
+	}
+	// Whoever leads by now: under load it may be another.
+	now, err := r.leader(ctx)
+	if err != nil {
+		return err
+	}
+	if now != leader {
+		return fmt.Errorf("%s leads, %s did when the members came back: the figures would not fit together", now.Name, leader.Name)
 	}
 	if err := leader.Kill(); err != nil {
 		return err

@@ -377,8 +377,12 @@ type Member struct {
 	ClientAddress string `protobuf:"bytes,5,opt,name=client_address,json=clientAddress,proto3" json:"client_address,omitempty"`
 	// host:port of its operator service; empty until announced.
 	OperatorAddress string `protobuf:"bytes,6,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// It was added to stay a non-voter: only PromoteMember makes it a voter.
+	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	// How often its data directory was opened, as its cluster was told; 0: not told.
+	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -451,6 +455,20 @@ func (x *Member) GetOperatorAddress() string {
 		return x.OperatorAddress
 	}
 	return ""
+}
+
+func (x *Member) GetStayNonVoter() bool {
+	if x != nil {
+		return x.StayNonVoter
+	}
+	return false
+}
+
+func (x *Member) GetBoots() uint64 {
+	if x != nil {
+		return x.Boots
+	}
+	return 0
 }
 
 // StatusResponse is a member's view.
@@ -1629,7 +1647,10 @@ type AddMemberRequest struct {
 	// host:port of its operator service.
 	OperatorAddress string `protobuf:"bytes,4,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
 	// The cluster UUID that the new member's data directory was made for; must be this cluster's.
-	ClusterId     string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	ClusterId string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	// It stays a non-voter until PromoteMember; else the leader promotes it once it is caught up and stable. Adding it again
+	// with another value changes that.
+	StayNonVoter  bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1699,6 +1720,13 @@ func (x *AddMemberRequest) GetClusterId() string {
 	return ""
 }
 
+func (x *AddMemberRequest) GetStayNonVoter() bool {
+	if x != nil {
+		return x.StayNonVoter
+	}
+	return false
+}
+
 // AddMemberResponse tells where the change is in the log.
 type AddMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1749,7 +1777,9 @@ func (x *AddMemberResponse) GetIndex() uint64 {
 type PromoteMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As soon as it is caught up, stable or not: for a cluster that is being formed.
+	AtOnce        bool `protobuf:"varint,2,opt,name=at_once,json=atOnce,proto3" json:"at_once,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1789,6 +1819,13 @@ func (x *PromoteMemberRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *PromoteMemberRequest) GetAtOnce() bool {
+	if x != nil {
+		return x.AtOnce
+	}
+	return false
 }
 
 // PromoteMemberResponse tells where the change is in the log.
@@ -2437,6 +2474,180 @@ func (x *SetSettingsResponse) GetSettings() *Settings {
 	return nil
 }
 
+// GetSettingsHistoryRequest asks for the newest changes.
+type GetSettingsHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsHistoryRequest) Reset() {
+	*x = GetSettingsHistoryRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsHistoryRequest) ProtoMessage() {}
+
+func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+}
+
+// GetSettingsHistoryResponse has them.
+type GetSettingsHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first, at most 256.
+	Changes       []*SettingChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettingsHistoryResponse) Reset() {
+	*x = GetSettingsHistoryResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettingsHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettingsHistoryResponse) ProtoMessage() {}
+
+func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
+func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// SettingChange is one change of one setting.
+type SettingChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log index.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Log time, Unix nanoseconds.
+	Time int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	// The setting's name, a field of Settings; "setting N" where this version has none for it.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Value before, as ballast settings set takes it.
+	Before string `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	// Value after.
+	After string `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	// Who: role and name of the certificate, or "development" where there is no TLS.
+	By            string `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingChange) Reset() {
+	*x = SettingChange{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingChange) ProtoMessage() {}
+
+func (x *SettingChange) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
+func (*SettingChange) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SettingChange) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SettingChange) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *SettingChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SettingChange) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *SettingChange) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *SettingChange) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 var File_ballast_v1_operator_proto protoreflect.FileDescriptor
 
 const file_ballast_v1_operator_proto_rawDesc = "" +
@@ -2447,14 +2658,16 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xcb\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x87\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
 	"\x04role\x18\x03 \x01(\x0e2\x10.ballast.v1.RoleR\x04role\x12%\n" +
 	"\x0emember_address\x18\x04 \x01(\tR\rmemberAddress\x12%\n" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
-	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\"\xa4\v\n" +
+	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
+	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2557,18 +2770,20 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x18\n" +
 	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
-	"\x11BootstrapResponse\"\xba\x01\n" +
+	"\x11BootstrapResponse\"\xe0\x01\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12%\n" +
 	"\x0eclient_address\x18\x03 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x04 \x01(\tR\x0foperatorAddress\x12\x1d\n" +
 	"\n" +
-	"cluster_id\x18\x05 \x01(\tR\tclusterId\")\n" +
+	"cluster_id\x18\x05 \x01(\tR\tclusterId\x12$\n" +
+	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\")\n" +
 	"\x11AddMemberResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"*\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"C\n" +
 	"\x14PromoteMemberRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"-\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x17\n" +
+	"\aat_once\x18\x02 \x01(\bR\x06atOnce\"-\n" +
 	"\x15PromoteMemberResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"?\n" +
 	"\x13RemoveMemberRequest\x12\x12\n" +
@@ -2613,7 +2828,17 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x12SetSettingsRequest\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"G\n" +
 	"\x13SetSettingsResponse\x120\n" +
-	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings*@\n" +
+	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"\x1b\n" +
+	"\x19GetSettingsHistoryRequest\"Q\n" +
+	"\x1aGetSettingsHistoryResponse\x123\n" +
+	"\achanges\x18\x01 \x03(\v2\x19.ballast.v1.SettingChangeR\achanges\"\x8b\x01\n" +
+	"\rSettingChange\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06before\x18\x04 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\tR\x05after\x12\x0e\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by*@\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2639,7 +2864,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xe7\x05\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xcc\x06\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -2648,7 +2873,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
-	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12Q\n" +
+	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
+	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
 	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
@@ -2664,7 +2890,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -2700,15 +2926,18 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*GetSettingsResponse)(nil),        // 31: ballast.v1.GetSettingsResponse
 	(*SetSettingsRequest)(nil),         // 32: ballast.v1.SetSettingsRequest
 	(*SetSettingsResponse)(nil),        // 33: ballast.v1.SetSettingsResponse
-	(*durationpb.Duration)(nil),        // 34: google.protobuf.Duration
+	(*GetSettingsHistoryRequest)(nil),  // 34: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil), // 35: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),              // 36: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),        // 37: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	34, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	37, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	34, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	37, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -2719,41 +2948,44 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
 	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	34, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	34, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	37, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	37, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	34, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	34, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	37, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	37, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	34, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	34, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	34, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	37, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	37, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	37, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
 	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
 	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
 	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	4,  // 28: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	17, // 29: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	19, // 30: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	21, // 31: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	23, // 32: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	25, // 33: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	30, // 34: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	32, // 35: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	28, // 36: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	7,  // 37: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 38: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 39: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 40: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 41: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 42: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	31, // 43: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	33, // 44: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	29, // 45: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	37, // [37:46] is the sub-list for method output_type
-	28, // [28:37] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	36, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	4,  // 29: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	17, // 30: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	19, // 31: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	21, // 32: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	23, // 33: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	25, // 34: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	30, // 35: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	32, // 36: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	34, // 37: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	28, // 38: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	7,  // 39: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	18, // 40: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	20, // 41: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	22, // 42: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	24, // 43: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	26, // 44: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	31, // 45: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	33, // 46: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	35, // 47: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	29, // 48: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	39, // [39:49] is the sub-list for method output_type
+	29, // [29:39] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -2768,7 +3000,7 @@ func file_ballast_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

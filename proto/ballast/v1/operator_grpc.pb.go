@@ -27,6 +27,7 @@ const (
 	OperatorService_TransferLeadership_FullMethodName = "/ballast.v1.OperatorService/TransferLeadership"
 	OperatorService_GetSettings_FullMethodName        = "/ballast.v1.OperatorService/GetSettings"
 	OperatorService_SetSettings_FullMethodName        = "/ballast.v1.OperatorService/SetSettings"
+	OperatorService_GetSettingsHistory_FullMethodName = "/ballast.v1.OperatorService/GetSettingsHistory"
 	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
 )
 
@@ -44,7 +45,8 @@ type OperatorServiceClient interface {
 	// AddMember adds a member as a non-voter and announces its addresses. Repeating it with the same values is harmless.
 	// ALREADY_EXISTS: the name or an address belongs to another member (remove that one first).
 	AddMember(ctx context.Context, in *AddMemberRequest, opts ...grpc.CallOption) (*AddMemberResponse, error)
-	// PromoteMember makes a non-voter a voter. FAILED_PRECONDITION while it is not caught up.
+	// PromoteMember makes a non-voter a voter. FAILED_PRECONDITION while it is not caught up and stable. The leader does so
+	// by itself with members that were not added to stay non-voters.
 	PromoteMember(ctx context.Context, in *PromoteMemberRequest, opts ...grpc.CallOption) (*PromoteMemberResponse, error)
 	// RemoveMember removes a member for ever: it can come back only as a new one. FAILED_PRECONDITION where too few
 	// healthy voters would remain.
@@ -55,6 +57,8 @@ type OperatorServiceClient interface {
 	GetSettings(ctx context.Context, in *GetSettingsRequest, opts ...grpc.CallOption) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(ctx context.Context, in *SetSettingsRequest, opts ...grpc.CallOption) (*SetSettingsResponse, error)
+	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256; the leader does.
+	GetSettingsHistory(ctx context.Context, in *GetSettingsHistoryRequest, opts ...grpc.CallOption) (*GetSettingsHistoryResponse, error)
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
@@ -148,6 +152,16 @@ func (c *operatorServiceClient) SetSettings(ctx context.Context, in *SetSettings
 	return out, nil
 }
 
+func (c *operatorServiceClient) GetSettingsHistory(ctx context.Context, in *GetSettingsHistoryRequest, opts ...grpc.CallOption) (*GetSettingsHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSettingsHistoryResponse)
+	err := c.cc.Invoke(ctx, OperatorService_GetSettingsHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TakeSnapshotResponse)
@@ -172,7 +186,8 @@ type OperatorServiceServer interface {
 	// AddMember adds a member as a non-voter and announces its addresses. Repeating it with the same values is harmless.
 	// ALREADY_EXISTS: the name or an address belongs to another member (remove that one first).
 	AddMember(context.Context, *AddMemberRequest) (*AddMemberResponse, error)
-	// PromoteMember makes a non-voter a voter. FAILED_PRECONDITION while it is not caught up.
+	// PromoteMember makes a non-voter a voter. FAILED_PRECONDITION while it is not caught up and stable. The leader does so
+	// by itself with members that were not added to stay non-voters.
 	PromoteMember(context.Context, *PromoteMemberRequest) (*PromoteMemberResponse, error)
 	// RemoveMember removes a member for ever: it can come back only as a new one. FAILED_PRECONDITION where too few
 	// healthy voters would remain.
@@ -183,6 +198,8 @@ type OperatorServiceServer interface {
 	GetSettings(context.Context, *GetSettingsRequest) (*GetSettingsResponse, error)
 	// SetSettings changes the settings that are present, together. INVALID_ARGUMENT names the one out of bounds.
 	SetSettings(context.Context, *SetSettingsRequest) (*SetSettingsResponse, error)
+	// GetSettingsHistory tells the newest changes of settings, newest first, at most 256; the leader does.
+	GetSettingsHistory(context.Context, *GetSettingsHistoryRequest) (*GetSettingsHistoryResponse, error)
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
@@ -219,6 +236,9 @@ func (UnimplementedOperatorServiceServer) GetSettings(context.Context, *GetSetti
 }
 func (UnimplementedOperatorServiceServer) SetSettings(context.Context, *SetSettingsRequest) (*SetSettingsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetSettings not implemented")
+}
+func (UnimplementedOperatorServiceServer) GetSettingsHistory(context.Context, *GetSettingsHistoryRequest) (*GetSettingsHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSettingsHistory not implemented")
 }
 func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
@@ -388,6 +408,24 @@ func _OperatorService_SetSettings_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_GetSettingsHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSettingsHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).GetSettingsHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_GetSettingsHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).GetSettingsHistory(ctx, req.(*GetSettingsHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TakeSnapshotRequest)
 	if err := dec(in); err != nil {
@@ -444,6 +482,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetSettings",
 			Handler:    _OperatorService_SetSettings_Handler,
+		},
+		{
+			MethodName: "GetSettingsHistory",
+			Handler:    _OperatorService_GetSettingsHistory_Handler,
 		},
 		{
 			MethodName: "TakeSnapshot",
