@@ -165,15 +165,18 @@ func (n *node) notePeers(ctx context.Context) {
 	}
 	ticker := time.NewTicker(notePeriod)
 	defer ticker.Stop()
-	for {
+	for ended := false; ; {
 		future := n.raft.GetConfiguration()
 		if err := future.Error(); err == nil {
 			noted = n.notePeersOf(future.Configuration(), noted)
 		}
+		if ended {
+			return
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return
+			ended = true // once more: a member that was just added would go without
 		}
 	}
 }
