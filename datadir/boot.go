@@ -1,7 +1,6 @@
 package datadir
 
 import (
-	"encoding/json"
 	"time"
 )
 
@@ -18,18 +17,9 @@ type bootRecord struct {
 }
 
 func encodeBoot(b bootRecord) ([]byte, error) {
-	payload, err := json.Marshal(b)
-	if err != nil {
-		return nil, err
-	}
-	return encodeRecord("boot", bootVersion, payload), nil
+	return encodeJSON("boot", bootVersion, b)
 }
 
 func decodeBoot(data []byte) (bootRecord, error) {
-	var b bootRecord
-	payload, err := decodeRecord("boot", bootVersion, data)
-	if err != nil {
-		return bootRecord{}, err
-	}
-	return b, decodeStrictly(payload, &b)
+	return decodeJSON[bootRecord]("boot", bootVersion, data)
 }

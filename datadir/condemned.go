@@ -1,7 +1,6 @@
 package datadir
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -32,20 +31,11 @@ type Condemned struct {
 }
 
 func encodeCondemned(c Condemned) ([]byte, error) {
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	return encodeRecord("condemned", condemnedVersion, payload), nil
+	return encodeJSON("condemned", condemnedVersion, c)
 }
 
 func decodeCondemned(data []byte) (Condemned, error) {
-	var c Condemned
-	payload, err := decodeRecord("condemned", condemnedVersion, data)
-	if err != nil {
-		return Condemned{}, err
-	}
-	return c, decodeStrictly(payload, &c)
+	return decodeJSON[Condemned]("condemned", condemnedVersion, data)
 }
 
 // Condemned reads the note; nil: the state is not known to be wrong. A damaged note is one about everything: index 0.

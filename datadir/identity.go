@@ -57,11 +57,7 @@ func (id Identity) check() error {
 }
 
 func encodeIdentity(id Identity) ([]byte, error) {
-	payload, err := json.Marshal(id)
-	if err != nil {
-		return nil, err
-	}
-	return encodeRecord("identity", identityVersion, payload), nil
+	return encodeJSON("identity", identityVersion, id)
 }
 
 func decodeIdentity(data []byte) (Identity, error) {

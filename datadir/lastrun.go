@@ -1,7 +1,6 @@
 package datadir
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -25,20 +24,11 @@ type LastRun struct {
 }
 
 func encodeLastRun(r LastRun) ([]byte, error) {
-	payload, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	return encodeRecord("lastrun", lastRunVersion, payload), nil
+	return encodeJSON("lastrun", lastRunVersion, r)
 }
 
 func decodeLastRun(data []byte) (LastRun, error) {
-	var r LastRun
-	payload, err := decodeRecord("lastrun", lastRunVersion, data)
-	if err != nil {
-		return LastRun{}, err
-	}
-	return r, decodeStrictly(payload, &r)
+	return decodeJSON[LastRun]("lastrun", lastRunVersion, data)
 }
 
 // ReadLastRun reads the last good run of the data directory dir, also while a member runs in it. Where there was none

@@ -1,7 +1,6 @@
 package datadir
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,20 +26,11 @@ type peersRecord struct {
 }
 
 func encodePeers(peers []Peer) ([]byte, error) {
-	payload, err := json.Marshal(peersRecord{peers})
-	if err != nil {
-		return nil, err
-	}
-	return encodeRecord("peers", peersVersion, payload), nil
+	return encodeJSON("peers", peersVersion, peersRecord{peers})
 }
 
 func decodePeers(data []byte) ([]Peer, error) {
-	var r peersRecord
-	payload, err := decodeRecord("peers", peersVersion, data)
-	if err != nil {
-		return nil, err
-	}
-	err = decodeStrictly(payload, &r)
+	r, err := decodeJSON[peersRecord]("peers", peersVersion, data)
 	return r.Peers, err
 }
 

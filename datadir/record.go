@@ -2,6 +2,7 @@ package datadir
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -79,3 +80,22 @@ func checkSum(data []byte) ([]byte, error) {
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// encodeJSON is the record of a value.
+func encodeJSON(kind string, version int, v any) ([]byte, error) {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return encodeRecord(kind, version, payload), nil
+}
+
+// decodeJSON reads what encodeJSON wrote; a field that T does not have is an error.
+func decodeJSON[T any](kind string, supported int, data []byte) (v T, err error) {
+	payload, err := decodeRecord(kind, supported, data)
+	if err != nil {
+		return v, err
+	}
+	err = decodeStrictly(payload, &v)
+	return v, err
+}
