@@ -148,7 +148,7 @@ func (h *host) run(ctx context.Context, script string) (string, error) {
 		return "", fmt.Errorf("%s is off", h.name)
 	}
 	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(h.init), "-a", "bash", "-euc", script)
-	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home, "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	c.WaitDelay = 5 * time.Second
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -16,9 +16,9 @@ func TestUpgrade(t *testing.T) {
 	l.prepareAccounts(c)
 	load := l.start(c)
 	for _, h := range l.hosts {
-		must(t, sh("cp %s/%s %s/root/next.deb", l.packages, packageName(secondVersion), h.root))
+		must(t, sh("cp %s/%s %s%s/next.deb", l.packages, packageName(secondVersion), h.root, home))
 		before := mainPID(l, h)
-		out := l.on(h, "dpkg -i /root/next.deb")
+		out := l.on(h, "dpkg -i ~/next.deb")
 		if !strings.Contains(out, "systemctl restart ballastd") {
 			t.Errorf("installing does not say what is left to do:\n%s", out)
 		}
@@ -41,7 +41,7 @@ func TestPurgeKeepsTheData(t *testing.T) {
 	l.prepareAccounts(c)
 	load := l.start(c)
 	h := l.but(l.leader(c, l.hosts...))[0]
-	l.on(h, "cp /etc/ballast/ballastd.toml /root/")
+	l.on(h, "cp /etc/ballast/ballastd.toml ~/")
 	out := l.on(h, "dpkg --purge ballast")
 	for _, want := range []string{"/var/lib/ballast is kept", "/etc/ballast/tls is kept"} {
 		if !strings.Contains(out, want) {
@@ -50,7 +50,7 @@ func TestPurgeKeepsTheData(t *testing.T) {
 	}
 	l.on(h, "! command -v ballastd; ! test -e /etc/ballast/ballastd.toml; test -s /etc/ballast/tls/member.key; test -n \"$(ls -A /var/lib/ballast/data)\"")
 	load.goesOn("without " + h.name)
-	l.on(h, "dpkg -i /root/ballast_*.deb; cp /root/ballastd.toml /etc/ballast/; systemctl enable --now ballastd")
+	l.on(h, "dpkg -i ~/ballast_*.deb; cp ~/ballastd.toml /etc/ballast/; systemctl enable --now ballastd")
 	l.leader(c, l.hosts...)
 	load.end(false)
 }

@@ -17,13 +17,16 @@ import (
 // page is what operators follow.
 const page = module + "/docs/deployment.md"
 
+// home of root on a host, by Debian's /etc/passwd.
+const home = "/root"
+
 // scp is the workstation's: no host runs ssh here. Addresses are folders of the hosts' roots.
 const scp = `#!/bin/bash
 set -eu
 to=${!#}
 address=${to#root@}
 path=${address#*:}
-[[ $path == /* ]] || path=/root/$path
+[[ $path == /* ]] || path=$LAB_HOME/$path
 cp "${@:1:$#-1}" "$LAB_ROOTS/${address%%:*}$path"
 `
 
@@ -101,7 +104,7 @@ func (l *lab) work(script string) string {
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-euc", script)
 	c.Dir, c.WaitDelay = l.workstation, 5*time.Second
-	c.Env = append(os.Environ(), "LAB_ROOTS="+filepath.Join(l.workstation, ".roots"),
+	c.Env = append(os.Environ(), "LAB_HOME="+home, "LAB_ROOTS="+filepath.Join(l.workstation, ".roots"),
 		"PATH="+strings.Join([]string{filepath.Join(l.workstation, ".bin"), l.programs, os.Getenv("PATH")}, ":"))
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -44,10 +44,10 @@ func TestUnitSaysHowItIs(t *testing.T) {
 func TestRefusedStartIsNotRepeated(t *testing.T) {
 	l := open(t)
 	fresh := l.hosts[0]
-	must(t, sh("cp %s/%s %s/root/", l.packages, packageName(firstVersion), fresh.root))
-	l.on(fresh, "dpkg -i /root/ballast_*.deb; systemctl start ballastd || true")
+	must(t, sh("cp %s/%s %s%s/", l.packages, packageName(firstVersion), fresh.root, home))
+	l.on(fresh, "dpkg -i ~/ballast_*.deb; systemctl start ballastd || true")
 	refused(l, fresh, "ballastd init")
-	l.on(fresh, "! test -e /var/lib/ballast/data; systemctl reset-failed; dpkg --purge ballast; rm /root/ballast_*.deb")
+	l.on(fresh, "! test -e /var/lib/ballast/data; systemctl reset-failed; dpkg --purge ballast; rm ~/ballast_*.deb")
 
 	l.follow()
 	c := l.connect()

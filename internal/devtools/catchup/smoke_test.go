@@ -13,7 +13,7 @@ var smoked = []string{"retention", "one-percent"}
 
 func TestSmoke(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts processes")
+		t.Skip("-short: it runs clusters of real processes for half a minute; make test and CI run it")
 	}
 	for _, name := range smoked {
 		t.Run(name, func(t *testing.T) {
