@@ -64,6 +64,10 @@ func (o *Operator) AddMember(
 		return nil, precondition("cluster_id: this cluster is %s, the new member's data directory was made for %q: make it for this one",
 			o.cfg.ClusterID, clip(r.GetClusterId()))
 	}
+	if r.GetRecoveryEpoch() != o.cfg.Epoch {
+		return nil, precondition("recovery_epoch: this cluster is of epoch %d, the new member's data directory was made for %d: "+
+			"make a new one with ballastd init --recovery-epoch %d", o.cfg.Epoch, r.GetRecoveryEpoch(), o.cfg.Epoch)
+	}
 	c, failure := o.change(ctx)
 	if failure != nil {
 		return nil, failure

@@ -53,6 +53,10 @@ type OperatorConfig struct {
 	Self roster.Member
 	// ClusterID is the cluster's UUID in its usual text.
 	ClusterID string
+	// Epoch counts recoveries from a lost majority.
+	Epoch uint64
+	// Boots is how often a member's data directory was opened, as it told this one; nil: nobody tells.
+	Boots func(id raft.ServerID) uint64
 	// Marked waits until this member has committed its marker of a term.
 	Marked func(ctx context.Context, term uint64) error
 	// Version is the program's; PID its process id.

@@ -42,17 +42,22 @@ func offlineSnapshotVerb(a *app, name, short, long string) *cobra.Command {
 	return cmd
 }
 
-// lookOffline runs ballastd, which says itself what is wrong.
+// lookOffline has ballastd look.
 func (a *app) lookOffline(ctx context.Context, verb, dir string) error {
-	daemon, err := findDaemon()
-	if err != nil {
-		return codeError{code: exitFailed, err: err}
-	}
 	format := string(a.format)
 	if format == "" {
 		format = string(render.Table)
 	}
-	cmd := exec.CommandContext(ctx, daemon, "snapshot", verb, "--data-dir", dir, "-o", format)
+	return a.runDaemon(ctx, "snapshot", verb, "--data-dir", dir, "-o", format)
+}
+
+// runDaemon runs ballastd, which says itself what is wrong.
+func (a *app) runDaemon(ctx context.Context, args ...string) error {
+	daemon, err := findDaemon()
+	if err != nil {
+		return codeError{code: exitFailed, err: err}
+	}
+	cmd := exec.CommandContext(ctx, daemon, args...)
 	cmd.Stdout, cmd.Stderr = a.out, a.err
 	err = cmd.Run()
 	var ended *exec.ExitError

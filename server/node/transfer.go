@@ -24,6 +24,7 @@ func (n *node) openTransport() (err error) {
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
+		Census:      n.answerCensus, Misaddressed: n.noteMisaddressed,
 		Covered:     n.covered,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,

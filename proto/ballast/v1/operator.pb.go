@@ -379,7 +379,7 @@ type Member struct {
 	OperatorAddress string `protobuf:"bytes,6,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
-	// How often its data directory was opened, as its cluster was told; 0: not told.
+	// How often its data directory was opened, as it told the answering member; 0: not told.
 	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -545,7 +545,9 @@ type StatusResponse struct {
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
-	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// Recovery epoch of this data directory: 0 before the cluster's first recovery from a lost majority.
+	RecoveryEpoch uint64 `protobuf:"varint,37,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -830,6 +832,13 @@ func (x *StatusResponse) GetDrift() []string {
 		return x.Drift
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
 }
 
 // Lag is how far a member is behind its leader.
@@ -1650,7 +1659,9 @@ type AddMemberRequest struct {
 	ClusterId string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	// It stays a non-voter until PromoteMember; else the leader promotes it once it is caught up and stable. Adding it again
 	// with another value changes that.
-	StayNonVoter  bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	StayNonVoter bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	// The recovery epoch that the new member's data directory was made for; must be this cluster's.
+	RecoveryEpoch uint64 `protobuf:"varint,7,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1725,6 +1736,13 @@ func (x *AddMemberRequest) GetStayNonVoter() bool {
 		return x.StayNonVoter
 	}
 	return false
+}
+
+func (x *AddMemberRequest) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
 }
 
 // AddMemberResponse tells where the change is in the log.
@@ -2667,7 +2685,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\"\xcb\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2707,7 +2725,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x12%\n" +
+	"\x0erecovery_epoch\x18% \x01(\x04R\rrecoveryEpoch\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -2770,7 +2789,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x18\n" +
 	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
-	"\x11BootstrapResponse\"\xe0\x01\n" +
+	"\x11BootstrapResponse\"\x87\x02\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12%\n" +
@@ -2778,7 +2797,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10operator_address\x18\x04 \x01(\tR\x0foperatorAddress\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x05 \x01(\tR\tclusterId\x12$\n" +
-	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\")\n" +
+	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\x12%\n" +
+	"\x0erecovery_epoch\x18\a \x01(\x04R\rrecoveryEpoch\")\n" +
 	"\x11AddMemberResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"C\n" +
 	"\x14PromoteMemberRequest\x12\x12\n" +
