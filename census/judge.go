@@ -75,27 +75,27 @@ func listed(self Self, by *Answer, answers []Answer) Verdict {
 		return Verdict{Standing: Unknown}
 	}
 	v := Verdict{Standing: Unlisted, By: names, Index: by.Configuration}
-	switch other, taken := inTheWay(self, by.Members); {
-	case member:
+	other, taken := inTheWay(self, by.Members, member)
+	switch {
+	case member && !taken:
 		v.Standing = Listed
-	case !committed || self.Configuration >= by.Configuration:
+	case !committed, !member && self.Configuration >= by.Configuration:
 		v.Standing = Unknown // it may yet be undone, or self has a newer one
+	case taken && other.name() == nameOf(self.ID):
+		v.Standing, v.Other = Replaced, other
 	case taken:
 		v.Standing, v.Other = Taken, other
-		if other.name() == nameOf(self.ID) {
-			v.Standing = Replaced
-		}
 	case self.Last > 0:
 		v.Standing = Removed
 	}
 	return v
 }
 
-// inTheWay is the member that has self's name, or else its address.
-func inTheWay(self Self, members []Member) (Member, bool) {
+// inTheWay is another member that has self's name, or else its address. One that was removed has lost its address to nobody's harm.
+func inTheWay(self Self, members []Member, listed bool) (Member, bool) {
 	for _, same := range []func(Member) bool{
-		func(m Member) bool { return m.name() == nameOf(self.ID) },
-		func(m Member) bool { return self.Last == 0 && m.Address == self.Address },
+		func(m Member) bool { return m.ID != self.ID && m.name() == nameOf(self.ID) },
+		func(m Member) bool { return m.ID != self.ID && m.Address == self.Address && (listed || self.Last == 0) },
 	} {
 		if i := slices.IndexFunc(members, same); i >= 0 {
 			return members[i], true

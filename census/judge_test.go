@@ -74,7 +74,8 @@ func TestJudge(t *testing.T) {
 		"a new member being added":     {fresh(), []Answer{sees(idA, 13, three), sees(idB, 12, without)}, Unknown},
 		"a new member just added":      {fresh(), []Answer{sees(idA, 13, three), sees(idB, 13, three)}, Listed},
 		"a new member's address":       {withAddress(fresh(), "b:1"), []Answer{sees(idA, 12, without), sees(idB, 12, without)}, Taken},
-		"an address, and not new":      {withAddress(c(), "b:1"), []Answer{sees(idA, 12, three), sees(idB, 12, three)}, Listed},
+		"an address, and not new":      {withAddress(c(), "b:1"), []Answer{sees(idA, 12, three), sees(idB, 12, three)}, Taken},
+		"an address of its own, new":   {withAddress(c(), "x:1"), []Answer{sees(idA, 12, three), sees(idB, 12, three)}, Listed},
 		"fewer boots than remembered":  {c(), []Answer{with(sees(idA, 10, three), remembers(Fact{Boots: 4, Token: 44}))}, RolledBack},
 		"the same boots, another time": {c(), []Answer{with(sees(idA, 10, three), remembers(Fact{Boots: 3, Token: 44}))}, RolledBack},
 		"an older term":                {c(), []Answer{with(sees(idA, 10, three), remembers(Fact{Boots: 2, Term: 6}))}, RolledBack},
@@ -107,7 +108,7 @@ func TestJudge(t *testing.T) {
 }
 
 func withAddress(s Self, address string) Self { s.Address = address; return s }
-func sole(s Self) Self                       { s.Sole = true; return s }
+func sole(s Self) Self                        { s.Sole = true; return s }
 func withEpoch(s Self, epoch uint64) Self     { s.Epoch = epoch; return s }
 
 // Whatever subset of a cluster answers, each as of any moment of its past that a majority vote allows: a member that the newest

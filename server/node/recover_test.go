@@ -38,8 +38,8 @@ func survivor(t *testing.T, host string, deposits int) config.Config {
 	appendConfiguration(t, c.DataDir, func(self raft.Server) []raft.Server {
 		return []raft.Server{
 			self,
-			{ID: transport.ServerID("node-2", uuid.New()), Address: raft.ServerAddress("127.114.0.254:1")},
-			{ID: transport.ServerID("node-3", uuid.New()), Address: raft.ServerAddress("127.114.0.254:2")},
+			{ID: transport.ServerID("node-2", uuid.New()), Address: "127.114.0.254:7411"},
+			{ID: transport.ServerID("node-3", uuid.New()), Address: "127.114.0.254:7412"},
 		}
 	})
 	return c
@@ -127,7 +127,7 @@ func TestRecovery(t *testing.T) {
 	c := survivor(t, "127.114.0.21", 2)
 	before := contents(t, c.DataDir)
 	r := plan(t, c, nil)
-	if !strings.Contains(r.Lost(), "node-2/") || !strings.Contains(r.Lost(), "127.114.0.254:2") {
+	if !strings.Contains(r.Lost(), "node-2/") || !strings.Contains(r.Lost(), "127.114.0.254:7412") {
 		t.Errorf("given up: %s", r.Lost())
 	}
 	for _, phrase := range []string{"", "yes", strings.ToUpper(r.Phrase()), r.Phrase() + " "} {
@@ -151,7 +151,7 @@ func TestRecovery(t *testing.T) {
 	wantServing(t, c, 14, epoch)
 	// It can be done again, should it be needed once more: what was kept before stays.
 	appendConfiguration(t, c.DataDir, func(self raft.Server) []raft.Server {
-		return []raft.Server{self, {ID: transport.ServerID("node-9", uuid.New()), Address: "127.114.0.254:9"}}
+		return []raft.Server{self, {ID: transport.ServerID("node-9", uuid.New()), Address: "127.114.0.254:7419"}}
 	})
 	r = plan(t, c, nil)
 	second, err := r.Do(r.Phrase())
