@@ -24,8 +24,8 @@ func (d *Dir) Kept(epoch uint64) string {
 }
 
 // KeepAside copies everything there is, durably, into Kept(epoch), which is not there before it is complete. Files of snapshots, which
-// are never changed once they are written, are linked. What earlier recoveries kept is not copied again.
-func (d *Dir) KeepAside(epoch uint64) error {
+// are never changed once they are written, are linked. What earlier recoveries kept is not copied again, what they left unfinished is removed.
+func (d *Dir) KeepAside(epoch uint64) (err error) {
 	unfinished, err := filepath.Glob(filepath.Join(d.root, keptPrefix+"*"+keptSuffix))
 	if err != nil {
 		return err
@@ -36,6 +36,11 @@ func (d *Dir) KeepAside(epoch uint64) error {
 		}
 	}
 	to := d.Kept(epoch) + keptSuffix
+	defer func() {
+		if err != nil { // the disk may be full: nothing of it stays
+			err = errors.Join(err, os.RemoveAll(to))
+		}
+	}()
 	if err := durable.Mkdir(to, dirMode); err != nil {
 		return err
 	}
