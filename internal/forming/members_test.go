@@ -33,7 +33,7 @@ func place(id, address string, role ballastv1.Role) *ballastv1.Member {
 func statusAt(m *ballastv1.Member) *ballastv1.StatusResponse {
 	return &ballastv1.StatusResponse{
 		Id: m.GetId(), Name: m.GetName(), ClusterId: "c", MemberAddress: m.GetMemberAddress(), ClientAddress: m.GetClientAddress(),
-		OperatorAddress: m.GetOperatorAddress(), Phase: ballastv1.Phase_PHASE_SERVING,
+		OperatorAddress: m.GetOperatorAddress(), Phase: ballastv1.Phase_PHASE_SERVING, AppliedIndex: 7,
 	}
 }
 
@@ -123,7 +123,7 @@ func (c *fakeCluster) TransferLeadership(context.Context, string) (string, error
 
 func (c *fakeCluster) replace(t *testing.T, old, node string) error {
 	t.Helper()
-	_, err := Replace(bounded(t, time.Minute), c, old, node, false, func(string) {})
+	_, err := Replace(bounded(t, 5*time.Second), c, old, node, false, func(string) {})
 	return err
 }
 
