@@ -33,6 +33,8 @@ const (
 	tagBits     = 64 - locatorBits
 	segmentMin  = 8
 	segmentMax  = 512
+	// depthMax leaves the bits of the tag that place an entry in the largest segment.
+	depthMax = tagBits - 9
 	// MaxLocator is the largest locator that an Index holds.
 	MaxLocator = 1<<locatorBits - 2
 )
@@ -41,8 +43,22 @@ const (
 const LocatorBits = locatorBits
 
 // NewIndex makes an empty index with a hash seed of its own.
-func NewIndex() *Index {
-	return &Index{seed: maphash.MakeSeed(), dir: []*segment{{entries: make([]uint64, segmentMin)}}}
+func NewIndex() *Index { return NewIndexFor(0) }
+
+// NewIndexFor makes an empty index with room for so many entries, which then are inserted without one of them waiting for
+// a segment to grow, but for the few segments that chance fills more than the rest. It takes the memory of that many entries at
+// once: the caller knows that they come.
+func NewIndexFor(count uint64) *Index {
+	x := &Index{seed: maphash.MakeSeed()}
+	for count>>x.depth > segmentMax*3/4 && x.depth < depthMax {
+		x.depth++
+	}
+	each := int(count >> x.depth)
+	x.dir = make([]*segment, 1<<x.depth)
+	for i := range x.dir {
+		x.dir[i] = resized(nil, x.depth, min(each, segmentMax*2/3))
+	}
+	return x
 }
 
 // Hash of a key in this index. Another index, and this one in another process, answers differently.
@@ -176,7 +192,7 @@ func (x *Index) Delete(hash, locator uint64) bool {
 
 // grow makes room in the segment: a larger one, or two where it is at its limit.
 func (x *Index) grow(s *segment, hash uint64) {
-	if len(s.entries) < segmentMax || s.depth == tagBits-9 {
+	if len(s.entries) < segmentMax || s.depth == depthMax {
 		*s = *resized(s.entries, s.depth, s.used)
 		return
 	}

@@ -68,6 +68,34 @@ func TestIndexGrows(t *testing.T) {
 	}
 }
 
+// TestIndexWithRoom holds the same as one that grew, and does not grow by more than chance asks for; one that was given too
+// little room grows.
+func TestIndexWithRoom(t *testing.T) {
+	const n = 300_000
+	key := func(i uint64) []byte { return []byte{byte(i), byte(i >> 8), byte(i >> 16), 'k'} }
+	for _, room := range []uint64{0, 1, 100, n / 10, n, 2 * n} {
+		x := NewIndexFor(room)
+		before := len(x.dir)
+		for i := range uint64(n) {
+			x.Insert(x.Hash(key(i)), i)
+		}
+		for i := range uint64(n) {
+			if got, ok := x.Find(x.Hash(key(i)), func(l uint64) bool { return l == i }); !ok || got != i {
+				t.Fatalf("room for %d: entry %d is lost", room, i)
+			}
+		}
+		if x.Len() != n {
+			t.Errorf("room for %d: %d entries, want %d", room, x.Len(), n)
+		}
+		if room >= n && len(x.dir) > 2*before {
+			t.Errorf("room for %d: the directory of %d grew to %d", room, before, len(x.dir))
+		}
+		if perEntry := float64(x.Bytes()) / float64(max(room, n)); perEntry > 13 {
+			t.Errorf("room for %d: %.1f bytes an entry", room, perEntry)
+		}
+	}
+}
+
 func TestUnwrap(t *testing.T) {
 	for _, head := range []uint64{0, 1, 1<<10 - 1, 1 << 10, 1<<40 + 77} {
 		for _, d := range []uint64{0, 1, 500, 1023} {
