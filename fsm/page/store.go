@@ -98,7 +98,7 @@ func (st *store) touch(pos, index uint64) {
 		panic(fmt.Sprintf("page: index %d after %d: indexes start at 1 and never fall", index, st.space.newest))
 	}
 	for _, v := range st.space.views {
-		v.preserveIndex(st, number, p.index)
+		v.preserveIndex(st, number, p.index, index)
 	}
 	if p.index <= st.space.rebase {
 		st.space.fresh++
