@@ -1,4 +1,10 @@
-package transport
+// Package pace lets bulk work give way to callers: it holds the work below a rate that falls while callers feel it and
+// comes back when they no longer do.
+//
+//	            nothing known: Start, doubled each interval ── until the first disturbance, or Free
+//	disturbed:  half of what went in the interval, not below Floor
+//	after that: Step more each interval ── until Limit, or Free
+package pace
 
 import (
 	"context"
@@ -7,51 +13,104 @@ import (
 )
 
 const (
-	// paceInterval is how often the pace is set anew.
-	paceInterval = 250 * time.Millisecond
-	// paceStep is what an undisturbed interval adds to a pace that was cut: 4 MiB/s each second.
-	paceStep = 1 << 20
-	// paceCut is what a disturbed interval leaves of the pace.
-	paceCut = 0.5
-	// paceFree is where a pace that was cut is free again, where no limit is set.
-	paceFree = 256 << 20
-	// busyFrom is how many times its usual the commit latency may be before the pace is cut.
-	busyFrom = 1.5
+	// Interval is how often the rate is set anew.
+	Interval = 250 * time.Millisecond
+	// BusyFrom is how many times its usual the latency may be before the rate is cut.
+	BusyFrom = 1.5
+	// Free is the rate, bytes a second, from which on nothing is held back, where no limit is set.
+	Free = 256 << 20
+	// defaultStep is 4 MiB/s more each second.
+	defaultStep = 1 << 20
+	// cut is what a disturbed interval leaves of the rate.
+	cut = 0.5
 )
 
-// pace keeps all bulk that this member sends together below a rate, whoever it is for. What is not used is not saved up.
-//
-// The rate is the lesser of the limit that is set and one that gives way to callers: when Config.Busy says that commits take
-// more than busyFrom times as long as usual, half of what went in the last interval, and each interval without that a
-// step more, until the limit, or a quarter of a gigabyte, is reached. It never falls below what keeps a transfer from looking as if it stood still.
-type pace struct {
-	now  func() time.Time
-	busy func() float64
-	// slowest is the floor of the rate, bytes a second.
-	slowest float64
+// Config of a Pace. Rates are bytes a second.
+type Config struct {
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Busy is how many times its usual the latency of what must not suffer is now. It is asked once an Interval, under a lock.
+	// nil: nothing suffers.
+	Busy func() float64
+	// Limit is never exceeded; 0: none. See Set.
+	Limit float64
+	// Floor is what is always allowed, so that the work ends; above 0 where there is a Busy.
+	Floor float64
+	// Start is the rate that work begins with which was at rest for a second; 0: it begins at the limit.
+	Start float64
+	// Step is what an undisturbed interval adds to a rate that was cut. Default 1 MiB.
+	Step float64
+}
 
-	mu    sync.Mutex
-	limit float64   // bytes a second; 0: none
-	cut   float64   // the rate that gives way; 0: it does not now
-	next  time.Time // when the next bytes may go
+// Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up.
+type Pace struct {
+	cfg Config
+
+	mu       sync.Mutex
+	limit    float64 // 0: none
+	held     float64 // the rate that gives way; 0: it does not now
+	doubling bool    // held was not cut since the work began
+	next     time.Time
 	// since is when the present interval began, sent what went in it.
 	since time.Time
 	sent  float64
 }
 
-// set changes the limit; 0: none.
-func (p *pace) set(limit float64) {
+// New makes a Pace.
+func New(c Config) *Pace {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Step == 0 {
+		c.Step = defaultStep
+	}
+	return &Pace{cfg: c, limit: c.Limit}
+}
+
+// Set changes the limit, bytes a second; 0: none.
+func (p *Pace) Set(limit float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = limit
-	if p.cut >= limit && limit > 0 {
-		p.cut = 0
+	if p.held >= limit && limit > 0 {
+		p.held = 0
 	}
 }
 
+// Wait waits until so many bytes may go, or for the end of ctx, whose cause it returns.
+func (p *Pace) Wait(ctx context.Context, bytes int) error {
+	wait := p.delay(bytes)
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Status is how fast the work may go, bytes a second.
+type Status struct {
+	// Limit that is set; 0: none.
+	Limit float64
+	// Rate in force, below Limit while callers would feel more; 0: none.
+	Rate float64
+}
+
+// Status of the moment.
+func (p *Pace) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Status{Limit: p.limit, Rate: p.rate()}
+}
+
 // delay is how long bytes that are to go now have to wait; they count as gone then.
-func (p *pace) delay(bytes int) time.Duration {
-	now := p.now()
+func (p *Pace) delay(bytes int) time.Duration {
+	now := p.cfg.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.adapt(now)
@@ -70,70 +129,52 @@ func (p *pace) delay(bytes int) time.Duration {
 }
 
 // rate in force; 0: none. The caller holds mu.
-func (p *pace) rate() float64 {
+func (p *Pace) rate() float64 {
 	switch {
-	case p.cut == 0:
+	case p.held == 0:
 		return p.limit
 	case p.limit == 0:
-		return p.cut
+		return p.held
 	}
-	return min(p.cut, p.limit)
+	return min(p.held, p.limit)
 }
 
 // adapt sets the rate that gives way, where an interval is over. The caller holds mu.
-func (p *pace) adapt(now time.Time) {
+func (p *Pace) adapt(now time.Time) {
 	length := now.Sub(p.since)
-	if length < paceInterval {
+	if length < Interval {
 		return
 	}
 	went := p.sent / length.Seconds()
-	quiet := p.since.IsZero() || length > 4*paceInterval // nothing was sent for a while: nothing is known of it
+	rested := p.since.IsZero() || length > 4*Interval // nothing is known of it
 	p.since, p.sent = now, 0
-	if p.busy == nil {
+	if p.cfg.Busy == nil {
 		return
 	}
-	switch busy := p.busy() > busyFrom; {
-	case busy && quiet:
-		p.cut = p.slowest
+	busy := p.cfg.Busy() > BusyFrom
+	switch {
+	case busy && rested:
+		p.held, p.doubling = p.cfg.Floor, false
 	case busy:
 		if rate := p.rate(); rate > 0 {
 			went = min(went, rate)
 		}
-		p.cut = max(went*paceCut, p.slowest)
-	case p.cut > 0:
-		p.cut += paceStep
-		if p.limit > 0 && p.cut >= p.limit || p.cut >= paceFree {
-			p.cut = 0
-		}
+		p.held, p.doubling = max(went*cut, p.cfg.Floor), false
+	case rested && p.cfg.Start > 0:
+		p.held, p.doubling = p.cfg.Start, true
+	case p.held > 0:
+		p.rise()
 	}
 }
 
-// wait waits until so many bytes may go.
-func (p *pace) wait(ctx context.Context, bytes int) error {
-	wait := p.delay(bytes)
-	if wait == 0 {
-		return nil
+// rise allows more, after an interval that nobody felt. The caller holds mu.
+func (p *Pace) rise() {
+	if p.doubling {
+		p.held *= 2
+	} else {
+		p.held += p.cfg.Step
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if p.limit > 0 && p.held >= p.limit || p.held >= Free {
+		p.held, p.doubling = 0, false
 	}
-}
-
-// PaceStatus is how fast this member may send snapshots, pages and journal to others, bytes a second.
-type PaceStatus struct {
-	// Limit that is set; 0: none.
-	Limit float64
-	// Rate in force, below Limit while callers would feel more; 0: none.
-	Rate float64
-}
-
-func (p *pace) status() PaceStatus {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return PaceStatus{Limit: p.limit, Rate: p.rate()}
 }
