@@ -262,7 +262,7 @@ const rebuildAhead = 64
 
 func (s *State) rebuildAccounts(pause *pacer) error {
 	n := s.accounts.Len()
-	s.byID = page.NewIndexFor(n)
+	s.byID = page.NewSizedIndex(n)
 	var hashes [rebuildAhead]uint64
 	for first := uint64(0); first < n; first += rebuildAhead {
 		group := hashes[:min(rebuildAhead, n-first)]

@@ -9,7 +9,7 @@ import (
 // TestIndexAgainstMap drives an index and a map alike, with hashes that collide on purpose.
 func TestIndexAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, want := NewIndex(), map[uint64]uint64{} // key -> locator
+		x, want := NewSizedIndex(rapid.SampledFrom([]uint64{0, 1, 100, 5000}).Draw(t, "size")), map[uint64]uint64{} // key -> locator
 		keep := rapid.SampledFrom([]uint64{0xf, 0xfff, ^uint64(0)}).Draw(t, "spread")
 		hash := func(key uint64) uint64 { return avalanche(key) & (keep<<34 | keep<<60 | 0x3ff<<34) }
 		keys := map[uint64]uint64{} // locator -> key
@@ -68,30 +68,19 @@ func TestIndexGrows(t *testing.T) {
 	}
 }
 
-// TestIndexWithRoom holds the same as one that grew, and does not grow by more than chance asks for; one that was given too
-// little room grows.
-func TestIndexWithRoom(t *testing.T) {
-	const n = 300_000
-	key := func(i uint64) []byte { return []byte{byte(i), byte(i >> 8), byte(i >> 16), 'k'} }
-	for _, room := range []uint64{0, 1, 100, n / 10, n, 2 * n} {
-		x := NewIndexFor(room)
-		before := len(x.dir)
-		for i := range uint64(n) {
-			x.Insert(x.Hash(key(i)), i)
+// TestSizedIndexDoesNotGrow fills one with what it was made for.
+func TestSizedIndexDoesNotGrow(t *testing.T) {
+	for _, n := range []uint64{0, 7, 1000, 1366, 50_000, 300_000} {
+		x := NewSizedIndex(n)
+		before := x.Bytes()
+		for i := range n {
+			x.Insert(avalanche(i), i)
 		}
-		for i := range uint64(n) {
-			if got, ok := x.Find(x.Hash(key(i)), func(l uint64) bool { return l == i }); !ok || got != i {
-				t.Fatalf("room for %d: entry %d is lost", room, i)
-			}
+		if after := x.Bytes(); after > before+before/50 {
+			t.Errorf("%d entries: %d bytes before, %d after", n, before, after)
 		}
-		if x.Len() != n {
-			t.Errorf("room for %d: %d entries, want %d", room, x.Len(), n)
-		}
-		if room >= n && len(x.dir) > 2*before {
-			t.Errorf("room for %d: the directory of %d grew to %d", room, before, len(x.dir))
-		}
-		if perEntry := float64(x.Bytes()) / float64(max(room, n)); perEntry > 13 {
-			t.Errorf("room for %d: %.1f bytes an entry", room, perEntry)
+		if perEntry := float64(before) / float64(max(n, 8)); perEntry > 15 {
+			t.Errorf("%d entries: %.1f bytes each", n, perEntry)
 		}
 	}
 }

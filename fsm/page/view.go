@@ -109,7 +109,7 @@ func (v *View) Changed(want func(id ID, index uint64) bool, yield func(Page) err
 // preserve copies a record that is about to change, unless it changed since the view was pinned, is newer than the
 // view, or is on a page that has been read.
 func (v *View) preserve(st *store, pos uint64, rec []byte) {
-	vs, n := v.of(st), pos/st.perPage
+	vs, n := v.of(st), st.number(pos)
 	if binary.LittleEndian.Uint64(rec) > v.index || n < vs.read || pos < vs.head || pos >= vs.tail {
 		return
 	}
