@@ -123,7 +123,7 @@ func (n *node) boots(id raft.ServerID) uint64 {
 
 // selfOnDisk is what this member says of itself before raft runs.
 func (n *node) selfOnDisk() (census.Self, error) {
-	self := n.self0()
+	self := n.selfSaid()
 	var err error
 	if self.Last, err = n.log.LastIndex(); err != nil {
 		return self, fmt.Errorf("read the raft log: %w", err)
@@ -135,7 +135,7 @@ func (n *node) selfOnDisk() (census.Self, error) {
 
 // selfRunning is what it says while raft runs. What is applied is read before where the log ends, and the term last.
 func (n *node) selfRunning() census.Self {
-	self := n.self0()
+	self := n.selfSaid()
 	self.Applied, _ = n.machine.Applied()
 	self.Last = n.raft.LastIndex()
 	self.Term = n.raft.CurrentTerm()
@@ -145,7 +145,8 @@ func (n *node) selfRunning() census.Self {
 	return self
 }
 
-func (n *node) self0() census.Self {
+// selfSaid is what stays the same while it runs.
+func (n *node) selfSaid() census.Self {
 	return census.Self{
 		ID: string(n.id), Address: n.Config.MemberAddress, Epoch: n.identity.Epoch,
 		Fact: census.Fact{Boots: n.dir.Boots(), Token: n.registry.token},
