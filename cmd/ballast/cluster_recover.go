@@ -10,10 +10,11 @@ func newClusterRecoverCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover --config FILE [--compare DIR]... [--phrase P]",
 		Short: "Have a stopped member go on alone, where the majority is lost for good",
-		Long: "Have the stopped member on this machine that a configuration names go on as the only member of its cluster, where\n" +
-			"the majority is lost for good. Without --phrase it says what may be lost and which phrase it needs, and changes\n" +
-			"nothing. Disks of other stopped members are compared with --compare: one that has more is to be recovered instead.\n" +
-			"Run it as the user that ballastd runs as. It is ballastd recover, which is looked for beside ballast, then on PATH.",
+		Long: "Have the stopped member on this machine that a configuration names go on as the only member of its\n" +
+			"cluster, where the majority is lost for good. Without --phrase it says what may be lost and which phrase\n" +
+			"it needs, and changes nothing. Disks of other stopped members are compared with --compare: one that has\n" +
+			"more is to be recovered instead. Run it as the user that ballastd runs as. It is ballastd recover, which\n" +
+			"is looked for beside ballast, then on PATH.",
 		Example: "  sudo -u ballast ballast cluster recover --config /etc/ballast/ballastd.toml",
 		Args:    args(),
 	}
