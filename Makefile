@@ -44,6 +44,10 @@ bench-check: ## Compare the working tree's speed with a commit, fail where it is
 test: ## All tests but those marked lab; the last line is the summary
 	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runtests && $(TOOLBIN)/runtests $(ARGS)
 
+.PHONY: test-peers
+test-peers: ## Tests of what Ballast is measured beside; skips what is not installed
+	cd tools/peers && $(GO) test -count=1 -timeout 5m ./...
+
 .PHONY: guards
 guards: ## Build each guard of docs/testing.md out and expect its test to fail
 	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runguards && $(TOOLBIN)/runguards $(ARGS)

@@ -46,6 +46,10 @@ func (p *postgresPeer) Start(ctx context.Context, env compare.Env) (err error) {
 	if err != nil {
 		return err
 	}
+	// Its other programs lie beside it, not beside a link to it.
+	if postgres, err = filepath.EvalSymlinks(postgres); err != nil {
+		return err
+	}
 	p.bin = filepath.Dir(postgres)
 	if err := p.chooseUser(env.Dir); err != nil {
 		return err

@@ -190,19 +190,18 @@ func (t redisIncr) Submit(ctx context.Context, ops []*ballastv1.Operation) (int,
 		if err != nil {
 			return 0, err
 		}
-		both := c.from != "" && c.to != ""
-		if both {
+		if c.from != "" && c.to != "" {
 			pipe.Do(ctx, "MULTI")
-		}
-		if c.from != "" {
-			pipe.IncrBy(ctx, c.from, -c.amount)
-		}
-		if c.to != "" {
-			pipe.IncrBy(ctx, c.to, c.amount)
-		}
-		if both {
+			pipe.Do(ctx, "INCRBY", c.from, -c.amount) // whose answer is QUEUED, which IncrBy does not expect
+			pipe.Do(ctx, "INCRBY", c.to, c.amount)
 			pipe.Do(ctx, "EXEC")
+			continue
 		}
+		account, amount := c.to, c.amount
+		if c.from != "" {
+			account, amount = c.from, -c.amount
+		}
+		pipe.IncrBy(ctx, account, amount)
 	}
 	return 0, t.p.waited(ctx, pipe)
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/ballastdb/ballast/internal/testcluster"
 	"github.com/ballastdb/ballast/internal/procstat"
+	"github.com/ballastdb/ballast/internal/testcluster"
 	"github.com/ballastdb/ballast/internal/workload"
 )
 

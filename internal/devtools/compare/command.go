@@ -60,6 +60,7 @@ func (f Front) Command() *cobra.Command {
 	fl.DurationVar(&o.options.Warmup, "warmup", 0, "time before each measurement (default: each case's own, mostly 2s)")
 	fl.DurationVar(&o.options.Duration, "duration", 0, "time of each measurement (default: each case's own, mostly 10s)")
 	fl.StringSliceVar(&o.options.Without, "without", nil, "`systems` to leave out, such as etcd,postgres,raft+ledger")
+	fl.StringVar(&o.options.Profiles, "profiles", "", "`directory` for CPU profiles of our leader and of the load generator, in each case's last round (default: none)")
 	fl.BoolVar(&o.asJSON, "json", false, "print the rows as JSON in place of the table")
 	fl.BoolVar(&o.enforce, "enforce", false, "fail where a bar is missed")
 	fl.BoolVar(&o.keep, "keep", false, "leave the systems' data and logs")

@@ -107,6 +107,29 @@ func TestTargetsTakeTurns(t *testing.T) {
 	}
 }
 
+// reader is a fake that reads.
+type reader struct {
+	fake
+	read int
+}
+
+func (r *reader) Targets() []Target { return []Target{{Name: r.name, Target: r}} }
+
+func (r *reader) Read(_ context.Context, accounts []string, _ bool) error {
+	time.Sleep(time.Millisecond)
+	r.read += len(accounts)
+	return nil
+}
+
+func TestReadsReachTheTarget(t *testing.T) {
+	c := testCase("ours")
+	c.Workload.Mix = workload.Mix{Read: 1}
+	ours := &reader{fake: fake{name: "ours"}}
+	if _, err := testRun(t, c, ours); err != nil || ours.read == 0 {
+		t.Errorf("%d reads, %v", ours.read, err)
+	}
+}
+
 // A peer that does not do what it promises must not be compared with, whenever that shows; the others' figures stay.
 func TestUnfairPeerDoesNotCount(t *testing.T) {
 	unfair := errors.New("WAIT answers that 0 replicas have the write")

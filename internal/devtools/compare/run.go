@@ -22,6 +22,9 @@ type Options struct {
 	Accounts         int
 	Warmup, Duration time.Duration
 	Rounds           int
+	// Profiles is a directory for CPU profiles of the last round of each case's first target, and of the load generator's
+	// process; empty: none are taken. They cost a little of what is measured.
+	Profiles string
 	// Without names systems that are left out, as if they were not there.
 	Without []string
 	Tell    func(line string)
@@ -155,7 +158,11 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 			config := c.Workload
 			config.Seed = uint64(round + 1)
 			config.Accounts = max(config.Accounts/max(target.Share, 1), 2)
-			t, err := b.turn(ctx, config, r, target)
+			profiles := ""
+			if i := slices.Index(c.Targets, name); i == 0 && round == c.Rounds-1 {
+				profiles = b.options.Profiles
+			}
+			t, err := b.turn(ctx, config, r, target, profiles)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -173,11 +180,20 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 
 // turn measures once, between two looks at whether the promise holds. Calls that failed make the figures worthless: what
 // was acknowledged by too few is among them.
-func (b *bench) turn(ctx context.Context, config workload.Config, r *contender, target Target) (*turn, error) {
+func (b *bench) turn(ctx context.Context, config workload.Config, r *contender, target Target, profiles string) (*turn, error) {
 	if err := r.Verify(ctx); err != nil {
 		return nil, fmt.Errorf("before it was measured: %w", err)
 	}
+	profiled := make(chan error, 1)
+	go func() {
+		if profiles == "" {
+			profiled <- nil
+			return
+		}
+		profiled <- profile(ctx, profiles, config.Name+"-"+target.Name, r.System, config.Warmup+config.Duration/4, config.Duration/2)
+	}()
 	t, err := takeTurn(ctx, config, r.System, target)
+	err = errors.Join(err, <-profiled)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func takeTurn(ctx context.Context, config workload.Config, system System, target
 	watchCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { watched <- t.watch(watchCtx, config, system) }()
-	result, err := workload.Run(ctx, config, target)
+	result, err := workload.Run(ctx, config, target.Target)
 	if err != nil {
 		cancel()
 		<-watched
