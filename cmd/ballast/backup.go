@@ -23,12 +23,12 @@ func newBackupCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE [--from NAME] [--newest] [--force]",
 		Short: "Copy the whole state and its journal into a file",
-		Long: "Copy balances, operation ids, settings and the whole journal, as they are at one point of the log, from a follower\n" +
-			"into FILE. A snapshot is taken for it first; --newest does without. FILE appears when all of it is there and was\n" +
-			"checked; what is there already stays, unless --force. - writes to standard output: only exit code 0 tells that it is\n" +
-			"whole. What breaks off is begun anew by repeating the command. The rate is transfer_rate's (ballast settings).\n" +
-			"A backup holds every balance and reference: keep it as you keep the members' disks. --timeout bounds the waits, not\n" +
-			"the copy.",
+		Long: "Copy balances, operation ids, settings and the whole journal, as they are at one point of the log, from\n" +
+			"a follower into FILE. A snapshot is taken for it first; --newest does without. FILE appears when all of it\n" +
+			"is there and was checked; what is there already stays, unless --force. - writes to standard output: only\n" +
+			"exit code 0 tells that it is whole. What breaks off is begun anew by repeating the command. The rate is\n" +
+			"transfer_rate's (ballast settings). A backup holds every balance and reference: keep it as you keep the\n" +
+			"members' disks. --timeout bounds the waits, not the copy.",
 		Example: "  ballast backup bank.backup\n  ballast backup verify bank.backup",
 		Args:    args("FILE"),
 	}
@@ -176,9 +176,9 @@ func newBackupVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Read all of a backup, and say whether everything in it is right",
-		Long: "Read all of a backup and check everything: every checksum, the manifest, the chain of the journal, the digest, that\n" +
-			"the state does not contradict itself and that the books sum to zero. No cluster is needed. It needs the memory that\n" +
-			"a member with that state needs.",
+		Long: "Read all of a backup and check everything: every checksum, the manifest, the chain of the journal, the\n" +
+			"digest, that the state does not contradict itself and that the books sum to zero. No cluster is needed. It\n" +
+			"needs the memory that a member with that state needs.",
 		Example: "  ballast backup verify bank.backup",
 		Args:    args("FILE"),
 	}

@@ -21,11 +21,11 @@ func restoreCommand(io stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE [--config FILE] [--data-dir D] [--log-store K] [--member-address A] --cluster-id UUID --name NAME",
 		Short: "Make the first member of a new cluster out of a backup",
-		Long: "Make the data directory of the first member of a new cluster out of a backup (ballast backup): the same balances,\n" +
-			"operation ids, journal and digest, and nothing of who the members were. The cluster's UUID must be a new one. What\n" +
-			"was acknowledged after the backup is not in it. All of the backup is verified before the directory can be used; it\n" +
-			"must be missing, empty, or one whose making was cut short. Started, the member leads by itself (no bootstrap), and\n" +
-			"others join it with empty data directories.",
+		Long: "Make the data directory of the first member of a new cluster out of a backup (ballast backup): the same\n" +
+			"balances, operation ids, journal and digest, and nothing of who the members were. The cluster's UUID must be\n" +
+			"a new one. What was acknowledged after the backup is not in it. All of the backup is verified before the\n" +
+			"directory can be used; it must be missing, empty, or one whose making was cut short. Started, the member\n" +
+			"leads by itself (no bootstrap), and others join it with empty data directories. - is standard input.",
 		Example: "  ballastd restore bank.backup --config /etc/ballast/ballastd.toml --cluster-id $(uuidgen) --name node-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -81,9 +81,9 @@ func backupCommand(io stdio) *cobra.Command {
 	var output string
 	verify := &cobra.Command{
 		Use: "verify FILE", Short: "Read all of a backup, and say whether everything in it is right", Args: cobra.ExactArgs(1),
-		Long: "Read all of a backup (- is standard input) and check everything: every checksum, the manifest, the chain of the journal,\n" +
-			"the digest, that the state does not contradict itself and that the books sum to zero. Nothing is changed. It needs\n" +
-			"the memory that a member with that state needs.",
+		Long: "Read all of a backup (- is standard input) and check everything: every checksum, the manifest, the chain of\n" +
+			"the journal, the digest, that the state does not contradict itself and that the books sum to zero. Nothing is\n" +
+			"changed. It needs the memory that a member with that state needs.",
 		Example: "  ballastd backup verify bank.backup",
 	}
 	verify.RunE = func(_ *cobra.Command, args []string) error {
