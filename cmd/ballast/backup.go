@@ -109,7 +109,7 @@ func (a *app) openBackup(ctx context.Context, c *client.Client, from string, new
 		}
 	}
 	for {
-		status, endpoint, err := chooseSource(c.Operator().StatusOfAll(wait), from, least)
+		status, endpoint, err := chooseSource(lookAround(wait, c), from, least)
 		if err == nil {
 			b, err := c.Operator().Backup(ctx, endpoint, least, from != "")
 			return b, status.GetName(), err
@@ -120,6 +120,13 @@ func (a *app) openBackup(ctx context.Context, c *client.Client, from string, new
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// lookAround asks all members how they are. One that does not answer must not hold up the others for long.
+func lookAround(ctx context.Context, c *client.Client) []client.MemberStatus {
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	defer cancel()
+	return c.Operator().StatusOfAll(ctx)
 }
 
 // backupWait is the least time that is waited for a member to have a snapshot.
