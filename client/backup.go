@@ -24,7 +24,7 @@ type Backup struct {
 	endpoint string
 	next     func() (*ballastv1.BackupResponse, error)
 	end      context.CancelCauseFunc
-	ctx      context.Context //nolint:containedctx // of the call that Close ends
+	ctx      context.Context // of the call, which Close ends
 	idle     *time.Timer
 	rest     []byte
 }

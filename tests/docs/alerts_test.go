@@ -28,7 +28,7 @@ func alerts(t *testing.T) (list []alert) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	var file struct {
 		Groups []struct {
 			Name  string  `yaml:"name"`
