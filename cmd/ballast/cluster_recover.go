@@ -31,7 +31,7 @@ func newClusterRecoverCommand(a *app) *cobra.Command {
 		for _, other := range compare {
 			run = append(run, "--compare", other)
 		}
-		return a.runDaemon(cmd.Context(), run...)
+		return a.execDaemon(cmd.Context(), run...)
 	}
 	cmd.Flags().StringVar(&config, "config", "", "the stopped member's configuration `file`")
 	cmd.Flags().StringVar(&dir, "data-dir", "", "its data `directory`, where no configuration names it")

@@ -44,21 +44,26 @@ func offlineSnapshotVerb(a *app, name, short, long string) *cobra.Command {
 
 // lookOffline has ballastd look.
 func (a *app) lookOffline(ctx context.Context, verb, dir string) error {
+	return a.runDaemon(ctx, "snapshot", verb, "--data-dir", dir)
+}
+
+// runDaemon has ballastd do what it alone can, with the output format of this run.
+func (a *app) runDaemon(ctx context.Context, args ...string) error {
 	format := string(a.format)
 	if format == "" {
 		format = string(render.Table)
 	}
-	return a.runDaemon(ctx, "snapshot", verb, "--data-dir", dir, "-o", format)
+	return a.execDaemon(ctx, append(args, "-o", format)...)
 }
 
-// runDaemon runs ballastd, which says itself what is wrong.
-func (a *app) runDaemon(ctx context.Context, args ...string) error {
+// execDaemon has ballastd do it; it says itself what is wrong.
+func (a *app) execDaemon(ctx context.Context, args ...string) error {
 	daemon, err := findDaemon()
 	if err != nil {
 		return codeError{code: exitFailed, err: err}
 	}
 	cmd := exec.CommandContext(ctx, daemon, args...)
-	cmd.Stdout, cmd.Stderr = a.out, a.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
 	err = cmd.Run()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {
