@@ -139,8 +139,9 @@ func (n *node) selfRunning() census.Self {
 	self.Applied, _ = n.machine.Applied()
 	self.Last = n.raft.LastIndex()
 	self.Term = n.raft.CurrentTerm()
-	if configuration, index, err := latestConfiguration(n.raft); err == nil {
-		self.Configuration, self.Sole = index, soleVoter(configuration, n.id)
+	self.Configuration = n.committedConfiguration().index
+	if configuration, err := latestConfiguration(n.raft); err == nil {
+		self.Sole = soleVoter(configuration, n.id)
 	}
 	return self
 }
@@ -188,7 +189,7 @@ func (n *node) untilNextCensus() time.Duration {
 
 // census asks once; done: this member ends by it.
 func (n *node) census(ctx context.Context) (done bool) {
-	configuration, _, err := latestConfiguration(n.raft)
+	configuration, err := latestConfiguration(n.raft)
 	if err != nil {
 		return false
 	}
@@ -276,11 +277,8 @@ func answerFromWire(a *raftv1.CensusResponse) census.Answer {
 // answerCensus tells another member how this one sees it, and remembers what it said.
 func (n *node) answerCensus(said *raftv1.CensusRequest) *raftv1.CensusResponse {
 	answer := &raftv1.CensusResponse{RecoveryEpoch: n.identity.Epoch, Id: []byte(n.id)}
-	configuration, index, err := latestConfiguration(n.raft)
-	if err != nil {
-		return answer
-	}
-	answer.ConfigurationIndex, answer.Committed = index, n.raft.CommitIndex() >= index
+	configuration := n.committedConfiguration()
+	answer.ConfigurationIndex, answer.Committed = configuration.index, configuration.index > 0
 	listed := false
 	for _, s := range configuration.Servers {
 		answer.Members = append(answer.Members, &raftv1.CensusMember{Id: []byte(s.ID), Address: []byte(s.Address), Voter: s.Suffrage == raft.Voter})
@@ -341,7 +339,7 @@ func (n *node) noteHistories(self census.Self, answers []census.Answer) {
 
 // keepHeard notes on the disk what the others said, for after a restart.
 func (n *node) keepHeard() {
-	configuration, _, err := latestConfiguration(n.raft)
+	configuration, err := latestConfiguration(n.raft)
 	if err != nil {
 		return
 	}

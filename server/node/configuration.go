@@ -9,13 +9,28 @@ import (
 	"github.com/ballastdb/ballast/transport"
 )
 
-// latestConfiguration is that of a running member, committed or not, and its log index.
-func latestConfiguration(r *raft.Raft) (raft.Configuration, uint64, error) {
+// indexedConfiguration is a configuration with its log index.
+type indexedConfiguration struct {
+	raft.Configuration
+	index uint64
+}
+
+// latestConfiguration is that of a running member, committed or not. Raft v1.7.3 does not tell its log index: the future's is always 0.
+func latestConfiguration(r *raft.Raft) (raft.Configuration, error) {
 	future := r.GetConfiguration()
-	if err := future.Error(); err != nil {
-		return raft.Configuration{}, 0, err
+	return future.Configuration(), future.Error()
+}
+
+// committedConfiguration is the newest that this running member knows to be committed, of its log or else of its newest snapshot; index 0:
+// none.
+func (n *node) committedConfiguration() (c indexedConfiguration) {
+	if list, err := n.snapshots.List(); err == nil && len(list) > 0 {
+		c = indexedConfiguration{list[0].Configuration, list[0].ConfigurationIndex}
 	}
-	return future.Configuration(), future.Index(), nil
+	if applied := n.fed.configured.Load(); applied != nil && applied.index > c.index {
+		return *applied
+	}
+	return c
 }
 
 // lastConfiguration is that of a member that does not run, as raft would find it: of its newest snapshot, or newer in its log.
