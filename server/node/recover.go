@@ -245,4 +245,3 @@ func (r *Recovery) Lost() string {
 	}
 	return strings.Join(names, ", ")
 }
-

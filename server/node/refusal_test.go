@@ -86,22 +86,39 @@ func TestRefusedByTheOthers(t *testing.T) {
 		problem datadir.Problem
 		says    []string
 	}{
-		{"removed", old, answersOf(0, 1000, nil, second, third), datadir.Removed,
-			[]string{"as of log index 1000", "mv " + old.DataDir, "ballastd init --data-dir", "ballast members add " + old.OperatorAddress}},
-		{"the old disk of a member that has a new one", old, answersOf(0, 1000, nil, second, third, successor), datadir.Replaced,
-			[]string{strings.TrimPrefix(string(successor.GetId()), "node-1/"), "--name OTHER_NAME"}},
-		{"a wiped disk under an old name", fresh, answersOf(0, 1000, nil, second, third, successor), datadir.Replaced,
-			[]string{"disk not mounted?", "ballast members remove node-1", "ballast members add " + fresh.OperatorAddress}},
-		{"an address that is another member's", fresh, answersOf(0, 1000, nil, second, third, listed("node-9/"+uuid.NewString(), fresh.MemberAddress)),
-			datadir.AddressTaken, []string{"member_address " + fresh.MemberAddress, "ballast members remove node-9"}},
-		{"rolled back: boots", old, answersOf(0, 3, &raftv1.CensusMemory{Boots: 90}, second, third, own(t, old)), datadir.RolledBack,
-			[]string{"opening 90", "never let it vote", "ballast members remove node-1"}},
-		{"rolled back: log", old, answersOf(0, 3, &raftv1.CensusMemory{AppliedIndex: 5000}, second, third, own(t, old)), datadir.RolledBack,
-			[]string{"log index 5000"}},
-		{"before a recovery", old, answersOf(7<<32, 1000, nil, second, third), datadir.LeftBehind,
-			[]string{"recovery epoch 30064771072", "--recovery-epoch 30064771072"}},
-		{"made for the cluster before a recovery", fresh, answersOf(7<<32, 1000, nil, second, third), datadir.LeftBehind,
-			[]string{"--recovery-epoch 30064771072"}},
+		{
+			"removed", old, answersOf(0, 1000, nil, second, third), datadir.Removed,
+			[]string{"as of log index 1000", "mv " + old.DataDir, "ballastd init --data-dir", "ballast members add " + old.OperatorAddress},
+		},
+		{
+			"the old disk of a member that has a new one", old, answersOf(0, 1000, nil, second, third, successor), datadir.Replaced,
+			[]string{strings.TrimPrefix(string(successor.GetId()), "node-1/"), "--name OTHER_NAME"},
+		},
+		{
+			"a wiped disk under an old name", fresh, answersOf(0, 1000, nil, second, third, successor), datadir.Replaced,
+			[]string{"disk not mounted?", "ballast members remove node-1", "ballast members add " + fresh.OperatorAddress},
+		},
+		{
+			"an address that is another member's", fresh, answersOf(0, 1000, nil, second, third, listed("node-9/"+uuid.NewString(), fresh.MemberAddress)),
+			datadir.AddressTaken,
+			[]string{"member_address " + fresh.MemberAddress, "ballast members remove node-9"},
+		},
+		{
+			"rolled back: boots", old, answersOf(0, 3, &raftv1.CensusMemory{Boots: 90}, second, third, own(t, old)), datadir.RolledBack,
+			[]string{"opening 90", "never let it vote", "ballast members remove node-1"},
+		},
+		{
+			"rolled back: log", old, answersOf(0, 3, &raftv1.CensusMemory{AppliedIndex: 5000}, second, third, own(t, old)), datadir.RolledBack,
+			[]string{"log index 5000"},
+		},
+		{
+			"before a recovery", old, answersOf(7<<32, 1000, nil, second, third), datadir.LeftBehind,
+			[]string{"recovery epoch 30064771072", "--recovery-epoch 30064771072"},
+		},
+		{
+			"made for the cluster before a recovery", fresh, answersOf(7<<32, 1000, nil, second, third), datadir.LeftBehind,
+			[]string{"--recovery-epoch 30064771072"},
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cluster := clusterOf(t, row.of)
@@ -208,7 +225,7 @@ func TestRefusedWhileRunning(t *testing.T) {
 	case <-ctx.Done():
 		t.Error("it runs on")
 		r.stop()
-		<-r.ended
+		must(t, <-r.ended)
 	}
 	must(t, r.conn.Close())
 }
