@@ -29,6 +29,10 @@ bench: build ## Measure throughput and latency beside the raft-only floor
 bench-catchup: build ## Measure members that catch up: make bench-catchup CASE=storm ACCOUNTS=1000000
 	@exec $(BIN)/ballastbench catchup $(CASE) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SMOKE),--smoke) $(ARGS)
 
+.PHONY: bench-failover
+bench-failover: build ## Measure killed and handed-over leaders: make bench-failover KILLS=50
+	@exec $(BIN)/ballastbench failover $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
 # ---- tests ----
 
 .PHONY: test

@@ -18,6 +18,9 @@ type Progress struct {
 	ID raft.ServerID
 	// Term is its current term, LastIndex the end of its log, Applied what its state shows.
 	Term, LastIndex, Applied uint64
+	// Version of its program, and NewestVersion, the newest cluster version that that applies.
+	Version       string
+	NewestVersion uint32
 	// Members of the configuration that it has; none: it was in no cluster yet.
 	Members []raft.ServerID
 }
@@ -67,11 +70,24 @@ type peerAnswer struct {
 func askVoters(
 	ctx context.Context, peers Peers, members Roster, configuration raft.Configuration, self raft.ServerID,
 ) []peerAnswer {
+	voters := raft.Configuration{}
+	for _, s := range configuration.Servers {
+		if s.Suffrage == raft.Voter {
+			voters.Servers = append(voters.Servers, s)
+		}
+	}
+	return askOthers(ctx, peers, members, voters, self)
+}
+
+// askOthers asks all members but self at once how far they are, within progressTimeout.
+func askOthers(
+	ctx context.Context, peers Peers, members Roster, configuration raft.Configuration, self raft.ServerID,
+) []peerAnswer {
 	ctx, cancel := context.WithTimeout(ctx, progressTimeout)
 	defer cancel()
 	var answers []peerAnswer
 	for _, s := range configuration.Servers {
-		if s.Suffrage == raft.Voter && s.ID != self {
+		if s.ID != self {
 			answers = append(answers, peerAnswer{server: s})
 		}
 	}
@@ -111,6 +127,7 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 	}
 	progress := Progress{
 		ID: raft.ServerID(s.GetId()), Term: s.GetTerm(), LastIndex: s.GetLastLogIndex(), Applied: s.GetAppliedIndex(),
+		Version: s.GetVersion(), NewestVersion: s.GetNewestClusterVersion(),
 	}
 	for _, m := range s.GetMembers() {
 		progress.Members = append(progress.Members, raft.ServerID(m.GetId()))

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 		},
 	}
 	options.flags(cmd)
-	cmd.AddCommand(catchupCommand(io))
+	cmd.AddCommand(catchupCommand(io), failoverCommand(io))
 	cmd.SetArgs(args)
 	cmd.SetOut(io.out)
 	cmd.SetErr(io.err)

@@ -16,7 +16,7 @@ import (
 func (n *node) openTransport() (err error) {
 	sending := func() bool { return n.transport.Sending() }
 	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
-	n.staging = &staging{Stager: stager{n.snapshots}}
+	n.staging = &staging{Stager: stager{n.snapshots}, fatal: n.Fatal}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),

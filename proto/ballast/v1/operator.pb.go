@@ -380,9 +380,11 @@ type Member struct {
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
 	// How often its data directory was opened, as its cluster was told; 0: not told.
-	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
+	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
+	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -471,6 +473,13 @@ func (x *Member) GetBoots() uint64 {
 	return 0
 }
 
+func (x *Member) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
+}
+
 // StatusResponse is a member's view.
 type StatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -545,9 +554,13 @@ type StatusResponse struct {
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
-	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// Oldest cluster version that its program applies.
+	OldestClusterVersion uint32 `protobuf:"varint,37,opt,name=oldest_cluster_version,json=oldestClusterVersion,proto3" json:"oldest_cluster_version,omitempty"`
+	// Newest cluster version that its program applies.
+	NewestClusterVersion uint32 `protobuf:"varint,38,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -830,6 +843,20 @@ func (x *StatusResponse) GetDrift() []string {
 		return x.Drift
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetOldestClusterVersion() uint32 {
+	if x != nil {
+		return x.OldestClusterVersion
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
 }
 
 // Lag is how far a member is behind its leader.
@@ -1975,6 +2002,107 @@ func (x *RemoveMemberResponse) GetIndex() uint64 {
 	return 0
 }
 
+// RaiseClusterVersionRequest names the wanted version.
+type RaiseClusterVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0: the newest that every member applies.
+	Version       uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionRequest) Reset() {
+	*x = RaiseClusterVersionRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionRequest) ProtoMessage() {}
+
+func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionRequest.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RaiseClusterVersionRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// RaiseClusterVersionResponse tells what is in force.
+type RaiseClusterVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Before.
+	Before uint32 `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	// From now on.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionResponse) Reset() {
+	*x = RaiseClusterVersionResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionResponse) ProtoMessage() {}
+
+func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionResponse.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RaiseClusterVersionResponse) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *RaiseClusterVersionResponse) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // TransferLeadershipRequest names the next leader.
 type TransferLeadershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1986,7 +2114,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2126,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2139,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2032,7 +2160,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2172,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2185,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2104,7 +2232,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2244,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2257,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2225,7 +2353,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2365,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2378,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 // TakeSnapshotResponse names it.
@@ -2264,7 +2392,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2404,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2417,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2308,7 +2436,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2448,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +2461,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 // GetSettingsResponse has every field.
@@ -2347,7 +2475,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2359,7 +2487,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +2500,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2393,7 +2521,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2533,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2546,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2439,7 +2567,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2451,7 +2579,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2464,7 +2592,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2483,7 +2611,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +2623,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +2636,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2522,7 +2650,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2662,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2675,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2578,7 +2706,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2718,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2731,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -2658,7 +2786,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x87\x02\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbd\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
@@ -2667,7 +2795,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\x90\f\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2707,7 +2836,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x124\n" +
+	"\x16oldest_cluster_version\x18% \x01(\rR\x14oldestClusterVersion\x124\n" +
+	"\x16newest_cluster_version\x18& \x01(\rR\x14newestClusterVersion\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -2790,7 +2921,12 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\",\n" +
 	"\x14RemoveMemberResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"/\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"6\n" +
+	"\x1aRaiseClusterVersionRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"O\n" +
+	"\x1bRaiseClusterVersionResponse\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\rR\x06before\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"/\n" +
 	"\x19TransferLeadershipRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"0\n" +
 	"\x1aTransferLeadershipResponse\x12\x12\n" +
@@ -2864,13 +3000,14 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xcc\x06\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xb4\a\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ballast.v1.AddMemberRequest\x1a\x1d.ballast.v1.AddMemberResponse\x12T\n" +
 	"\rPromoteMember\x12 .ballast.v1.PromoteMemberRequest\x1a!.ballast.v1.PromoteMemberResponse\x12Q\n" +
-	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
+	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12f\n" +
+	"\x13RaiseClusterVersion\x12&.ballast.v1.RaiseClusterVersionRequest\x1a'.ballast.v1.RaiseClusterVersionResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
@@ -2890,54 +3027,56 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_ballast_v1_operator_proto_goTypes = []any{
-	(Role)(0),                          // 0: ballast.v1.Role
-	(RaftState)(0),                     // 1: ballast.v1.RaftState
-	(Phase)(0),                         // 2: ballast.v1.Phase
-	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
-	(*StatusRequest)(nil),              // 4: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 5: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 6: ballast.v1.Member
-	(*StatusResponse)(nil),             // 7: ballast.v1.StatusResponse
-	(*Lag)(nil),                        // 8: ballast.v1.Lag
-	(*CatchUp)(nil),                    // 9: ballast.v1.CatchUp
-	(*Pages)(nil),                      // 10: ballast.v1.Pages
-	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
-	(*SnapshotTransfer)(nil),           // 14: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 15: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 16: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),           // 17: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 18: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 19: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 20: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 21: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 22: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 23: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 24: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 27: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
-	(*GetSettingsRequest)(nil),         // 30: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 31: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 32: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 33: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 34: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 35: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 36: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 37: google.protobuf.Duration
+	(Role)(0),                           // 0: ballast.v1.Role
+	(RaftState)(0),                      // 1: ballast.v1.RaftState
+	(Phase)(0),                          // 2: ballast.v1.Phase
+	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
+	(*StatusRequest)(nil),               // 4: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 5: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 6: ballast.v1.Member
+	(*StatusResponse)(nil),              // 7: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 8: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 9: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 10: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 11: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 12: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 13: ballast.v1.JournalStatus
+	(*SnapshotTransfer)(nil),            // 14: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 15: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 16: ballast.v1.DiskStatus
+	(*BootstrapRequest)(nil),            // 17: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 18: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 19: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 20: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 21: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 22: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 23: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 24: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 25: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 26: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 27: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 28: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 29: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 30: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 31: ballast.v1.TakeSnapshotResponse
+	(*GetSettingsRequest)(nil),          // 32: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 33: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 34: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 35: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 36: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 37: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 38: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 39: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	37, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	39, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	37, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	39, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -2948,41 +3087,43 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
 	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	37, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	37, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	39, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	39, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	37, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	37, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	39, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	39, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	37, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	37, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	37, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	36, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	39, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	39, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	39, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	29, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	29, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	29, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	38, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
 	4,  // 29: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
 	17, // 30: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
 	19, // 31: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
 	21, // 32: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
 	23, // 33: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	25, // 34: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	30, // 35: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	32, // 36: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	34, // 37: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	28, // 38: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	7,  // 39: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 40: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 41: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 42: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 43: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 44: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	31, // 45: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	33, // 46: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	35, // 47: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	29, // 48: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	39, // [39:49] is the sub-list for method output_type
-	29, // [29:39] is the sub-list for method input_type
+	25, // 34: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	27, // 35: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	32, // 36: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	34, // 37: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	36, // 38: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	30, // 39: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	7,  // 40: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	18, // 41: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	20, // 42: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	22, // 43: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	24, // 44: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	26, // 45: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	28, // 46: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	33, // 47: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	35, // 48: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	37, // 49: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	31, // 50: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	40, // [40:51] is the sub-list for method output_type
+	29, // [29:40] is the sub-list for method input_type
 	29, // [29:29] is the sub-list for extension type_name
 	29, // [29:29] is the sub-list for extension extendee
 	0,  // [0:29] is the sub-list for field type_name
@@ -2993,14 +3134,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[23].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
