@@ -93,13 +93,13 @@ func (v *statusView) summary(a *app) {
 
 // raisable is the newest cluster version that every member's program applies; 0: not known.
 func (v *statusView) raisable() uint32 {
-	low := uint32(0)
-	for i, m := range v.Members {
+	low, known := uint32(0), false
+	for _, m := range v.Members {
 		if m.Role == "unknown" {
 			continue
 		}
-		if i == 0 || m.NewestClusterVersion < low {
-			low = m.NewestClusterVersion
+		if !known || m.NewestClusterVersion < low {
+			low, known = m.NewestClusterVersion, true
 		}
 	}
 	return low
