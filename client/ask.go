@@ -32,6 +32,16 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 	})
 }
 
+// repeat is change for what is harmless to be done twice: it is tried again also where it may have been done.
+func (c *Client) repeat(ctx context.Context, ask asker) error {
+	return c.ask(ctx, c.directory.leader, ask, func(f *failure) bool {
+		if f.code == codes.FailedPrecondition {
+			return f.leader != "" // else it is the change that cannot be done
+		}
+		return !f.final()
+	})
+}
+
 // ask tries members one after the other while again allows it. Errors have a *StatusError in them.
 func (c *Client) ask(ctx context.Context, target func() string, ask asker, again func(*failure) bool) error {
 	deadline := c.deadline(ctx)
@@ -44,6 +54,9 @@ func (c *Client) ask(ctx context.Context, target func() string, ask asker, again
 			return nil
 		}
 		if report = moreTelling(report, f); !again(f) {
+			if !f.said { // it told nothing: the next call had better ask another member
+				c.directory.leave(endpoint)
+			}
 			return f.asError()
 		}
 		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &way), deadline) {

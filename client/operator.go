@@ -144,7 +144,7 @@ func (o *Operator) TransferLeadership(ctx context.Context, name string) (string,
 // every member's program applies. Raising it to what it is is harmless.
 func (o *Operator) RaiseClusterVersion(ctx context.Context, version uint32) (before, after uint32, err error) {
 	var answer *ballastv1.RaiseClusterVersionResponse
-	err = o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+	err = o.c.repeat(ctx, func(ctx context.Context, l *link) (err error) {
 		answer, err = l.operator.RaiseClusterVersion(ctx, &ballastv1.RaiseClusterVersionRequest{Version: version})
 		return err
 	})

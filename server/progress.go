@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/ballastdb/ballast/fsm/roster"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -144,6 +146,15 @@ func (p *StatusPeers) Status(ctx context.Context, member roster.Member) (*ballas
 	return ballastv1.NewOperatorServiceClient(conn).Status(ctx, &ballastv1.StatusRequest{})
 }
 
+// reconnect has a member that is back be reached soon: by gRPC's own pauses it would not for up to two minutes, in which it counts
+// as silent where leadership is handed over, a member promoted or the cluster version raised.
+func reconnect() grpc.ConnectParams {
+	return grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: .2, MaxDelay: time.Second},
+		MinConnectTimeout: progressTimeout,
+	}
+}
+
 // conn is the one connection to an address. There are as many as members ever had addresses in this process's life.
 func (p *StatusPeers) conn(address string) (*grpc.ClientConn, error) {
 	p.mu.Lock()
@@ -157,7 +168,7 @@ func (p *StatusPeers) conn(address string) (*grpc.ClientConn, error) {
 	if conn, ok := p.conns[address]; ok {
 		return conn, nil
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, p.options...)
+	conn, err := grpc.NewClient("passthrough:///"+address, slices.Concat(p.options, []grpc.DialOption{grpc.WithConnectParams(reconnect())})...)
 	if err != nil {
 		return nil, fmt.Errorf("operator address %q: %w", address, err)
 	}

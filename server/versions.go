@@ -65,10 +65,13 @@ func (o *Operator) rollCall(c change) []applies {
 	return all
 }
 
+// lowest is as far as all go that answer. That a silent one is not known to go along must be said, not passed over.
 func lowest(all []applies) uint32 {
 	low := all[0].newest
 	for _, a := range all {
-		low = min(low, a.newest)
+		if a.err == nil {
+			low = min(low, a.newest)
+		}
 	}
 	return low
 }

@@ -73,6 +73,7 @@ func TestRaiseClusterVersion(t *testing.T) {
 		"silent, was older":              {b: 3, c: silent, rosterC: 2, wanted: 3, says: []string{"c applies versions up to 2 as far as it told before", "does not answer"}},
 		"silent, never told":             {b: 3, c: silent, wanted: 3, says: []string{"c has never told"}},
 		"silent, never told, as far as":  {b: 3, c: silent, says: []string{"c has never told"}},
+		"silent, was older, as far as":   {b: 3, c: silent, rosterC: 2, says: []string{"c applies versions up to 2 as far as it told before"}},
 		"the live answer beats the note": {b: 3, c: 2, rosterC: 3, wanted: 3, says: []string{"c applies versions up to 2 (program p)"}},
 		"lower":                          {b: 3, c: 3, wanted: 1, says: []string{"can only be raised"}},
 	} {
