@@ -41,6 +41,7 @@ func Rules() Table {
 		ballastv1.OperatorService_RemoveMember_FullMethodName:        operator,
 		ballastv1.OperatorService_TransferLeadership_FullMethodName:  operator,
 		ballastv1.OperatorService_RaiseClusterVersion_FullMethodName: operator,
+		ballastv1.OperatorService_Backup_FullMethodName:              operator,
 
 		raftv1.RaftService_AppendEntries_FullMethodName:         member,
 		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,

@@ -110,7 +110,8 @@ func (l *lab) says(h *host, script, want string) {
 
 // credentials are the files that the page makes for its reader.
 func (l *lab) credentials() (ca, cert, key string) {
-	return filepath.Join(l.workstation, "ca/ca.crt"), filepath.Join(l.workstation, "certs/me.crt"), filepath.Join(l.workstation, "certs/me.key")
+	file := func(name string) string { return filepath.Join(l.workstation, "plan/operator", name) }
+	return file("ca.crt"), file("operator.crt"), file("operator.key")
 }
 
 // connect is a client with the certificate that the page makes for its reader.
