@@ -20,6 +20,9 @@ type work struct {
 	opened      []int          // indexes in touched of accounts that this unit creates
 	newLedgers  []newLedger
 	effects     []effect
+	holds       []holdDraft
+	holdEntries []holdEntry
+	expired     Operation // what the entry of an expired hold is made of
 	nextAccount uint64 // slot
 }
 
@@ -51,6 +54,7 @@ func (w *work) rollBack(s *State) {
 		clear(w.bySlot)
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
+	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
 	w.nextAccount = s.accounts.Len()
 }
 
