@@ -23,6 +23,8 @@ const (
 	EntryHoldVoided     EntryKind = 11
 	EntryHoldExtended   EntryKind = 12
 	EntryHoldExpired    EntryKind = 13
+	// EntryNewest is the highest kind that this version writes.
+	EntryNewest = EntryHoldExpired
 )
 
 // Entry is the immutable record of an operation that took effect. Byte slices alias what it was decoded from.

@@ -13,8 +13,8 @@ const (
 	tableSettings = 1
 	tableLedgers  = 2
 	tableAccounts = 3
-	tableQueues   = 4  // one record for each queue of operation ids
-	tableCells    = 5  // horizons of refused ids
+	tableQueues   = 4 // one record for each queue of operation ids
+	tableCells    = 5 // horizons of refused ids
 	tableHolds    = 7
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket

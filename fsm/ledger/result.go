@@ -33,6 +33,8 @@ const (
 	CodeHoldExpired       Code = 24
 	CodeExceedsHold       Code = 25
 	CodeSameAccount       Code = 26
+	// CodeNewest is the highest code that this version answers.
+	CodeNewest = CodeSameAccount
 )
 
 // Side names one of an operation's two accounts.

@@ -23,7 +23,7 @@ type work struct {
 	holds       []holdDraft
 	holdEntries []holdEntry
 	expired     Operation // what the entry of an expired hold is made of
-	nextAccount uint64 // slot
+	nextAccount uint64    // slot
 }
 
 // touch is the copy of an account that a unit works on.
