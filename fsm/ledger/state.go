@@ -260,6 +260,7 @@ func (s *State) rebuildLedgers(*pacer) error {
 }
 
 func (s *State) rebuildAccounts(pause *pacer) error {
+	s.byID = page.NewSizedIndex(s.accounts.Len())
 	for slot := range s.accounts.Len() {
 		if err := pause.next(); err != nil {
 			return err

@@ -129,7 +129,7 @@ func (v *View) preserveIndex(st *store, number, index uint64) {
 func (v *View) of(st *store) *viewStore { return v.stores[st.order] }
 
 func (vs *viewStore) keep(pos uint64, rec []byte, index uint64) {
-	n := pos / vs.st.perPage
+	n := vs.st.number(pos)
 	if n < vs.read || pos < vs.head || pos >= vs.tail {
 		return
 	}
