@@ -33,6 +33,7 @@ type fakeCluster struct {
 	status         *ballastv1.StatusResponse
 	answerNothing  bool
 	settings       *ballastv1.Settings
+	backup         []byte
 	// awaited is called by whoever waits for a snapshot; nil: nobody waits.
 	awaited func(context.Context)
 	marks   uint64
