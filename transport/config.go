@@ -48,6 +48,11 @@ type Config struct {
 	// Leading reports whether this member leads the cluster in this term; asked of terms that it led. Default: yes, until
 	// CurrentTerm is another.
 	Leading func(term uint64) bool
+	// Voters of the newest configuration, this member included where it votes: who is brought up to date first. It must not wait.
+	// Default: none.
+	Voters func() []raft.ServerID
+	// Tell is what this member tells its leader with every answer to an append; it must not wait. Default: nothing.
+	Tell func() Told
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
 	// Checkpoints answers another member that compares its state with this one's, newest first. Default: none.
@@ -221,6 +226,12 @@ func (c *Config) hooks() {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Voters == nil {
+		c.Voters = func() []raft.ServerID { return nil }
+	}
+	if c.Tell == nil {
+		c.Tell = func() Told { return Told{} }
 	}
 	if c.Covered == nil {
 		c.Covered = func() (index, term uint64) { return 0, 0 }
