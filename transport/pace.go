@@ -9,8 +9,10 @@ import (
 const (
 	// paceInterval is how often the pace is set anew.
 	paceInterval = 250 * time.Millisecond
-	// paceStep is what an undisturbed interval adds to a pace that was cut: 4 MiB/s each second.
-	paceStep = 1 << 20
+	// paceStep is the least that an undisturbed interval adds to a pace that was cut, and paceGrowth the share of it: from the slowest to
+	// a quarter of a gigabyte in about 6 s. A single second of disturbance costs what 3 s of growth give.
+	paceStep   = 1 << 20
+	paceGrowth = 0.25
 	// paceCut is what a disturbed interval leaves of the pace.
 	paceCut = 0.5
 	// paceFree is where a pace that was cut is free again, where no limit is set.
@@ -23,7 +25,7 @@ const (
 //
 // The rate is the lesser of the limit that is set and one that gives way to callers: when Config.Busy says that commits take
 // more than busyFrom times as long as usual, half of what went in the last interval, and each interval without that a
-// step more, until the limit, or a quarter of a gigabyte, is reached. It never falls below what keeps a transfer from looking as if it stood still.
+// quarter more, until the limit, or a quarter of a gigabyte, is reached. It never falls below what keeps a transfer from looking as if it stood still.
 type pace struct {
 	now  func() time.Time
 	busy func() float64
@@ -37,6 +39,8 @@ type pace struct {
 	// since is when the present interval began, sent what went in it.
 	since time.Time
 	sent  float64
+	// went is how fast it went in the interval before, bytes a second.
+	went float64
 }
 
 // set changes the limit; 0: none.
@@ -87,6 +91,7 @@ func (p *pace) adapt(now time.Time) {
 		return
 	}
 	went := p.sent / length.Seconds()
+	p.went = went
 	quiet := p.since.IsZero() || length > 4*paceInterval // nothing was sent for a while: nothing is known of it
 	p.since, p.sent = now, 0
 	if p.busy == nil {
@@ -101,11 +106,25 @@ func (p *pace) adapt(now time.Time) {
 		}
 		p.cut = max(went*paceCut, p.slowest)
 	case p.cut > 0:
-		p.cut += paceStep
+		p.cut += max(paceStep, paceGrowth*p.cut)
 		if p.limit > 0 && p.cut >= p.limit || p.cut >= paceFree {
 			p.cut = 0
 		}
 	}
+}
+
+// feltFrom is how many times the slowest must be sent before callers can feel it.
+const feltFrom = 2
+
+// felt reports whether so much was sent of late that callers may feel it. At the slowest they do not: if they wait, it is for something else.
+func (p *pace) felt() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	length := p.now().Sub(p.since)
+	if length > 4*paceInterval {
+		return false
+	}
+	return max(p.went, p.sent/max(length, paceInterval).Seconds()) > feltFrom*p.slowest
 }
 
 // wait waits until so many bytes may go.

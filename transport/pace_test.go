@@ -76,9 +76,9 @@ func TestPaceGivesWay(t *testing.T) {
 			if second > first {
 				t.Errorf("in the first second after it %d bytes went at once", second)
 			}
-			pacedBytes(&p, clock, 2*time.Minute)
+			pacedBytes(&p, clock, 10*time.Second)
 			if p.status().Rate != limit {
-				t.Errorf("two minutes later: %+v", p.status())
+				t.Errorf("ten seconds later: %+v", p.status())
 			}
 		})
 	}
@@ -91,4 +91,43 @@ func TestPaceKnowsNothingAfterAPause(t *testing.T) {
 	if p.delay(chunkBytes); p.status().Rate != 1<<20 {
 		t.Errorf("%+v, want the slowest", p.status())
 	}
+}
+
+// TestPaceBearsMoments: a disturbance of a second in every ten does not keep the pace near the slowest.
+func TestPaceBearsMoments(t *testing.T) {
+	clock, busy := &handClock{time.Unix(1_785_000_000, 0)}, 1.0
+	p := pace{now: clock.now, busy: func() float64 { return busy }, slowest: 1 << 19, limit: 64 << 20}
+	bytes := 0
+	for range 10 {
+		busy = 3
+		bytes += pacedBytes(&p, clock, time.Second)
+		busy = 1
+		bytes += pacedBytes(&p, clock, 9*time.Second)
+	}
+	if least := 100 * (64 << 20) / 2; bytes < least {
+		t.Errorf("%d MiB went in 100 s, want at least %d: half of the limit", bytes>>20, least>>20)
+	}
+}
+
+// TestFelt: at the slowest pace, and a while after the last bytes, callers feel nothing.
+func TestFelt(t *testing.T) {
+	clock, busy := &handClock{time.Unix(1_785_000_000, 0)}, 1.0
+	p := pace{now: clock.now, busy: func() float64 { return busy }, slowest: 1 << 20}
+	expect := func(what string, want bool) {
+		t.Helper()
+		if p.felt() != want {
+			t.Errorf("%s: felt is %v", what, !want)
+		}
+	}
+	expect("nothing was sent", false)
+	pacedBytes(&p, clock, time.Second)
+	expect("without a limit", true)
+	busy = 9
+	pacedBytes(&p, clock, 10*time.Second)
+	expect("at the slowest", false)
+	busy = 1
+	pacedBytes(&p, clock, 10*time.Second)
+	expect("free again", true)
+	clock.Time = clock.Add(2 * time.Second)
+	expect("a while later", false)
 }

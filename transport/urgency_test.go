@@ -204,7 +204,7 @@ func TestNeededVoterGoesFirst(t *testing.T) {
 	toB := begin(b)
 	eventually(t, "the wait", func() bool { return len(a.Transfers()) == 2 })
 	// Now the one other voter is away.
-	voters.Store(&[]raft.ServerID{a.id, b.id, "away/" + raft.ServerID(sourceID[len("source/"):])})
+	voters.Store(&[]raft.ServerID{a.id, b.id, "away/" + sourceID[len("source/"):]})
 	end("the one that does not vote", toN, errInstallYield)
 	end("the voter", toB, nil)
 	if source.urgent.Load() != 1 || source.others.Load() != 1 {

@@ -12,9 +12,9 @@ const (
 	busyWindow = time.Second
 	// felt is the latency below which nobody feels a multiple of it.
 	felt = 2 * time.Millisecond
-	// learnIdle and learnSending are the share of a window in what is usual, while nothing is sent to members that catch up and
-	// while something is: what a transfer does to callers must not soon become what is usual, and a load that only
-	// changed must not hold it up for ever.
+	// learnIdle and learnSending are the share of a window in what is usual, while next to nothing is sent to members that catch up
+	// and while more is: what a transfer does to callers must not soon become what is usual. A load that only changed holds
+	// it up for some seconds: at the slowest pace callers do not feel the transfer, and what they wait then is the usual.
 	learnIdle, learnSending = 0.1, 0.005
 )
 
@@ -22,7 +22,7 @@ const (
 type latency struct {
 	// read is how often it was done so far, and how long that took together.
 	read func() (count uint64, total time.Duration)
-	// sending reports whether something is being sent to members that catch up.
+	// sending reports whether so much is being sent to members that catch up that it may be felt.
 	sending func() bool
 
 	// Only the goroutine that samples touches these.

@@ -23,8 +23,8 @@ func (n *node) openSnapshots() error {
 	}
 	n.undo.pushClose("close the snapshots", store.Close)
 	n.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
-		Store: store, Owner: stateOwner{n.machine}, Offered: n.beyondLog, Admit: n.admitInstall,
-		Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
+		Store: store, Owner: stateOwner{n.machine}, Admit: n.admitInstall,
+		Damaged: n.foundDamaged, Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
 	n.attachLog()
@@ -45,7 +45,8 @@ func (n *node) startMarking() {
 	n.cadence = marks.NewCadence(marks.CadenceConfig{
 		Leading: func() bool { return n.leading() && n.machine.MarkerTerm() == n.raft.CurrentTerm() },
 		Weight:  n.machine.Weight, Settings: n.machine.Upkeep, Propose: n.proposer.Mark, Taken: n.snapshotter.Taken,
-		Logger: n.Logger.Named("marks"),
+		Members: n.marking,
+		Logger:  n.Logger.Named("marks"),
 	})
 	n.undo.pushClose("end committing marks", run(n.cadence.Run))
 }
@@ -63,8 +64,7 @@ func (n *node) admitInstall(index, term uint64) error {
 	return nil
 }
 
-// beyondLog refuses a snapshot that ends within the log. It is asked twice: before anything is staged, and when that is
-// installed, for the log grows meanwhile.
+// beyondLog refuses a snapshot that ends within the log.
 func (n *node) beyondLog(index, term uint64) error {
 	last, err := n.cache.LastIndex()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	sending := func() bool { return n.transport.Sending() }
+	sending := func() bool { return n.transport.Felt() }
 	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
 	n.staging = &staging{Stager: stager{n.snapshots}}
 	n.transport, err = transport.New(transport.Config{
@@ -28,6 +28,7 @@ func (n *node) openTransport() (err error) {
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
+		Voters: n.voters, Tell: n.tell,
 		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, Outgrown: n.noteOutgrown,
 		BeforeInstall: n.beforeInstall, Busy: func() float64 { return max(commits.busy(), writes.busy()) },
 		// Asked only once members are served, which is after raft was started.
