@@ -122,7 +122,7 @@ func (s *sending) next(bytes int) error {
 	if s.urgency() == needed {
 		return nil
 	}
-	return t.pace.wait(s.ctx, bytes)
+	return t.pace.Wait(s.ctx, bytes)
 }
 
 // receive takes the peer's reports, until its answer or the end of the call.

@@ -231,8 +231,8 @@ func TestUrgentPagesAreNotPaced(t *testing.T) {
 	if err := a.fetchPages(t.Context(), serverOf(b), r, func(items []byte) error { received += len(items); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if received != 40*maxItemsBytes || b.pace.sent != 0 {
-		t.Errorf("%d bytes came, %.0f of them paced", received, b.pace.sent)
+	if received != 40*maxItemsBytes || b.Felt() {
+		t.Errorf("%d bytes came; paced: %v", received, b.Felt())
 	}
 	if _, err := a.FetchManifest(t.Context(), serverOf(b)); err != nil {
 		t.Fatal(err)
