@@ -201,11 +201,10 @@ type tellingSink struct {
 	store telling
 }
 
-func (s tellingSink) Close() error {
-	before := s.store.NewestIndex()
-	err := s.Sink.Close()
-	if now := s.store.NewestIndex(); err == nil && now != before && s.store.m.published != nil {
-		s.store.m.published(s.store.m, now)
+func (s tellingSink) Publish(index, term uint64) error {
+	err := s.Sink.Publish(index, term)
+	if err == nil && s.store.m.published != nil {
+		s.store.m.published(s.store.m, index)
 	}
 	return err
 }
