@@ -127,10 +127,10 @@ func (c *Cadence) step(ctx context.Context) {
 	if !c.cfg.Leading() {
 		return
 	}
-	w, s := c.cfg.Weight(), c.cfg.Settings()
+	w := c.cfg.Weight()
 	members := c.cfg.Members(w.Mark)
-	reason := Due(w, s, members.Damaged)
-	if reason == NotDue || members.Writing && c.wait(&w, s) {
+	reason := Due(w, c.cfg.Settings(), members.Damaged)
+	if reason == NotDue || members.Writing && c.wait(&w) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
@@ -143,17 +143,14 @@ func (c *Cadence) step(ctx context.Context) {
 	c.cfg.Logger.Info("snapshot mark", "index", index, "reason", reason, "after", w.Mark, "log_bytes", w.LogBytes, "snapshot_bytes", w.SnapshotBytes)
 }
 
-// maxWait is how many times its bound the log may reach while a mark waits for members: restarts stay short.
-const maxWait = 2
-
 // wait reports whether a mark that is due waits for members that are still writing the one before, which would skip it and
 // then have fewer pages for those that catch up.
-func (c *Cadence) wait(w *fsm.Weight, s upkeep.Settings) bool {
+func (c *Cadence) wait(w *fsm.Weight) bool {
 	now := c.cfg.Now()
 	if c.after != w.Mark || c.waits.IsZero() {
 		c.waits, c.after = now, w.Mark
 	}
-	if now.Sub(c.waits) < c.cfg.Patience && w.LogBytes < maxWait*s.SnapshotMaxLogBytes {
+	if now.Sub(c.waits) < c.cfg.Patience {
 		return true
 	}
 	c.cfg.Logger.Warn("the next snapshot mark does not wait any longer for members that have not done with the last; they skip it", "last", w.Mark,

@@ -26,7 +26,8 @@
 // changes from mark to mark it has no page for those that catch up, and the leader must send all. So each member tells the leader, with
 // its answers to appends, up to which mark it is done (fsm.Settled: published, given up or skipped, and nothing is being written),
 // and a mark that is due waits until a majority of the voters is done with the last. Waited for are only those that answer and whose log
-// has that mark; at most a minute, and not beyond twice SnapshotMaxLogBytes of log, which keeps restarts short. Keeping the
+// has that mark; at most a minute. The log grows meanwhile, as it does while the leader itself writes; a bound in bytes
+// (twice SnapshotMaxLogBytes was tried) ends the wait just where callers write much, which is when every page changes. Keeping the
 // last two snapshots would not help: who skipped a mark has no snapshot of it at all. Offering an older one that another
 // member has too would need it kept, and the log behind it.
 //
