@@ -10,13 +10,15 @@ import (
 // tells. They are gathered in one place (server/node) and shown in two, the status and the metrics. nil: that part does
 // not exist in this member, or has nothing to tell yet.
 type Facts struct {
-	Raft      RaftFacts
-	Load      LoadFacts
-	Standing  StandingFacts
-	Log       *LogFacts
-	Snapshots *SnapshotFacts
-	Install   *InstallFacts
-	Transfers []TransferFacts
+	Raft RaftFacts
+	Load LoadFacts
+	// CertificateEnds is when this member's own certificate does; zero: it has none.
+	CertificateEnds time.Time
+	Standing        StandingFacts
+	Log             *LogFacts
+	Snapshots       *SnapshotFacts
+	Install         *InstallFacts
+	Transfers       []TransferFacts
 	// Sent is what this member has sent to those that catch up since its process started.
 	Sent    SentFacts
 	Journal *JournalFacts
