@@ -125,6 +125,8 @@ type Timeouts struct {
 	// InstallTurn bounds the wait of a snapshot for others that are being sent. Raft tries again after a growing pause.
 	// Default 10 min.
 	InstallTurn time.Duration
+	// InstallOthers bounds the wait of a snapshot whose turn has come for another member that is still writing it. Default 30 s.
+	InstallOthers time.Duration
 	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
 	InstallIdle time.Duration
 	// InstallAnswer bounds the time without a report of progress while a receiver pulls, verifies and installs. Default 30 s.
@@ -154,6 +156,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Confirm, time.Second)
 	set(&t.Append, 5*time.Second)
 	set(&t.InstallTurn, 10*time.Minute)
+	set(&t.InstallOthers, 30*time.Second)
 	set(&t.InstallIdle, 10*time.Second)
 	set(&t.InstallAnswer, 30*time.Second)
 	set(&t.PinAfter, time.Minute)

@@ -134,7 +134,10 @@ func (s *sending) takeTurn() (done func(), err error) {
 		return nil, err
 	}
 	done = sync.OnceFunc(func() { t.turns.leave(s.turn) })
-	if err = t.leads(s.args.Term); err == nil {
+	if err = s.awaitOthers(); err == nil {
+		err = t.leads(s.args.Term)
+	}
+	if err == nil {
 		err = t.isNewest(s.args.LastLogIndex)
 	}
 	if err != nil {

@@ -239,3 +239,62 @@ func TestUrgentPagesAreNotPaced(t *testing.T) {
 	}
 	eventually(t, "the count", func() bool { return b.Sent() == Sent{Pages: 40 * maxItemsBytes, Manifests: 10} })
 }
+
+// TestOfferWaitsForAnotherThatWritesIt: an offer of what another member is about to publish waits for that, not for members that are not there, and not
+// for ever; and who is needed does not wait.
+func TestOfferWaitsForAnotherThatWritesIt(t *testing.T) {
+	snapshot := randomBytes(100)
+	at := func(upTo, settled uint64) *Follower {
+		return &Follower{Term: 3, UpTo: upTo, Heard: time.Now().Add(time.Hour), Told: Told{Settled: settled}}
+	}
+	for name, c := range map[string]struct {
+		other  *Follower
+		needed bool
+		limit  time.Duration
+		then   *Follower // it goes on when this is known; nil: by itself
+	}{
+		"nobody is there":        {},
+		"another has it":         {other: at(9, 9)},
+		"another is behind":      {other: at(8, 8)},
+		"it is about to":         {other: at(9, 8), then: at(9, 9)},
+		"it takes too long":      {other: at(9, 8), limit: time.Millisecond},
+		"the receiver is needed": {other: at(9, 8), needed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := startMember(t, "a", func(config *Config) { config.Timeouts.InstallOthers = max(c.limit, 0) })
+			if c.limit == 0 {
+				a.config.Timeouts.InstallOthers = time.Hour
+			}
+			b := startMember(t, "b", nil)
+			b.answerAll(t, restoring(t, snapshot))
+			if c.needed {
+				a.config.Voters = func() []raft.ServerID { return []raft.ServerID{a.id, b.id} }
+			}
+			know := func(f *Follower) {
+				a.followers.mu.Lock()
+				defer a.followers.mu.Unlock()
+				a.followers.all = map[raft.ServerID]Follower{"c": *f, b.id: *at(9, 0)}
+			}
+			if c.other != nil {
+				know(c.other)
+			}
+			result := install(a, b, snapshot)
+			if c.then != nil {
+				eventually(t, "its turn", func() bool {
+					a.turns.mu.Lock()
+					defer a.turns.mu.Unlock()
+					return len(a.turns.taken) == 1
+				})
+				if list := a.Transfers(); len(list) != 1 || list[0].State != TransferWaiting {
+					t.Errorf("it does not wait: %+v", list)
+				}
+				know(c.then)
+			}
+			within(t, "the transfer", func() {
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
