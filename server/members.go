@@ -73,7 +73,7 @@ func (o *Operator) memberProto(s raft.Server) *ballastv1.Member {
 	}
 	return &ballastv1.Member{
 		Id: m.ID, Name: memberName(s.ID), Role: role, MemberAddress: m.MemberAddress, ClientAddress: m.ClientAddress,
-		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: boots,
+		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: boots, NewestClusterVersion: m.NewestVersion,
 	}
 }
 

@@ -2,9 +2,10 @@
 // member that raft's configuration lists by its id. Who votes is raft's business, not the roster's.
 //
 //	record | index 8 | lengths 4 x 2 | id 192 | member address 264 | client address 264 | operator address 264 |
-//	       | flags 1 | zero 23 |
+//	       | flags 1 | zero 3 | newest cluster version 4 | zero 16 |
 //
-// Flag bit 0: the member stays a non-voter.
+// Besides it remembers the newest cluster version that each member's program applies, so that the version is not raised beyond that of a
+// member which cannot be asked. Flag bit 0: the member stays a non-voter.
 //
 // A free record has an id of no bytes and is used again, the lowest first, so that every member has the same pages.
 package roster
@@ -35,6 +36,7 @@ const (
 	offClient  = offMember + MaxAddress
 	offOperate = offClient + MaxAddress
 	offFlags   = offOperate + MaxAddress
+	offNewest  = offFlags + 4
 
 	flagStay = 1 << 0
 )
@@ -54,6 +56,8 @@ type Member struct {
 	ID, MemberAddress, ClientAddress, OperatorAddress string
 	// StayNonVoter: it is wished to be a non-voter; else a leader promotes it by itself.
 	StayNonVoter bool
+	// NewestVersion is the newest cluster version that its program applies; 0: not told yet.
+	NewestVersion uint32
 }
 
 // Validate checks the bounds. The error wraps ErrInvalid.
@@ -178,12 +182,13 @@ func encode(rec []byte, m Member) {
 	if m.StayNonVoter {
 		rec[offFlags] = flagStay
 	}
+	binary.LittleEndian.PutUint32(rec[offNewest:], m.NewestVersion)
 }
 
 func decode(rec []byte) Member {
 	text := func(field, at int) string { return string(rec[at : at+length(rec, field)]) }
 	return Member{
 		ID: text(0, offID), MemberAddress: text(1, offMember), ClientAddress: text(2, offClient), OperatorAddress: text(3, offOperate),
-		StayNonVoter: rec[offFlags]&flagStay != 0,
+		StayNonVoter: rec[offFlags]&flagStay != 0, NewestVersion: binary.LittleEndian.Uint32(rec[offNewest:]),
 	}
 }

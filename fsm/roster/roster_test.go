@@ -41,7 +41,7 @@ func TestAgainstModel(t *testing.T) {
 			}
 			m := Member{
 				ID: id, MemberAddress: text(MaxAddress), ClientAddress: text(MaxAddress), OperatorAddress: text(MaxAddress),
-				StayNonVoter: rapid.Bool().Draw(t, "stay"),
+				StayNonVoter: rapid.Bool().Draw(t, "stay"), NewestVersion: rapid.Uint32().Draw(t, "newest"),
 			}
 			if err := errors.Join(a.Put(index, m), b.Put(index, m)); err != nil {
 				t.Fatal(err)

@@ -1,191 +1,96 @@
 package clusterplan
 
 import (
-	"crypto/sha256"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/ballastdb/ballast/config"
-	"github.com/ballastdb/ballast/internal/tlsauth"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
+func plan(out string, hosts ...string) Options {
+	return Options{Name: "bank", Hosts: hosts, Out: out}
+}
+
+// A host that cannot be one is refused before anything is written: what is written down once is kept, and the plan could not be
+// made again with the right one.
+func TestHostsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
+	for _, hosts := range [][]string{
+		{}, {""}, {"10.0.0.1", "10.0.0.1"}, {"10.0.0.1", " 10.0.0.2"}, {"10.0.0.1:7401"}, {"a b"}, {"a/b"}, {`a"b`}, {`a\b`}, {"a\nb"},
+		{"NODE", "node"}, {"::1", "0:0::1"}, {strings.Repeat("a", 254)}, strings.Fields("a b c d e f g h i j"),
+	} {
+		out := filepath.Join(t.TempDir(), "plan")
+		if _, err := Write(plan(out, hosts...)); err == nil {
+			t.Errorf("%q: planned", hosts)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%q: something was written", hosts)
+		}
+	}
+}
+
+// A second run makes what is missing and changes nothing that is there; another plan is refused.
+func TestPlanIsKept(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "plan")
+	hosts := []string{"10.0.0.1", "::1", "db.example.org"}
+	first, err := Write(plan(out, hosts...))
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func three(out string) Options {
-	return Options{Name: "acme", Hosts: []string{"10.0.0.1", "node-2.example", "fd00::3"}, Out: out}
-}
-
-// files are the hashes of all files below a directory, and their modes.
-func files(t *testing.T, dir string) map[string][32]byte {
-	t.Helper()
-	found := map[string][32]byte{}
-	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		found[path] = sha256.Sum256(append(b, info.Mode().String()...))
-		return err
-	}))
-	return found
-}
-
-// Each host gets a configuration that ballastd takes, with its own addresses, and a certificate in its own name that is for them.
-func TestWrite(t *testing.T) {
-	out := t.TempDir()
-	p, err := Write(three(out))
-	must(t, err)
-	for i, want := range []struct{ name, client, dial string }{
-		{"acme-1", "10.0.0.1:7401", "10.0.0.1"}, {"acme-2", "node-2.example:7401", "node-2.example"}, {"acme-3", "[fd00::3]:7401", "fd00::3"},
-	} {
-		dir := filepath.Join(out, want.name)
-		loaded, err := config.Load(config.Input{File: filepath.Join(dir, "ballastd.toml"), LookupEnv: func(string) (string, bool) { return "", false }})
-		must(t, err)
-		if loaded.ClientAddress != want.client || !strings.HasPrefix(loaded.TLSKey, "/etc/ballast/") {
-			t.Errorf("%s: %+v", want.name, loaded.Config)
-		}
-		store, err := tlsauth.Open(tlsauth.Files{
-			CA: filepath.Join(dir, "ca.crt"), Certificate: filepath.Join(dir, "member.crt"), Key: filepath.Join(dir, "member.key"),
-		}, nil)
-		must(t, err)
-		if id := store.Identity(); id != (tlsauth.Identity{Cluster: p.ClusterID, Role: tlsauth.Member, Name: want.name}) {
-			t.Errorf("%s has the certificate of %v", want.name, id)
-		}
-		for j, other := range p.Hosts {
-			if err := store.Certificate().VerifyHostname(other); (err == nil) != (i == j) {
-				t.Errorf("the certificate of %s at %s: %v", want.name, other, err)
-			}
-		}
-		readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
-		must(t, err)
-		if !strings.Contains(string(readme), p.ClusterID.String()) {
-			t.Errorf("the README of %s does not name the cluster", want.name)
-		}
-	}
-}
-
-// No host's folder has what signs certificates, and keys are their owner's alone.
-func TestKeysStayWhereTheyBelong(t *testing.T) {
-	out := t.TempDir()
-	_, err := Write(three(out))
-	must(t, err)
-	var keys []string
-	must(t, filepath.WalkDir(out, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".key" {
-			return err
-		}
-		info, err := e.Info()
-		if err == nil && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has the mode %v", path, info.Mode())
-		}
-		below, relErr := filepath.Rel(out, path)
-		must(t, relErr)
-		keys = append(keys, below)
-		return err
-	}))
-	want := []string{"acme-1/member.key", "acme-2/member.key", "acme-3/member.key", "authority/ca.key", "operator/operator.key"}
-	if !slices.Equal(keys, want) {
-		t.Errorf("keys are %v, want %v", keys, want)
-	}
-}
-
-// A second run changes nothing, makes what is missing, and leaves alone what was edited.
-func TestWriteAgain(t *testing.T) {
-	out := t.TempDir()
-	p, err := Write(three(out))
-	must(t, err)
-	edited := filepath.Join(out, "acme-1", "ballastd.toml")
-	must(t, os.WriteFile(edited, []byte("# mine\n"), 0o600))
 	before := files(t, out)
-	again, err := Write(three(out))
-	must(t, err)
-	if again.ClusterID != p.ClusterID {
-		t.Error("a second run makes another cluster")
-	}
-	for path, sum := range files(t, out) {
-		if before[path] != sum {
-			t.Errorf("a second run changed %s", path)
-		}
-	}
-	// Every file that may be missing, one at a time; a certificate that is gone is made anew with its key.
-	for path := range before {
-		if strings.Contains(path, "authority") || filepath.Base(path) == "plan.json" || filepath.Ext(path) == ".key" {
-			continue
-		}
-		must(t, os.Remove(path))
-		if filepath.Ext(path) == ".crt" && filepath.Base(path) != "ca.crt" {
-			if _, err := Write(three(out)); err == nil {
-				t.Fatalf("a key without its certificate, %s, was taken for granted", path)
-			}
-			must(t, os.Remove(strings.TrimSuffix(path, ".crt")+".key"))
-		}
-		_, err := Write(three(out))
-		must(t, err)
-		if _, err := os.Stat(path); err != nil {
-			t.Errorf("a second run does not make %s: %v", path, err)
-		}
-	}
-}
-
-// The README beside the authority is made by whichever run finds it missing.
-func TestAuthorityIsExplained(t *testing.T) {
-	out := t.TempDir()
-	_, err := Write(three(out))
-	must(t, err)
-	readme := filepath.Join(out, "authority", "README.md")
-	must(t, os.Remove(readme))
-	if _, err := Write(three(out)); err != nil {
+	lost := filepath.Join(out, "bank-2", "ballastd.toml")
+	if err := os.Remove(lost); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(readme); err != nil {
-		t.Error(err)
+	again, err := Write(plan(out, hosts...))
+	if err != nil || again.ClusterID != first.ClusterID {
+		t.Fatalf("%+v, %v; want the plan of the first run", again, err)
+	}
+	after := files(t, out)
+	if len(before) != len(after) {
+		t.Errorf("%d files, before %d", len(after), len(before))
+	}
+	for name, content := range before {
+		if after[name] != content {
+			t.Errorf("%s has changed", name)
+		}
+	}
+	if _, err := Write(plan(out, hosts[:2]...)); err == nil {
+		t.Error("another plan was written over the first")
 	}
 }
 
-// A plan is of one cluster for ever, and of members that can be told apart.
-func TestWriteRefuses(t *testing.T) {
-	out := t.TempDir()
-	_, err := Write(three(out))
-	must(t, err)
-	before := files(t, out)
-	for name, change := range map[string]func(*Options){
-		"another name":       func(o *Options) { o.Name = "other" },
-		"another host":       func(o *Options) { o.Hosts[0] = "10.0.0.9" },
-		"one host less":      func(o *Options) { o.Hosts = o.Hosts[:2] },
-		"in place":           func(o *Options) { o.InPlace = true },
-		"one host twice":     func(o *Options) { o.Hosts[1] = o.Hosts[0] },
-		"no host":            func(o *Options) { o.Hosts = nil },
-		"an empty host":      func(o *Options) { o.Hosts[2] = "" },
-		"ten hosts":          func(o *Options) { o.Hosts = strings.Split("a b c d e f g h i j", " ") },
-		"no name":            func(o *Options) { o.Name = "" },
-		"a name with a path": func(o *Options) { o.Name = "../x" },
-	} {
-		o := three(out)
-		change(&o)
-		if _, err := Write(o); err == nil {
-			t.Errorf("%s was planned", name)
+// Keys are for their owner alone.
+func TestKeysAreForTheirOwner(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "plan")
+	if _, err := Write(plan(out, "10.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	for name := range files(t, out) {
+		info, err := os.Stat(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, ".key") && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", name, info.Mode())
 		}
 	}
-	for path, sum := range files(t, out) {
-		if before[path] != sum {
-			t.Errorf("a refused run changed %s", path)
+}
+
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
 		}
+		content, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		all[name] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	must(t, os.WriteFile(filepath.Join(out, "plan.json"), []byte("{"), 0o600))
-	if _, err := Write(three(out)); err == nil || !strings.Contains(err.Error(), "plan.json") {
-		t.Errorf("a damaged plan: %v", err)
-	}
+	return all
 }
