@@ -20,6 +20,8 @@ type Progress struct {
 	Term, LastIndex, Applied uint64
 	// Members of the configuration that it has; none: it was in no cluster yet.
 	Members []raft.ServerID
+	// LowDisk: its disk is low, or worse.
+	LowDisk bool
 }
 
 // Peers asks other members how far they are.
@@ -111,6 +113,7 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 	}
 	progress := Progress{
 		ID: raft.ServerID(s.GetId()), Term: s.GetTerm(), LastIndex: s.GetLastLogIndex(), Applied: s.GetAppliedIndex(),
+		LowDisk: s.GetDisk().GetRoom() >= ballastv1.DiskRoom_DISK_ROOM_LOW,
 	}
 	for _, m := range s.GetMembers() {
 		progress.Members = append(progress.Members, raft.ServerID(m.GetId()))

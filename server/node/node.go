@@ -17,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/diskspace"
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
@@ -66,6 +67,8 @@ type node struct {
 	log       *logstore.Store
 	cache     *logCache
 	snapshots *snapshots.RaftStore
+	space     *diskspace.Keeper
+	kept      thrifty // the log, as the settings and the room have it kept
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -156,6 +159,7 @@ func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
+		n.openSpace,
 		n.secure,
 		n.logDrift,
 		n.bindAddresses,
@@ -171,6 +175,7 @@ func (n *node) build(ctx context.Context) error {
 		n.makeServices,
 		n.startTakingNewer,
 		n.startComparing,
+		n.startRoom,
 
 		n.serveMembers,
 		n.startBackfill,

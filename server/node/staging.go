@@ -16,6 +16,7 @@ import (
 // that it was given, with an ear to its progress.
 type staging struct {
 	transport.Stager
+	room func() error // nil where there is room to take one in
 
 	mu      sync.Mutex
 	running bool
@@ -26,6 +27,9 @@ type staging struct {
 
 // Stage implements transport.Stager.
 func (s *staging) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from transport.Puller, progress func(transport.Progress)) ([]byte, error) {
+	if err := s.room(); err != nil {
+		return nil, err
+	}
 	s.note(func() { s.running, s.index, s.since, s.latest = true, r.LastLogIndex, time.Now(), transport.Progress{} })
 	defer s.note(func() { s.running = false })
 	return s.Stager.Stage(ctx, r, manifest, from, func(p transport.Progress) {

@@ -16,7 +16,7 @@ import (
 func (n *node) openTransport() (err error) {
 	sending := func() bool { return n.transport.Sending() }
 	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
-	n.staging = &staging{Stager: stager{n.snapshots}}
+	n.staging = &staging{Stager: stager{n.snapshots}, room: n.roomToTakeIn}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
@@ -25,6 +25,7 @@ func (n *node) openTransport() (err error) {
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
 		Covered:     n.covered,
+		Room:        n.roomForLog,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),

@@ -270,6 +270,68 @@ func (DigestVerdict) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{3}
 }
 
+// DiskRoom is how much room a disk has.
+type DiskRoom int32
+
+const (
+	// Not told, or nobody looks.
+	DiskRoom_DISK_ROOM_UNSPECIFIED DiskRoom = 0
+	// Enough.
+	DiskRoom_DISK_ROOM_AMPLE DiskRoom = 1
+	// Low: the member does not stay leader, takes in no snapshot and fetches no older journal. Writes are refused where no
+	// majority has more.
+	DiskRoom_DISK_ROOM_LOW DiskRoom = 2
+	// Below half of that: as leader it refuses writes.
+	DiskRoom_DISK_ROOM_TIGHT DiskRoom = 3
+	// The reserve is used up too: it takes no more of the log, and goes on voting and answering reads.
+	DiskRoom_DISK_ROOM_FULL DiskRoom = 4
+)
+
+// Enum value maps for DiskRoom.
+var (
+	DiskRoom_name = map[int32]string{
+		0: "DISK_ROOM_UNSPECIFIED",
+		1: "DISK_ROOM_AMPLE",
+		2: "DISK_ROOM_LOW",
+		3: "DISK_ROOM_TIGHT",
+		4: "DISK_ROOM_FULL",
+	}
+	DiskRoom_value = map[string]int32{
+		"DISK_ROOM_UNSPECIFIED": 0,
+		"DISK_ROOM_AMPLE":       1,
+		"DISK_ROOM_LOW":         2,
+		"DISK_ROOM_TIGHT":       3,
+		"DISK_ROOM_FULL":        4,
+	}
+)
+
+func (x DiskRoom) Enum() *DiskRoom {
+	p := new(DiskRoom)
+	*p = x
+	return p
+}
+
+func (x DiskRoom) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DiskRoom) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operator_proto_enumTypes[4].Descriptor()
+}
+
+func (DiskRoom) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operator_proto_enumTypes[4]
+}
+
+func (x DiskRoom) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DiskRoom.Descriptor instead.
+func (DiskRoom) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{4}
+}
+
 // StatusRequest asks for a member's view.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -545,7 +607,9 @@ type StatusResponse struct {
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
-	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// What clocks show. Only a leader has measured the others'.
+	Clock         *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -828,6 +892,13 @@ func (x *StatusResponse) GetDisk() *DiskStatus {
 func (x *StatusResponse) GetDrift() []string {
 	if x != nil {
 		return x.Drift
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetClock() *ClockStatus {
+	if x != nil {
+		return x.Clock
 	}
 	return nil
 }
@@ -1505,9 +1576,17 @@ type DiskStatus struct {
 	// Bytes in all.
 	SizeBytes uint64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// Why it cannot be written; empty: it can.
-	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Problem string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How much room there is.
+	Room DiskRoom `protobuf:"varint,4,opt,name=room,proto3,enum=ballast.v1.DiskRoom" json:"room,omitempty"`
+	// Free bytes below which it is low; 0: nobody looks.
+	LowBytes uint64 `protobuf:"varint,5,opt,name=low_bytes,json=lowBytes,proto3" json:"low_bytes,omitempty"`
+	// Bytes that the reserve file holds at present, and is meant to hold.
+	ReserveBytes uint64 `protobuf:"varint,6,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
+	// Bytes that the reserve file is meant to hold.
+	ReserveWantedBytes uint64 `protobuf:"varint,7,opt,name=reserve_wanted_bytes,json=reserveWantedBytes,proto3" json:"reserve_wanted_bytes,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *DiskStatus) Reset() {
@@ -1561,6 +1640,931 @@ func (x *DiskStatus) GetProblem() string {
 	return ""
 }
 
+func (x *DiskStatus) GetRoom() DiskRoom {
+	if x != nil {
+		return x.Room
+	}
+	return DiskRoom_DISK_ROOM_UNSPECIFIED
+}
+
+func (x *DiskStatus) GetLowBytes() uint64 {
+	if x != nil {
+		return x.LowBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetReserveBytes() uint64 {
+	if x != nil {
+		return x.ReserveBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetReserveWantedBytes() uint64 {
+	if x != nil {
+		return x.ReserveWantedBytes
+	}
+	return 0
+}
+
+// ClockStatus is what clocks show.
+type ClockStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the answering member's own clock shows, Unix nanoseconds.
+	Own int64 `protobuf:"varint,1,opt,name=own,proto3" json:"own,omitempty"`
+	// The time that it would stamp a proposal with now, Unix nanoseconds; 0: it does not lead, or does not know it yet.
+	Cluster int64 `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// The median of the voters' clocks now, as last measured, Unix nanoseconds; 0 as above.
+	Median int64 `protobuf:"varint,3,opt,name=median,proto3" json:"median,omitempty"`
+	// The voters' clocks as last measured; empty as above.
+	Members       []*MemberClock `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockStatus) Reset() {
+	*x = ClockStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockStatus) ProtoMessage() {}
+
+func (x *ClockStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockStatus.ProtoReflect.Descriptor instead.
+func (*ClockStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ClockStatus) GetOwn() int64 {
+	if x != nil {
+		return x.Own
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetCluster() int64 {
+	if x != nil {
+		return x.Cluster
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetMedian() int64 {
+	if x != nil {
+		return x.Median
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetMembers() []*MemberClock {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// MemberClock is how far one voter's clock is off.
+type MemberClock struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The voter's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its clock less the median; negative: it is behind. Absent: it did not tell.
+	Offset        *durationpb.Duration `protobuf:"bytes,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberClock) Reset() {
+	*x = MemberClock{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberClock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberClock) ProtoMessage() {}
+
+func (x *MemberClock) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberClock.ProtoReflect.Descriptor instead.
+func (*MemberClock) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MemberClock) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MemberClock) GetOffset() *durationpb.Duration {
+	if x != nil {
+		return x.Offset
+	}
+	return nil
+}
+
+// MendClockRequest allows log time to step forward.
+type MendClockRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far, as the operator has seen it; the step may be another by 2 seconds, or a hundredth. Holds whose time ends on the
+	// way expire, and ids whose window ends are forgotten, as if that time had passed.
+	Forward       *durationpb.Duration `protobuf:"bytes,1,opt,name=forward,proto3" json:"forward,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MendClockRequest) Reset() {
+	*x = MendClockRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MendClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MendClockRequest) ProtoMessage() {}
+
+func (x *MendClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MendClockRequest.ProtoReflect.Descriptor instead.
+func (*MendClockRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *MendClockRequest) GetForward() *durationpb.Duration {
+	if x != nil {
+		return x.Forward
+	}
+	return nil
+}
+
+// MendClockResponse tells what was done.
+type MendClockResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far log time was stepped.
+	Forward       *durationpb.Duration `protobuf:"bytes,1,opt,name=forward,proto3" json:"forward,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MendClockResponse) Reset() {
+	*x = MendClockResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MendClockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MendClockResponse) ProtoMessage() {}
+
+func (x *MendClockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MendClockResponse.ProtoReflect.Descriptor instead.
+func (*MendClockResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *MendClockResponse) GetForward() *durationpb.Duration {
+	if x != nil {
+		return x.Forward
+	}
+	return nil
+}
+
+// GetAuditRequest asks for the newest lines.
+type GetAuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most, 1 to 1,000; 0: 100.
+	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditRequest) Reset() {
+	*x = GetAuditRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditRequest) ProtoMessage() {}
+
+func (x *GetAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditRequest.ProtoReflect.Descriptor instead.
+func (*GetAuditRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetAuditRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// GetAuditResponse has them.
+type GetAuditResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Entries       []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditResponse) Reset() {
+	*x = GetAuditResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditResponse) ProtoMessage() {}
+
+func (x *GetAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditResponse.ProtoReflect.Descriptor instead.
+func (*GetAuditResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetAuditResponse) GetEntries() []*AuditEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// AuditEntry is one action of an operator.
+type AuditEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was asked for, by the member's own clock, Unix nanoseconds.
+	Time int64 `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Role and name of the certificate, or "development" where there is no TLS.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Host that asked.
+	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// The call's name.
+	Call string `protobuf:"bytes,4,opt,name=call,proto3" json:"call,omitempty"`
+	// What was asked, as JSON, cut to 1 KiB.
+	Request string `protobuf:"bytes,5,opt,name=request,proto3" json:"request,omitempty"`
+	// "OK", another gRPC code, or "begun" where the member ended before it was over.
+	Outcome string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Why it failed; empty: it did not.
+	Error string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	// How long it took; absent: it is not over.
+	Took          *durationpb.Duration `protobuf:"bytes,8,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AuditEntry) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+// ExamineRequest asks for a look.
+type ExamineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineRequest) Reset() {
+	*x = ExamineRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineRequest) ProtoMessage() {}
+
+func (x *ExamineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineRequest.ProtoReflect.Descriptor instead.
+func (*ExamineRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+}
+
+// ExamineResponse is what was seen.
+type ExamineResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every other member of the latest configuration, asked from here at its member address.
+	Reaches []*Reach `protobuf:"bytes,1,rep,name=reaches,proto3" json:"reaches,omitempty"`
+	// How long writes of 4 KiB with an fsync took here just now, shortest first.
+	Writes []*durationpb.Duration `protobuf:"bytes,2,rep,name=writes,proto3" json:"writes,omitempty"`
+	// Why they could not be done; empty: they could.
+	WriteProblem string `protobuf:"bytes,3,opt,name=write_problem,json=writeProblem,proto3" json:"write_problem,omitempty"`
+	// The certificates in use here; empty: there is no TLS.
+	Certificates []*CertificateStatus `protobuf:"bytes,4,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// What is configured otherwise than at the last good run.
+	Drift []*Drift `protobuf:"bytes,5,rep,name=drift,proto3" json:"drift,omitempty"`
+	// Effective configuration that should be the same on all members, by key.
+	Common map[string]string `protobuf:"bytes,6,rep,name=common,proto3" json:"common,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Writes of the raft log since the process started: how many, and their mean.
+	LogWrites uint64 `protobuf:"varint,7,opt,name=log_writes,json=logWrites,proto3" json:"log_writes,omitempty"`
+	// Their mean time; absent: there were none.
+	LogWriteMean *durationpb.Duration `protobuf:"bytes,8,opt,name=log_write_mean,json=logWriteMean,proto3" json:"log_write_mean,omitempty"`
+	// The time below which 99 of 100 were; absent: not known.
+	LogWriteP99   *durationpb.Duration `protobuf:"bytes,9,opt,name=log_write_p99,json=logWriteP99,proto3" json:"log_write_p99,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineResponse) Reset() {
+	*x = ExamineResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineResponse) ProtoMessage() {}
+
+func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineResponse.ProtoReflect.Descriptor instead.
+func (*ExamineResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ExamineResponse) GetReaches() []*Reach {
+	if x != nil {
+		return x.Reaches
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetWrites() []*durationpb.Duration {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetWriteProblem() string {
+	if x != nil {
+		return x.WriteProblem
+	}
+	return ""
+}
+
+func (x *ExamineResponse) GetCertificates() []*CertificateStatus {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetDrift() []*Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetCommon() map[string]string {
+	if x != nil {
+		return x.Common
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetLogWrites() uint64 {
+	if x != nil {
+		return x.LogWrites
+	}
+	return 0
+}
+
+func (x *ExamineResponse) GetLogWriteMean() *durationpb.Duration {
+	if x != nil {
+		return x.LogWriteMean
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetLogWriteP99() *durationpb.Duration {
+	if x != nil {
+		return x.LogWriteP99
+	}
+	return nil
+}
+
+// Reach is whether one member reaches another.
+type Reach struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The other's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where it was asked.
+	MemberAddress string `protobuf:"bytes,2,opt,name=member_address,json=memberAddress,proto3" json:"member_address,omitempty"`
+	// Why it was not reached; empty: it was.
+	Problem string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How long the answer took.
+	Took *durationpb.Duration `protobuf:"bytes,4,opt,name=took,proto3" json:"took,omitempty"`
+	// The other's clock less this one's, absent where it was not reached.
+	ClockOffset   *durationpb.Duration `protobuf:"bytes,5,opt,name=clock_offset,json=clockOffset,proto3" json:"clock_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Reach) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reach) GetMemberAddress() string {
+	if x != nil {
+		return x.MemberAddress
+	}
+	return ""
+}
+
+func (x *Reach) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Reach) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+func (x *Reach) GetClockOffset() *durationpb.Duration {
+	if x != nil {
+		return x.ClockOffset
+	}
+	return nil
+}
+
+// CertificateStatus is one certificate in use.
+type CertificateStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose: the URI in it, or the subject of an authority.
+	Whose string `protobuf:"bytes,1,opt,name=whose,proto3" json:"whose,omitempty"`
+	// It is an authority's.
+	Authority bool `protobuf:"varint,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	// When it ends, Unix seconds.
+	Ends          int64 `protobuf:"varint,3,opt,name=ends,proto3" json:"ends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateStatus) Reset() {
+	*x = CertificateStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateStatus) ProtoMessage() {}
+
+func (x *CertificateStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateStatus.ProtoReflect.Descriptor instead.
+func (*CertificateStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CertificateStatus) GetWhose() string {
+	if x != nil {
+		return x.Whose
+	}
+	return ""
+}
+
+func (x *CertificateStatus) GetAuthority() bool {
+	if x != nil {
+		return x.Authority
+	}
+	return false
+}
+
+func (x *CertificateStatus) GetEnds() int64 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
+}
+
+// Drift is one value that is configured otherwise than at the last good run.
+type Drift struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Its value then.
+	Was string `protobuf:"bytes,2,opt,name=was,proto3" json:"was,omitempty"`
+	// Its value now.
+	Is string `protobuf:"bytes,3,opt,name=is,proto3" json:"is,omitempty"`
+	// Where that comes from.
+	Origin        string `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drift) Reset() {
+	*x = Drift{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drift) ProtoMessage() {}
+
+func (x *Drift) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drift.ProtoReflect.Descriptor instead.
+func (*Drift) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Drift) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Drift) GetWas() string {
+	if x != nil {
+		return x.Was
+	}
+	return ""
+}
+
+func (x *Drift) GetIs() string {
+	if x != nil {
+		return x.Is
+	}
+	return ""
+}
+
+func (x *Drift) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// CollectDebugRequest asks for files.
+type CollectDebugRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectDebugRequest) Reset() {
+	*x = CollectDebugRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectDebugRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectDebugRequest) ProtoMessage() {}
+
+func (x *CollectDebugRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectDebugRequest.ProtoReflect.Descriptor instead.
+func (*CollectDebugRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+// CollectDebugResponse is a piece of a file. Pieces of one file follow each other.
+type CollectDebugResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The piece.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Why the file is not, or not wholly, here; empty: it is.
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectDebugResponse) Reset() {
+	*x = CollectDebugResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectDebugResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectDebugResponse) ProtoMessage() {}
+
+func (x *CollectDebugResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectDebugResponse.ProtoReflect.Descriptor instead.
+func (*CollectDebugResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CollectDebugResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CollectDebugResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *CollectDebugResponse) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 // BootstrapRequest starts a new cluster on the asked member.
 type BootstrapRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1570,7 +2574,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1582,7 +2586,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1595,7 +2599,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -1607,7 +2611,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +2623,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +2636,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -1657,7 +2661,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +2673,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +2686,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -1738,7 +2742,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +2754,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +2767,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -1786,7 +2790,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +2802,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +2815,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -1839,7 +2843,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +2855,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2868,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -1887,7 +2891,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +2903,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +2916,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -1940,7 +2944,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2956,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2969,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -1986,7 +2990,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +3002,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +3015,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2032,7 +3036,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +3048,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +3061,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2104,7 +3108,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +3120,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +3133,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2225,7 +3229,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +3241,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +3254,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // TakeSnapshotResponse names it.
@@ -2264,7 +3268,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +3280,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +3293,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2308,7 +3312,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +3324,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +3337,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 // GetSettingsResponse has every field.
@@ -2347,7 +3351,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2359,7 +3363,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +3376,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2393,7 +3397,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +3409,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +3422,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2439,7 +3443,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2451,7 +3455,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2464,7 +3468,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2483,7 +3487,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +3499,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +3512,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2522,7 +3526,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +3538,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +3551,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2578,7 +3582,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +3594,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +3607,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -2667,7 +3671,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\"\xd3\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2707,7 +3711,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x12-\n" +
+	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -2761,13 +3766,78 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x06passes\x18\x03 \x01(\x04R\x06passes\x128\n" +
 	"\n" +
 	"since_last\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tsinceLast\x12\x18\n" +
-	"\adamaged\x18\x05 \x01(\x04R\adamaged\"d\n" +
+	"\adamaged\x18\x05 \x01(\x04R\adamaged\"\x82\x02\n" +
 	"\n" +
 	"DiskStatus\x12\x1d\n" +
 	"\n" +
 	"free_bytes\x18\x01 \x01(\x04R\tfreeBytes\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12(\n" +
+	"\x04room\x18\x04 \x01(\x0e2\x14.ballast.v1.DiskRoomR\x04room\x12\x1b\n" +
+	"\tlow_bytes\x18\x05 \x01(\x04R\blowBytes\x12#\n" +
+	"\rreserve_bytes\x18\x06 \x01(\x04R\freserveBytes\x120\n" +
+	"\x14reserve_wanted_bytes\x18\a \x01(\x04R\x12reserveWantedBytes\"\x84\x01\n" +
+	"\vClockStatus\x12\x10\n" +
+	"\x03own\x18\x01 \x01(\x03R\x03own\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\x03R\acluster\x12\x16\n" +
+	"\x06median\x18\x03 \x01(\x03R\x06median\x121\n" +
+	"\amembers\x18\x04 \x03(\v2\x17.ballast.v1.MemberClockR\amembers\"T\n" +
+	"\vMemberClock\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"G\n" +
+	"\x10MendClockRequest\x123\n" +
+	"\aforward\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aforward\"H\n" +
+	"\x11MendClockResponse\x123\n" +
+	"\aforward\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aforward\"'\n" +
+	"\x0fGetAuditRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\"D\n" +
+	"\x10GetAuditResponse\x120\n" +
+	"\aentries\x18\x01 \x03(\v2\x16.ballast.v1.AuditEntryR\aentries\"\xd1\x01\n" +
+	"\n" +
+	"AuditEntry\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x12\n" +
+	"\x04call\x18\x04 \x01(\tR\x04call\x12\x18\n" +
+	"\arequest\x18\x05 \x01(\tR\arequest\x12\x18\n" +
+	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x14\n" +
+	"\x05error\x18\a \x01(\tR\x05error\x12-\n" +
+	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x10\n" +
+	"\x0eExamineRequest\"\x9d\x04\n" +
+	"\x0fExamineResponse\x12+\n" +
+	"\areaches\x18\x01 \x03(\v2\x11.ballast.v1.ReachR\areaches\x121\n" +
+	"\x06writes\x18\x02 \x03(\v2\x19.google.protobuf.DurationR\x06writes\x12#\n" +
+	"\rwrite_problem\x18\x03 \x01(\tR\fwriteProblem\x12A\n" +
+	"\fcertificates\x18\x04 \x03(\v2\x1d.ballast.v1.CertificateStatusR\fcertificates\x12'\n" +
+	"\x05drift\x18\x05 \x03(\v2\x11.ballast.v1.DriftR\x05drift\x12?\n" +
+	"\x06common\x18\x06 \x03(\v2'.ballast.v1.ExamineResponse.CommonEntryR\x06common\x12\x1d\n" +
+	"\n" +
+	"log_writes\x18\a \x01(\x04R\tlogWrites\x12?\n" +
+	"\x0elog_write_mean\x18\b \x01(\v2\x19.google.protobuf.DurationR\flogWriteMean\x12=\n" +
+	"\rlog_write_p99\x18\t \x01(\v2\x19.google.protobuf.DurationR\vlogWriteP99\x1a9\n" +
+	"\vCommonEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
+	"\x05Reach\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
+	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12-\n" +
+	"\x04took\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12<\n" +
+	"\fclock_offset\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vclockOffset\"[\n" +
+	"\x11CertificateStatus\x12\x14\n" +
+	"\x05whose\x18\x01 \x01(\tR\x05whose\x12\x1c\n" +
+	"\tauthority\x18\x02 \x01(\bR\tauthority\x12\x12\n" +
+	"\x04ends\x18\x03 \x01(\x03R\x04ends\"S\n" +
+	"\x05Drift\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
+	"\x03was\x18\x02 \x01(\tR\x03was\x12\x0e\n" +
+	"\x02is\x18\x03 \x01(\tR\x02is\x12\x16\n" +
+	"\x06origin\x18\x04 \x01(\tR\x06origin\"\x15\n" +
+	"\x13CollectDebugRequest\"X\n" +
+	"\x14CollectDebugResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x18\n" +
 	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
 	"\x11BootstrapResponse\"\xe0\x01\n" +
@@ -2864,7 +3934,13 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xcc\x06\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x03*v\n" +
+	"\bDiskRoom\x12\x19\n" +
+	"\x15DISK_ROOM_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
+	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
+	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
+	"\x0eDISK_ROOM_FULL\x10\x042\xf6\b\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -2875,7 +3951,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
 	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
-	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12H\n" +
+	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
+	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12B\n" +
+	"\aExamine\x12\x1a.ballast.v1.ExamineRequest\x1a\x1b.ballast.v1.ExamineResponse\x12S\n" +
+	"\fCollectDebug\x12\x1f.ballast.v1.CollectDebugRequest\x1a .ballast.v1.CollectDebugResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -2889,103 +3969,144 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_operator_proto_rawDescData
 }
 
-var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
 	(Phase)(0),                         // 2: ballast.v1.Phase
 	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
-	(*StatusRequest)(nil),              // 4: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 5: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 6: ballast.v1.Member
-	(*StatusResponse)(nil),             // 7: ballast.v1.StatusResponse
-	(*Lag)(nil),                        // 8: ballast.v1.Lag
-	(*CatchUp)(nil),                    // 9: ballast.v1.CatchUp
-	(*Pages)(nil),                      // 10: ballast.v1.Pages
-	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
-	(*SnapshotTransfer)(nil),           // 14: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 15: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 16: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),           // 17: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 18: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 19: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 20: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 21: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 22: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 23: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 24: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 27: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
-	(*GetSettingsRequest)(nil),         // 30: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 31: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 32: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 33: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 34: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 35: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 36: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 37: google.protobuf.Duration
+	(DiskRoom)(0),                      // 4: ballast.v1.DiskRoom
+	(*StatusRequest)(nil),              // 5: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                 // 6: ballast.v1.Checkpoint
+	(*Member)(nil),                     // 7: ballast.v1.Member
+	(*StatusResponse)(nil),             // 8: ballast.v1.StatusResponse
+	(*Lag)(nil),                        // 9: ballast.v1.Lag
+	(*CatchUp)(nil),                    // 10: ballast.v1.CatchUp
+	(*Pages)(nil),                      // 11: ballast.v1.Pages
+	(*LogStatus)(nil),                  // 12: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),             // 13: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),              // 14: ballast.v1.JournalStatus
+	(*SnapshotTransfer)(nil),           // 15: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                // 16: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                 // 17: ballast.v1.DiskStatus
+	(*ClockStatus)(nil),                // 18: ballast.v1.ClockStatus
+	(*MemberClock)(nil),                // 19: ballast.v1.MemberClock
+	(*MendClockRequest)(nil),           // 20: ballast.v1.MendClockRequest
+	(*MendClockResponse)(nil),          // 21: ballast.v1.MendClockResponse
+	(*GetAuditRequest)(nil),            // 22: ballast.v1.GetAuditRequest
+	(*GetAuditResponse)(nil),           // 23: ballast.v1.GetAuditResponse
+	(*AuditEntry)(nil),                 // 24: ballast.v1.AuditEntry
+	(*ExamineRequest)(nil),             // 25: ballast.v1.ExamineRequest
+	(*ExamineResponse)(nil),            // 26: ballast.v1.ExamineResponse
+	(*Reach)(nil),                      // 27: ballast.v1.Reach
+	(*CertificateStatus)(nil),          // 28: ballast.v1.CertificateStatus
+	(*Drift)(nil),                      // 29: ballast.v1.Drift
+	(*CollectDebugRequest)(nil),        // 30: ballast.v1.CollectDebugRequest
+	(*CollectDebugResponse)(nil),       // 31: ballast.v1.CollectDebugResponse
+	(*BootstrapRequest)(nil),           // 32: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),          // 33: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),           // 34: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 35: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),       // 36: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),      // 37: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),        // 38: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 39: ballast.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 40: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 41: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                   // 42: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),        // 43: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 44: ballast.v1.TakeSnapshotResponse
+	(*GetSettingsRequest)(nil),         // 45: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 46: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 47: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 48: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),  // 49: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil), // 50: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),              // 51: ballast.v1.SettingChange
+	nil,                                // 52: ballast.v1.ExamineResponse.CommonEntry
+	(*durationpb.Duration)(nil),        // 53: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	37, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
-	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
-	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	37, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	53, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
+	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
+	53, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
-	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
-	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
-	11, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
-	12, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
-	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
+	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
+	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
+	12, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
+	13, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
+	14, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	37, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	37, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	37, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	37, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	37, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	37, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	37, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	36, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	4,  // 29: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	17, // 30: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	19, // 31: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	21, // 32: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	23, // 33: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	25, // 34: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	30, // 35: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	32, // 36: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	34, // 37: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	28, // 38: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	7,  // 39: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 40: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 41: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 42: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 43: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 44: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	31, // 45: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	33, // 46: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	35, // 47: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	29, // 48: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	39, // [39:49] is the sub-list for method output_type
-	29, // [29:39] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	15, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	18, // 16: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
+	53, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	53, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	11, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	53, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	53, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	11, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	53, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	4,  // 24: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
+	19, // 25: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
+	53, // 26: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	53, // 27: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	53, // 28: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	24, // 29: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
+	53, // 30: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	27, // 31: ballast.v1.ExamineResponse.reaches:type_name -> ballast.v1.Reach
+	53, // 32: ballast.v1.ExamineResponse.writes:type_name -> google.protobuf.Duration
+	28, // 33: ballast.v1.ExamineResponse.certificates:type_name -> ballast.v1.CertificateStatus
+	29, // 34: ballast.v1.ExamineResponse.drift:type_name -> ballast.v1.Drift
+	52, // 35: ballast.v1.ExamineResponse.common:type_name -> ballast.v1.ExamineResponse.CommonEntry
+	53, // 36: ballast.v1.ExamineResponse.log_write_mean:type_name -> google.protobuf.Duration
+	53, // 37: ballast.v1.ExamineResponse.log_write_p99:type_name -> google.protobuf.Duration
+	53, // 38: ballast.v1.Reach.took:type_name -> google.protobuf.Duration
+	53, // 39: ballast.v1.Reach.clock_offset:type_name -> google.protobuf.Duration
+	53, // 40: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	53, // 41: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	42, // 42: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	42, // 43: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	42, // 44: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	51, // 45: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	5,  // 46: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	32, // 47: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	34, // 48: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	36, // 49: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	38, // 50: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	40, // 51: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	45, // 52: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	47, // 53: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	49, // 54: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	43, // 55: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	20, // 56: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	22, // 57: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	25, // 58: ballast.v1.OperatorService.Examine:input_type -> ballast.v1.ExamineRequest
+	30, // 59: ballast.v1.OperatorService.CollectDebug:input_type -> ballast.v1.CollectDebugRequest
+	8,  // 60: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	33, // 61: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	35, // 62: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	37, // 63: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	39, // 64: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	41, // 65: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	46, // 66: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	48, // 67: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	50, // 68: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	44, // 69: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	21, // 70: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	23, // 71: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	26, // 72: ballast.v1.OperatorService.Examine:output_type -> ballast.v1.ExamineResponse
+	31, // 73: ballast.v1.OperatorService.CollectDebug:output_type -> ballast.v1.CollectDebugResponse
+	60, // [60:74] is the sub-list for method output_type
+	46, // [46:60] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -2993,14 +4114,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[23].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   33,
+			NumEnums:      5,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

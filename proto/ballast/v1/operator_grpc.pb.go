@@ -29,6 +29,10 @@ const (
 	OperatorService_SetSettings_FullMethodName        = "/ballast.v1.OperatorService/SetSettings"
 	OperatorService_GetSettingsHistory_FullMethodName = "/ballast.v1.OperatorService/GetSettingsHistory"
 	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
+	OperatorService_MendClock_FullMethodName          = "/ballast.v1.OperatorService/MendClock"
+	OperatorService_GetAudit_FullMethodName           = "/ballast.v1.OperatorService/GetAudit"
+	OperatorService_Examine_FullMethodName            = "/ballast.v1.OperatorService/Examine"
+	OperatorService_CollectDebug_FullMethodName       = "/ballast.v1.OperatorService/CollectDebug"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -62,6 +66,18 @@ type OperatorServiceClient interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
+	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
+	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
+	// the request says.
+	MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error)
+	// GetAudit tells what operators did at the asked member, newest first.
+	GetAudit(ctx context.Context, in *GetAuditRequest, opts ...grpc.CallOption) (*GetAuditResponse, error)
+	// Examine has the asked member look at what only it can see: whether it reaches every other member, how fast its disk
+	// is, when its certificates end, what is configured otherwise than at the last good run. It takes up to 5 seconds.
+	Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error)
+	// CollectDebug sends files that help to find out what is wrong with the asked member, one after the other, each in pieces.
+	// None has secrets or balances in it.
+	CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error)
 }
 
 type operatorServiceClient struct {
@@ -172,6 +188,55 @@ func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapsh
 	return out, nil
 }
 
+func (c *operatorServiceClient) MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MendClockResponse)
+	err := c.cc.Invoke(ctx, OperatorService_MendClock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) GetAudit(ctx context.Context, in *GetAuditRequest, opts ...grpc.CallOption) (*GetAuditResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAuditResponse)
+	err := c.cc.Invoke(ctx, OperatorService_GetAudit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExamineResponse)
+	err := c.cc.Invoke(ctx, OperatorService_Examine_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_CollectDebug_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CollectDebugRequest, CollectDebugResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_CollectDebugClient = grpc.ServerStreamingClient[CollectDebugResponse]
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -203,6 +268,18 @@ type OperatorServiceServer interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
+	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
+	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
+	// the request says.
+	MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error)
+	// GetAudit tells what operators did at the asked member, newest first.
+	GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error)
+	// Examine has the asked member look at what only it can see: whether it reaches every other member, how fast its disk
+	// is, when its certificates end, what is configured otherwise than at the last good run. It takes up to 5 seconds.
+	Examine(context.Context, *ExamineRequest) (*ExamineResponse, error)
+	// CollectDebug sends files that help to find out what is wrong with the asked member, one after the other, each in pieces.
+	// None has secrets or balances in it.
+	CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -242,6 +319,18 @@ func (UnimplementedOperatorServiceServer) GetSettingsHistory(context.Context, *G
 }
 func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
+}
+func (UnimplementedOperatorServiceServer) MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MendClock not implemented")
+}
+func (UnimplementedOperatorServiceServer) GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAudit not implemented")
+}
+func (UnimplementedOperatorServiceServer) Examine(context.Context, *ExamineRequest) (*ExamineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Examine not implemented")
+}
+func (UnimplementedOperatorServiceServer) CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error {
+	return status.Error(codes.Unimplemented, "method CollectDebug not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -444,6 +533,71 @@ func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_MendClock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MendClockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).MendClock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_MendClock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).MendClock(ctx, req.(*MendClockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_GetAudit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).GetAudit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_GetAudit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).GetAudit(ctx, req.(*GetAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_Examine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExamineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).Examine(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_Examine_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).Examine(ctx, req.(*ExamineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_CollectDebug_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CollectDebugRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).CollectDebug(m, &grpc.GenericServerStream[CollectDebugRequest, CollectDebugResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_CollectDebugServer = grpc.ServerStreamingServer[CollectDebugResponse]
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -491,7 +645,25 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "TakeSnapshot",
 			Handler:    _OperatorService_TakeSnapshot_Handler,
 		},
+		{
+			MethodName: "MendClock",
+			Handler:    _OperatorService_MendClock_Handler,
+		},
+		{
+			MethodName: "GetAudit",
+			Handler:    _OperatorService_GetAudit_Handler,
+		},
+		{
+			MethodName: "Examine",
+			Handler:    _OperatorService_Examine_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "CollectDebug",
+			Handler:       _OperatorService_CollectDebug_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "ballast/v1/operator.proto",
 }
