@@ -18,6 +18,7 @@ type model struct {
 	j    *Journal
 	h    *history
 	held []bool // by sequence number - 1
+	past int    // other histories that it was placed in: none is like one before
 }
 
 // TestAgainstModel does everything that may be done to a journal, in any order, and compares it with a slice.
@@ -92,7 +93,8 @@ func (m *model) place(t *rapid.T) {
 	default:
 		was := m.h.end().Sequence
 		m.h = &history{}
-		m.h.add(fmt.Appendf(nil, "another history %d", rapid.IntRange(0, 255).Draw(t, "other")))
+		m.past++
+		m.h.add(fmt.Appendf(nil, "another history %d", m.past))
 		m.h.grow(rapid.IntRange(0, int(was)).Draw(t, "entries"))
 		if m.h.end().Sequence > was || !m.heldAt(m.h.end().Sequence) {
 			m.h = &history{} // nothing here tells that it is another one: see Distrust

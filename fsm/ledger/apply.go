@@ -26,18 +26,19 @@ func (o *Output) reset(n int, first uint64) {
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
 	out.reset(len(ops), s.meta.sequence+1)
-	s.lookAhead(ops)
+	s.expect(ops)
 	for len(ops) > 0 {
 		n := 1
 		for n < len(ops) && ops[n-1].Linked {
 			n++
 		}
 		done := len(out.Results) - len(ops)
+		s.lookAhead(done + n)
 		s.work.start(s, ops[:n], s.work.all[done:done+n])
 		s.applyUnit(ops[:n], out.Results[done:done+n], out)
 		ops = ops[n:]
 	}
-	s.work.ops = nil
+	s.work.ops, s.work.call = nil, nil
 	s.flush()
 }
 

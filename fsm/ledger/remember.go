@@ -166,6 +166,8 @@ func (s *State) rebuildKeys(pause *pacer) error {
 			}
 		}
 	}
+	s.byKey = page.NewSizedIndex(s.done.Len())
+	s.done.index = s.byKey
 	for pos := s.done.Head(); pos < s.done.Tail(); pos++ {
 		if err := pause.next(); err != nil {
 			return err

@@ -7,10 +7,12 @@ import "bytes"
 // only when all of it is accepted.
 type work struct {
 	ops     []Operation
-	members []member // of the unit
-	all     []member // of the call
+	members []member    // of the unit
+	call    []Operation // all of it
+	all     []member    // of the call
+	seen    int         // how many of them lookAhead has looked up
+	loaded  uint64      // so that the compiler keeps the loads of lookAhead
 	buf     []byte
-	loaded  uint64 // see lookAhead
 
 	cellOf   uint16
 	cellDone bool

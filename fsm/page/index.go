@@ -14,25 +14,32 @@ import (
 //	entry, 64 bit | tag: top 30 bits of the hash | locator + 1, 34 bits |     0: free
 //
 // The tag holds the bits that the directory, the place in the segment and a split need, so entries move without their
-// keys being looked at. Segments are kept between two thirds and four fifths full: 10 to 12 bytes an entry.
+// keys being looked at. The directory says all that is needed to find an entry's place, and fits a core's cache: one
+// load from memory answers most lookups. Segments are kept between three fifths and four fifths full: 10 to 13 bytes an
+// entry.
 type Index struct {
 	seed  maphash.Seed
 	depth uint // bits of the hash that the directory uses
-	dir   []*segment
+	dir   []segment
 	count int
 }
 
+// segment is a place of the directory. Places whose top bits agree in depth bits share their entries, and the first of
+// them counts.
 type segment struct {
-	depth   uint // bits of the hash that all entries share
-	used    int
 	entries []uint64
+	depth   uint32 // bits of the hash that all entries share
+	used    uint32 // only in the first place
 }
 
 const (
 	locatorBits = 34
 	tagBits     = 64 - locatorBits
 	segmentMin  = 8
-	segmentMax  = 512
+	segmentBits = 11
+	segmentMax  = 1 << segmentBits
+	// segmentBytes is what a place of the directory takes.
+	segmentBytes = 32
 	// MaxLocator is the largest locator that an Index holds.
 	MaxLocator = 1<<locatorBits - 2
 )
@@ -42,7 +49,22 @@ const LocatorBits = locatorBits
 
 // NewIndex makes an empty index with a hash seed of its own.
 func NewIndex() *Index {
-	return &Index{seed: maphash.MakeSeed(), dir: []*segment{{entries: make([]uint64, segmentMin)}}}
+	return &Index{seed: maphash.MakeSeed(), dir: []segment{{entries: make([]uint64, segmentMin)}}}
+}
+
+// NewSizedIndex is an empty index with room for about n entries, so that filling it moves next to none of them.
+func NewSizedIndex(n uint64) *Index {
+	x := NewIndex()
+	for n>>x.depth > segmentMax*2/3 && x.depth < maxDepth {
+		x.depth++
+	}
+	places := uint64(1) << x.depth
+	x.dir = make([]segment, places)
+	size := min(segmentMax, roomFor(n/places))
+	for i := range x.dir {
+		x.dir[i] = segment{entries: make([]uint64, size), depth: uint32(x.depth)}
+	}
+	return x
 }
 
 // Hash of a key in this index. Another index, and this one in another process, answers differently.
@@ -53,16 +75,24 @@ func (x *Index) Len() int { return x.count }
 
 // Bytes is the memory that the index takes.
 func (x *Index) Bytes() int64 {
-	n := int64(len(x.dir) * 8)
-	for i := 0; i < len(x.dir); {
-		s := x.dir[i]
-		n += int64(len(s.entries)*8) + 48
-		i += 1 << (x.depth - s.depth)
+	n := int64(len(x.dir)) * segmentBytes
+	for i := 0; i < len(x.dir); i += x.places(i) {
+		n += int64(len(x.dir[i].entries) * 8)
 	}
 	return n
 }
 
-func (x *Index) segment(hash uint64) *segment { return x.dir[hash>>(64-x.depth)] }
+// place is where the directory has the hash's segment.
+func (x *Index) place(hash uint64) int { return int(hash >> (64 - x.depth)) }
+
+// places is how many places have the segment at this one.
+func (x *Index) places(at int) int { return 1 << (x.depth - uint(x.dir[at].depth)) }
+
+// first is the first place of the segment that hash belongs to.
+func (x *Index) first(hash uint64) int {
+	at := x.place(hash)
+	return at &^ (x.places(at) - 1)
+}
 
 // home is where an entry with this hash belongs in a segment: the bits below those that all entries share.
 func (s *segment) home(hash uint64) int {
@@ -88,7 +118,7 @@ func (s *segment) distance(i, j int) int {
 
 // Find returns the first locator under hash for which same is true.
 func (x *Index) Find(hash uint64, same func(locator uint64) bool) (uint64, bool) {
-	s, tag := x.segment(hash), tagOf(hash)
+	s, tag := &x.dir[x.place(hash)], tagOf(hash)
 	for i := s.home(tag); ; i = s.next(i) {
 		e := s.entries[i]
 		if e == 0 {
@@ -106,7 +136,7 @@ func (x *Index) Find(hash uint64, same func(locator uint64) bool) (uint64, bool)
 // them all, and waits for memory about once instead of once a key. Keep the answers in some variable, or the compiler
 // leaves the loads out.
 func (x *Index) Touch(hash uint64) uint64 {
-	s := x.segment(hash)
+	s := &x.dir[x.place(hash)]
 	return s.entries[s.home(tagOf(hash))]
 }
 
@@ -115,10 +145,10 @@ func (x *Index) Insert(hash, locator uint64) {
 	if locator > MaxLocator {
 		panic(fmt.Sprintf("page: locator %d, at most %d", locator, uint64(MaxLocator)))
 	}
-	s := x.segment(hash)
-	for s.used*5 >= len(s.entries)*4 {
-		x.grow(s, hash)
-		s = x.segment(hash)
+	s := &x.dir[x.first(hash)]
+	for int(s.used)*5 >= len(s.entries)*4 {
+		x.grow(x.first(hash))
+		s = &x.dir[x.first(hash)]
 	}
 	s.insert(tagOf(hash) | (locator + 1))
 	x.count++
@@ -145,7 +175,7 @@ func (s *segment) find(e uint64) int {
 
 // Replace points the entry from one locator to another; false where there is no such entry.
 func (x *Index) Replace(hash, from, to uint64) bool {
-	s := x.segment(hash)
+	s := &x.dir[x.first(hash)]
 	i := s.find(tagOf(hash) | (from + 1))
 	if i < 0 || to > MaxLocator {
 		return false
@@ -156,7 +186,7 @@ func (x *Index) Replace(hash, from, to uint64) bool {
 
 // Delete removes the entry; false where there is none.
 func (x *Index) Delete(hash, locator uint64) bool {
-	s := x.segment(hash)
+	s := &x.dir[x.first(hash)]
 	i := s.find(tagOf(hash) | (locator + 1))
 	if i < 0 {
 		return false
@@ -174,38 +204,65 @@ func (x *Index) Delete(hash, locator uint64) bool {
 	return true
 }
 
-// grow makes room in the segment: a larger one, or two where it is at its limit.
-func (x *Index) grow(s *segment, hash uint64) {
-	if len(s.entries) < segmentMax || s.depth == tagBits-9 {
-		*s = *resized(s.entries, s.depth, s.used)
+// maxDepth leaves the tag as many bits as the places in a segment need.
+const maxDepth = tagBits - segmentBits
+
+// grow makes room in the segment that begins at a place: a larger one, or two where it is at its limit.
+func (x *Index) grow(first int) {
+	old := x.dir[first]
+	if len(old.entries) < segmentMax || old.depth == maxDepth {
+		x.put(first, x.places(first), resized(old.entries, old.depth, int(old.used)))
 		return
 	}
-	if s.depth == x.depth {
-		dir := make([]*segment, 2*len(x.dir))
+	if uint(old.depth) == x.depth {
+		dir := make([]segment, 2*len(x.dir))
 		for i, o := range x.dir {
 			dir[2*i], dir[2*i+1] = o, o
 		}
-		x.dir, x.depth = dir, x.depth+1
+		x.dir, x.depth, first = dir, x.depth+1, 2*first
 	}
-	var halves [2][]uint64
-	for _, e := range s.entries {
-		if e != 0 {
-			half := e << s.depth >> 63
-			halves[half] = append(halves[half], e)
-		}
-	}
-	depth := s.depth + 1
-	low, high := resized(halves[0], depth, len(halves[0])), resized(halves[1], depth, len(halves[1]))
-	first := hash >> (64 - x.depth) >> (x.depth - s.depth) << (x.depth - s.depth)
-	half := uint64(1) << (x.depth - depth)
-	for i := range half {
-		x.dir[first+i], x.dir[first+half+i] = low, high
+	low, high := split(old)
+	n := x.places(first) / 2
+	x.put(first, n, low)
+	x.put(first+n, n, high)
+}
+
+// put makes n places those of s.
+func (x *Index) put(first, n int, s segment) {
+	for i := range n {
+		x.dir[first+i] = s
 	}
 }
 
-// resized is a segment of the given entries, used of which are not free, about two thirds full.
-func resized(entries []uint64, depth uint, used int) *segment {
-	s := &segment{depth: depth, entries: make([]uint64, max(segmentMin, used*3/2+1))}
+// split makes two segments of one: the next bit of the hash decides. An entry's home grows with its hash, so but for
+// those that wrapped around the end the lower half comes first.
+func split(old segment) (low, high segment) {
+	n := 0
+	for _, e := range old.entries {
+		if e != 0 {
+			n += int(e << old.depth >> 63)
+		}
+	}
+	low = segment{depth: old.depth + 1, entries: make([]uint64, roomFor(old.used-uint32(n)))}
+	high = segment{depth: old.depth + 1, entries: make([]uint64, roomFor(uint32(n)))}
+	for _, e := range old.entries {
+		switch {
+		case e == 0:
+		case e<<old.depth>>63 == 0:
+			low.insert(e)
+		default:
+			high.insert(e)
+		}
+	}
+	return low, high
+}
+
+// roomFor is how many places a segment of n entries gets: it is about two thirds full then.
+func roomFor[T uint32 | uint64 | int](n T) T { return max(segmentMin, n*3/2+1) }
+
+// resized is a segment of the given entries, used of which are not free.
+func resized(entries []uint64, depth uint32, used int) segment {
+	s := segment{depth: depth, entries: make([]uint64, roomFor(used))}
 	for _, e := range entries {
 		if e != 0 {
 			s.insert(e)

@@ -9,7 +9,7 @@ import (
 // TestIndexAgainstMap drives an index and a map alike, with hashes that collide on purpose.
 func TestIndexAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, want := NewIndex(), map[uint64]uint64{} // key -> locator
+		x, want := NewSizedIndex(rapid.SampledFrom([]uint64{0, 1, 100, 5000}).Draw(t, "size")), map[uint64]uint64{} // key -> locator
 		keep := rapid.SampledFrom([]uint64{0xf, 0xfff, ^uint64(0)}).Draw(t, "spread")
 		hash := func(key uint64) uint64 { return avalanche(key) & (keep<<34 | keep<<60 | 0x3ff<<34) }
 		keys := map[uint64]uint64{} // locator -> key
@@ -65,6 +65,23 @@ func TestIndexGrows(t *testing.T) {
 		t.Errorf("%.1f bytes an entry", perEntry)
 	} else {
 		t.Logf("%.1f bytes an entry, directory of %d", perEntry, len(x.dir))
+	}
+}
+
+// TestSizedIndexDoesNotGrow fills one with what it was made for.
+func TestSizedIndexDoesNotGrow(t *testing.T) {
+	for _, n := range []uint64{0, 7, 1000, 1366, 50_000, 300_000} {
+		x := NewSizedIndex(n)
+		before := x.Bytes()
+		for i := range n {
+			x.Insert(avalanche(i), i)
+		}
+		if after := x.Bytes(); after > before+before/50 {
+			t.Errorf("%d entries: %d bytes before, %d after", n, before, after)
+		}
+		if perEntry := float64(before) / float64(max(n, 8)); perEntry > 15 {
+			t.Errorf("%d entries: %.1f bytes each", n, perEntry)
+		}
 	}
 }
 

@@ -35,10 +35,11 @@ func (s *Space) declare(id uint8, recordSize int) *store {
 	if s.byID[id] != nil {
 		panic(fmt.Sprintf("page: table %d is declared twice", id))
 	}
-	if recordSize < 2*indexBytes || recordSize > Size || recordSize%8 != 0 {
-		panic(fmt.Sprintf("page: table %d: a record of %d bytes; want 16 to %d, a multiple of 8", id, recordSize, Size))
+	if recordSize < 2*indexBytes || recordSize > Size/2 || recordSize%8 != 0 {
+		panic(fmt.Sprintf("page: table %d: a record of %d bytes; want 16 to %d, a multiple of 8", id, recordSize, Size/2))
 	}
 	st := &store{space: s, order: len(s.stores), id: id, size: uint64(recordSize), perPage: uint64(Size / recordSize)}
+	st.inverse = inverseOf(st.perPage)
 	s.stores = append(s.stores, st)
 	s.byID[id] = st
 	return st

@@ -25,6 +25,7 @@ import (
 	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/audit"
 	"github.com/ballastdb/ballast/server/web"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -69,11 +70,13 @@ type node struct {
 	snapshots *snapshots.RaftStore
 	space     *diskspace.Keeper
 	kept      thrifty // the log, as the settings and the room have it kept
+	audit     *audit.Log
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
 	transport *transport.Transport
 	commits   tally       // proposals of this member's that were committed
+	strain    *strain     // what bulk work does to callers
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
 	// snapshotter takes this member's snapshots.
@@ -160,6 +163,7 @@ func (n *node) build(ctx context.Context) error {
 		n.startHeap,
 		n.openDataDir,
 		n.openSpace,
+		n.openAudit,
 		n.secure,
 		n.logDrift,
 		n.bindAddresses,
@@ -256,6 +260,7 @@ func (n *node) serveMembers() error {
 func (n *node) serveCallers() error {
 	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal, Observer: n.metrics})
 	options = append(options, n.security.serverOptions()...)
+	options = append(options, n.recorder().ServerOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
 	split := web.Split(n.listeners.operator, n.TLS != nil, n.Logger.Named("operators"))
