@@ -67,6 +67,8 @@ type OperatorConfig struct {
 	Facts func() Facts
 	// Drift are keys that are configured otherwise than at the last good run.
 	Drift []string
+	// Clock is the time that this member stamps with where it leads; nil: nobody tells.
+	Clock *ClusterClock
 	// Audit are the newest actions of operators here, newest first; nil: nobody keeps them.
 	Audit func(limit int) ([]audit.Entry, error)
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.

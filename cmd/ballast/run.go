@@ -84,6 +84,8 @@ func newRoot(a *app) *cobra.Command {
 			newMembersPromoteCommand(a), newMembersRemoveCommand(a), newMembersReplaceCommand(a)),
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
 		newStatusCommand(a),
+		group("clock", "Look at clocks, and mend log time", newClockShowCommand(a), newClockMendCommand(a)),
+		newAuditCommand(a),
 		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a), newSettingsHistoryCommand(a)),
 		group("snapshot", "Take, look at and verify snapshots", newSnapshotTakeCommand(a), newSnapshotListCommand(a),
 			newSnapshotInspectCommand(a), newSnapshotVerifyCommand(a)),
