@@ -131,6 +131,9 @@ func (t *Transport) SetJournalRate(rate int) error {
 // Pace is how fast this member may send to those that catch up.
 func (t *Transport) Pace() pace.Status { return t.pace.Status() }
 
+// Wait waits until so many bytes of bulk that is not the transport's own may go: they share the pace of all that goes out.
+func (t *Transport) Wait(ctx context.Context, bytes int) error { return t.pace.Wait(ctx, bytes) }
+
 // Close stops calls, closes all connections and waits for the handlers that still run. Raft calls it at the end of its
 // shutdown; the gRPC server is stopped by its owner, before or after.
 func (t *Transport) Close() error {

@@ -2090,481 +2090,6 @@ func (x *AuditEntry) GetTook() *durationpb.Duration {
 	return nil
 }
 
-// ExamineRequest asks for a look.
-type ExamineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ExamineRequest) Reset() {
-	*x = ExamineRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ExamineRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ExamineRequest) ProtoMessage() {}
-
-func (x *ExamineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ExamineRequest.ProtoReflect.Descriptor instead.
-func (*ExamineRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
-}
-
-// ExamineResponse is what was seen.
-type ExamineResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every other member of the latest configuration, asked from here at its member address.
-	Reaches []*Reach `protobuf:"bytes,1,rep,name=reaches,proto3" json:"reaches,omitempty"`
-	// How long writes of 4 KiB with an fsync took here just now, shortest first.
-	Writes []*durationpb.Duration `protobuf:"bytes,2,rep,name=writes,proto3" json:"writes,omitempty"`
-	// Why they could not be done; empty: they could.
-	WriteProblem string `protobuf:"bytes,3,opt,name=write_problem,json=writeProblem,proto3" json:"write_problem,omitempty"`
-	// The certificates in use here; empty: there is no TLS.
-	Certificates []*CertificateStatus `protobuf:"bytes,4,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	// What is configured otherwise than at the last good run.
-	Drift []*Drift `protobuf:"bytes,5,rep,name=drift,proto3" json:"drift,omitempty"`
-	// Effective configuration that should be the same on all members, by key.
-	Common map[string]string `protobuf:"bytes,6,rep,name=common,proto3" json:"common,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Writes of the raft log since the process started: how many, and their mean.
-	LogWrites uint64 `protobuf:"varint,7,opt,name=log_writes,json=logWrites,proto3" json:"log_writes,omitempty"`
-	// Their mean time; absent: there were none.
-	LogWriteMean *durationpb.Duration `protobuf:"bytes,8,opt,name=log_write_mean,json=logWriteMean,proto3" json:"log_write_mean,omitempty"`
-	// The time below which 99 of 100 were; absent: not known.
-	LogWriteP99   *durationpb.Duration `protobuf:"bytes,9,opt,name=log_write_p99,json=logWriteP99,proto3" json:"log_write_p99,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ExamineResponse) Reset() {
-	*x = ExamineResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ExamineResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ExamineResponse) ProtoMessage() {}
-
-func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ExamineResponse.ProtoReflect.Descriptor instead.
-func (*ExamineResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *ExamineResponse) GetReaches() []*Reach {
-	if x != nil {
-		return x.Reaches
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetWrites() []*durationpb.Duration {
-	if x != nil {
-		return x.Writes
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetWriteProblem() string {
-	if x != nil {
-		return x.WriteProblem
-	}
-	return ""
-}
-
-func (x *ExamineResponse) GetCertificates() []*CertificateStatus {
-	if x != nil {
-		return x.Certificates
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetDrift() []*Drift {
-	if x != nil {
-		return x.Drift
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetCommon() map[string]string {
-	if x != nil {
-		return x.Common
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetLogWrites() uint64 {
-	if x != nil {
-		return x.LogWrites
-	}
-	return 0
-}
-
-func (x *ExamineResponse) GetLogWriteMean() *durationpb.Duration {
-	if x != nil {
-		return x.LogWriteMean
-	}
-	return nil
-}
-
-func (x *ExamineResponse) GetLogWriteP99() *durationpb.Duration {
-	if x != nil {
-		return x.LogWriteP99
-	}
-	return nil
-}
-
-// Reach is whether one member reaches another.
-type Reach struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The other's name.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Where it was asked.
-	MemberAddress string `protobuf:"bytes,2,opt,name=member_address,json=memberAddress,proto3" json:"member_address,omitempty"`
-	// Why it was not reached; empty: it was.
-	Problem string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
-	// How long the answer took.
-	Took *durationpb.Duration `protobuf:"bytes,4,opt,name=took,proto3" json:"took,omitempty"`
-	// The other's clock less this one's, absent where it was not reached.
-	ClockOffset   *durationpb.Duration `protobuf:"bytes,5,opt,name=clock_offset,json=clockOffset,proto3" json:"clock_offset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Reach) Reset() {
-	*x = Reach{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Reach) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Reach) ProtoMessage() {}
-
-func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
-func (*Reach) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *Reach) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Reach) GetMemberAddress() string {
-	if x != nil {
-		return x.MemberAddress
-	}
-	return ""
-}
-
-func (x *Reach) GetProblem() string {
-	if x != nil {
-		return x.Problem
-	}
-	return ""
-}
-
-func (x *Reach) GetTook() *durationpb.Duration {
-	if x != nil {
-		return x.Took
-	}
-	return nil
-}
-
-func (x *Reach) GetClockOffset() *durationpb.Duration {
-	if x != nil {
-		return x.ClockOffset
-	}
-	return nil
-}
-
-// CertificateStatus is one certificate in use.
-type CertificateStatus struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whose: the URI in it, or the subject of an authority.
-	Whose string `protobuf:"bytes,1,opt,name=whose,proto3" json:"whose,omitempty"`
-	// It is an authority's.
-	Authority bool `protobuf:"varint,2,opt,name=authority,proto3" json:"authority,omitempty"`
-	// When it ends, Unix seconds.
-	Ends          int64 `protobuf:"varint,3,opt,name=ends,proto3" json:"ends,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificateStatus) Reset() {
-	*x = CertificateStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificateStatus) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificateStatus) ProtoMessage() {}
-
-func (x *CertificateStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificateStatus.ProtoReflect.Descriptor instead.
-func (*CertificateStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *CertificateStatus) GetWhose() string {
-	if x != nil {
-		return x.Whose
-	}
-	return ""
-}
-
-func (x *CertificateStatus) GetAuthority() bool {
-	if x != nil {
-		return x.Authority
-	}
-	return false
-}
-
-func (x *CertificateStatus) GetEnds() int64 {
-	if x != nil {
-		return x.Ends
-	}
-	return 0
-}
-
-// Drift is one value that is configured otherwise than at the last good run.
-type Drift struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key.
-	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Its value then.
-	Was string `protobuf:"bytes,2,opt,name=was,proto3" json:"was,omitempty"`
-	// Its value now.
-	Is string `protobuf:"bytes,3,opt,name=is,proto3" json:"is,omitempty"`
-	// Where that comes from.
-	Origin        string `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Drift) Reset() {
-	*x = Drift{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Drift) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Drift) ProtoMessage() {}
-
-func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Drift.ProtoReflect.Descriptor instead.
-func (*Drift) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *Drift) GetKey() string {
-	if x != nil {
-		return x.Key
-	}
-	return ""
-}
-
-func (x *Drift) GetWas() string {
-	if x != nil {
-		return x.Was
-	}
-	return ""
-}
-
-func (x *Drift) GetIs() string {
-	if x != nil {
-		return x.Is
-	}
-	return ""
-}
-
-func (x *Drift) GetOrigin() string {
-	if x != nil {
-		return x.Origin
-	}
-	return ""
-}
-
-// CollectDebugRequest asks for files.
-type CollectDebugRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CollectDebugRequest) Reset() {
-	*x = CollectDebugRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CollectDebugRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CollectDebugRequest) ProtoMessage() {}
-
-func (x *CollectDebugRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CollectDebugRequest.ProtoReflect.Descriptor instead.
-func (*CollectDebugRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
-}
-
-// CollectDebugResponse is a piece of a file. Pieces of one file follow each other.
-type CollectDebugResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file's name.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The piece.
-	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	// Why the file is not, or not wholly, here; empty: it is.
-	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CollectDebugResponse) Reset() {
-	*x = CollectDebugResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CollectDebugResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CollectDebugResponse) ProtoMessage() {}
-
-func (x *CollectDebugResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CollectDebugResponse.ProtoReflect.Descriptor instead.
-func (*CollectDebugResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *CollectDebugResponse) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *CollectDebugResponse) GetData() []byte {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-func (x *CollectDebugResponse) GetProblem() string {
-	if x != nil {
-		return x.Problem
-	}
-	return ""
-}
-
 // BootstrapRequest starts a new cluster on the asked member.
 type BootstrapRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2574,7 +2099,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2111,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2124,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -2611,7 +2136,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +2148,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +2161,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -2661,7 +2186,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +2198,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +2211,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -2742,7 +2267,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2279,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2292,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -2790,7 +2315,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2327,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +2340,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -2843,7 +2368,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2380,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2393,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -2891,7 +2416,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2903,7 +2428,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2916,7 +2441,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -2944,7 +2469,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +2481,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +2494,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -2990,7 +2515,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +2527,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +2540,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -3036,7 +2561,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3048,7 +2573,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3061,7 +2586,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -3108,7 +2633,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3120,7 +2645,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3133,7 +2658,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -3229,7 +2754,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +2766,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +2779,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 // TakeSnapshotResponse names it.
@@ -3268,7 +2793,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3280,7 +2805,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3293,7 +2818,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -3301,6 +2826,125 @@ func (x *TakeSnapshotResponse) GetIndex() uint64 {
 		return x.Index
 	}
 	return 0
+}
+
+// BackupRequest asks for a backup.
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The snapshot must be of this log index or a later one; 0: the newest, whatever it is.
+	LeastIndex uint64 `protobuf:"varint,1,opt,name=least_index,json=leastIndex,proto3" json:"least_index,omitempty"`
+	// Also where the member leads others: they feel it.
+	FromLeader    bool `protobuf:"varint,2,opt,name=from_leader,json=fromLeader,proto3" json:"from_leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *BackupRequest) GetLeastIndex() uint64 {
+	if x != nil {
+		return x.LeastIndex
+	}
+	return 0
+}
+
+func (x *BackupRequest) GetFromLeader() bool {
+	if x != nil {
+		return x.FromLeader
+	}
+	return false
+}
+
+// BackupResponse is a piece of a backup. The backup is whole only when the call has ended well.
+type BackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The log index that the backup shows; in the first piece.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// About how many bytes will come; in the first piece.
+	ExpectedBytes uint64 `protobuf:"varint,2,opt,name=expected_bytes,json=expectedBytes,proto3" json:"expected_bytes,omitempty"`
+	// What follows the piece before, at most 1 MiB.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *BackupResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetExpectedBytes() uint64 {
+	if x != nil {
+		return x.ExpectedBytes
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
 }
 
 // GetSettingsRequest asks for the settings.
@@ -3312,7 +2956,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +2968,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +2981,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 // GetSettingsResponse has every field.
@@ -3351,7 +2995,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3007,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3020,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3397,7 +3041,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3053,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3066,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -3443,7 +3087,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3099,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3112,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -3487,7 +3131,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3143,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3156,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -3526,7 +3170,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[45]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3538,7 +3182,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[45]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3551,7 +3195,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{45}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -3582,7 +3226,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[46]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3238,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[46]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3251,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{46}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3803,42 +3447,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\arequest\x18\x05 \x01(\tR\arequest\x12\x18\n" +
 	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x14\n" +
 	"\x05error\x18\a \x01(\tR\x05error\x12-\n" +
-	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x10\n" +
-	"\x0eExamineRequest\"\x9d\x04\n" +
-	"\x0fExamineResponse\x12+\n" +
-	"\areaches\x18\x01 \x03(\v2\x11.ballast.v1.ReachR\areaches\x121\n" +
-	"\x06writes\x18\x02 \x03(\v2\x19.google.protobuf.DurationR\x06writes\x12#\n" +
-	"\rwrite_problem\x18\x03 \x01(\tR\fwriteProblem\x12A\n" +
-	"\fcertificates\x18\x04 \x03(\v2\x1d.ballast.v1.CertificateStatusR\fcertificates\x12'\n" +
-	"\x05drift\x18\x05 \x03(\v2\x11.ballast.v1.DriftR\x05drift\x12?\n" +
-	"\x06common\x18\x06 \x03(\v2'.ballast.v1.ExamineResponse.CommonEntryR\x06common\x12\x1d\n" +
-	"\n" +
-	"log_writes\x18\a \x01(\x04R\tlogWrites\x12?\n" +
-	"\x0elog_write_mean\x18\b \x01(\v2\x19.google.protobuf.DurationR\flogWriteMean\x12=\n" +
-	"\rlog_write_p99\x18\t \x01(\v2\x19.google.protobuf.DurationR\vlogWriteP99\x1a9\n" +
-	"\vCommonEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
-	"\x05Reach\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
-	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12\x18\n" +
-	"\aproblem\x18\x03 \x01(\tR\aproblem\x12-\n" +
-	"\x04took\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12<\n" +
-	"\fclock_offset\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vclockOffset\"[\n" +
-	"\x11CertificateStatus\x12\x14\n" +
-	"\x05whose\x18\x01 \x01(\tR\x05whose\x12\x1c\n" +
-	"\tauthority\x18\x02 \x01(\bR\tauthority\x12\x12\n" +
-	"\x04ends\x18\x03 \x01(\x03R\x04ends\"S\n" +
-	"\x05Drift\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
-	"\x03was\x18\x02 \x01(\tR\x03was\x12\x0e\n" +
-	"\x02is\x18\x03 \x01(\tR\x02is\x12\x16\n" +
-	"\x06origin\x18\x04 \x01(\tR\x06origin\"\x15\n" +
-	"\x13CollectDebugRequest\"X\n" +
-	"\x14CollectDebugResponse\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\x12\x18\n" +
-	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
+	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
 	"\x11BootstrapResponse\"\xe0\x01\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
@@ -3891,7 +3500,16 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0e_backfill_rate\"\x15\n" +
 	"\x13TakeSnapshotRequest\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
+	"\rBackupRequest\x12\x1f\n" +
+	"\vleast_index\x18\x01 \x01(\x04R\n" +
+	"leastIndex\x12\x1f\n" +
+	"\vfrom_leader\x18\x02 \x01(\bR\n" +
+	"fromLeader\"a\n" +
+	"\x0eBackupResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12%\n" +
+	"\x0eexpected_bytes\x18\x02 \x01(\x04R\rexpectedBytes\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\x14\n" +
 	"\x12GetSettingsRequest\"G\n" +
 	"\x13GetSettingsResponse\x120\n" +
 	"\bsettings\x18\x01 \x01(\v2\x14.ballast.v1.SettingsR\bsettings\"F\n" +
@@ -3940,7 +3558,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
 	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
 	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
-	"\x0eDISK_ROOM_FULL\x10\x042\xf6\b\n" +
+	"\x0eDISK_ROOM_FULL\x10\x042\xa0\b\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -3953,9 +3571,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
 	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12H\n" +
 	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
-	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12B\n" +
-	"\aExamine\x12\x1a.ballast.v1.ExamineRequest\x1a\x1b.ballast.v1.ExamineResponse\x12S\n" +
-	"\fCollectDebug\x12\x1f.ballast.v1.CollectDebugRequest\x1a .ballast.v1.CollectDebugResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12A\n" +
+	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -3970,7 +3587,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -3997,43 +3614,37 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*GetAuditRequest)(nil),            // 22: ballast.v1.GetAuditRequest
 	(*GetAuditResponse)(nil),           // 23: ballast.v1.GetAuditResponse
 	(*AuditEntry)(nil),                 // 24: ballast.v1.AuditEntry
-	(*ExamineRequest)(nil),             // 25: ballast.v1.ExamineRequest
-	(*ExamineResponse)(nil),            // 26: ballast.v1.ExamineResponse
-	(*Reach)(nil),                      // 27: ballast.v1.Reach
-	(*CertificateStatus)(nil),          // 28: ballast.v1.CertificateStatus
-	(*Drift)(nil),                      // 29: ballast.v1.Drift
-	(*CollectDebugRequest)(nil),        // 30: ballast.v1.CollectDebugRequest
-	(*CollectDebugResponse)(nil),       // 31: ballast.v1.CollectDebugResponse
-	(*BootstrapRequest)(nil),           // 32: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 33: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 34: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 35: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 36: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 37: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 38: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 39: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 40: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 41: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 42: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 43: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 44: ballast.v1.TakeSnapshotResponse
-	(*GetSettingsRequest)(nil),         // 45: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 46: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 47: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 48: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 49: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 50: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 51: ballast.v1.SettingChange
-	nil,                                // 52: ballast.v1.ExamineResponse.CommonEntry
-	(*durationpb.Duration)(nil),        // 53: google.protobuf.Duration
+	(*BootstrapRequest)(nil),           // 25: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),          // 26: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),           // 27: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 28: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),       // 29: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),      // 30: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),        // 31: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 32: ballast.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 33: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 34: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                   // 35: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),        // 36: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 37: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),              // 38: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),             // 39: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),         // 40: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 41: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 42: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 43: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),  // 44: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil), // 45: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),              // 46: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),        // 47: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	53, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	47, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	53, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	47, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -4045,68 +3656,57 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	18, // 16: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	53, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	53, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	47, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	47, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	11, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	53, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	53, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	47, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	47, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	11, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	53, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	47, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
 	4,  // 24: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
 	19, // 25: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	53, // 26: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	53, // 27: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	53, // 28: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	47, // 26: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	47, // 27: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	47, // 28: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
 	24, // 29: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	53, // 30: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	27, // 31: ballast.v1.ExamineResponse.reaches:type_name -> ballast.v1.Reach
-	53, // 32: ballast.v1.ExamineResponse.writes:type_name -> google.protobuf.Duration
-	28, // 33: ballast.v1.ExamineResponse.certificates:type_name -> ballast.v1.CertificateStatus
-	29, // 34: ballast.v1.ExamineResponse.drift:type_name -> ballast.v1.Drift
-	52, // 35: ballast.v1.ExamineResponse.common:type_name -> ballast.v1.ExamineResponse.CommonEntry
-	53, // 36: ballast.v1.ExamineResponse.log_write_mean:type_name -> google.protobuf.Duration
-	53, // 37: ballast.v1.ExamineResponse.log_write_p99:type_name -> google.protobuf.Duration
-	53, // 38: ballast.v1.Reach.took:type_name -> google.protobuf.Duration
-	53, // 39: ballast.v1.Reach.clock_offset:type_name -> google.protobuf.Duration
-	53, // 40: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	53, // 41: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	42, // 42: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	42, // 43: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	42, // 44: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	51, // 45: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	5,  // 46: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	32, // 47: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	34, // 48: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	36, // 49: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	38, // 50: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	40, // 51: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	45, // 52: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	47, // 53: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	49, // 54: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	43, // 55: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	20, // 56: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	22, // 57: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	25, // 58: ballast.v1.OperatorService.Examine:input_type -> ballast.v1.ExamineRequest
-	30, // 59: ballast.v1.OperatorService.CollectDebug:input_type -> ballast.v1.CollectDebugRequest
-	8,  // 60: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	33, // 61: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	35, // 62: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	37, // 63: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	39, // 64: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	41, // 65: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	46, // 66: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	48, // 67: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	50, // 68: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	44, // 69: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	21, // 70: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	23, // 71: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	26, // 72: ballast.v1.OperatorService.Examine:output_type -> ballast.v1.ExamineResponse
-	31, // 73: ballast.v1.OperatorService.CollectDebug:output_type -> ballast.v1.CollectDebugResponse
-	60, // [60:74] is the sub-list for method output_type
-	46, // [46:60] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	47, // 30: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	47, // 31: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	47, // 32: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	35, // 33: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	35, // 34: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	35, // 35: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	46, // 36: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	5,  // 37: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	25, // 38: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	27, // 39: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	29, // 40: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	31, // 41: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	33, // 42: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	40, // 43: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	42, // 44: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	44, // 45: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	36, // 46: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	20, // 47: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	22, // 48: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	38, // 49: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	8,  // 50: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	26, // 51: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	28, // 52: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	30, // 53: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	32, // 54: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	34, // 55: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	41, // 56: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	43, // 57: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	45, // 58: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	37, // 59: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	21, // 60: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	23, // 61: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	39, // 62: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	50, // [50:63] is the sub-list for method output_type
+	37, // [37:50] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -4114,14 +3714,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[37].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   48,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,8 +31,7 @@ const (
 	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
 	OperatorService_MendClock_FullMethodName          = "/ballast.v1.OperatorService/MendClock"
 	OperatorService_GetAudit_FullMethodName           = "/ballast.v1.OperatorService/GetAudit"
-	OperatorService_Examine_FullMethodName            = "/ballast.v1.OperatorService/Examine"
-	OperatorService_CollectDebug_FullMethodName       = "/ballast.v1.OperatorService/CollectDebug"
+	OperatorService_Backup_FullMethodName             = "/ballast.v1.OperatorService/Backup"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -72,12 +71,10 @@ type OperatorServiceClient interface {
 	MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error)
 	// GetAudit tells what operators did at the asked member, newest first.
 	GetAudit(ctx context.Context, in *GetAuditRequest, opts ...grpc.CallOption) (*GetAuditResponse, error)
-	// Examine has the asked member look at what only it can see: whether it reaches every other member, how fast its disk
-	// is, when its certificates end, what is configured otherwise than at the last good run. It takes up to 5 seconds.
-	Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error)
-	// CollectDebug sends files that help to find out what is wrong with the asked member, one after the other, each in pieces.
-	// None has secrets or balances in it.
-	CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error)
+	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
+	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
+	// allow; it has no snapshot that new, or not all of the journal: ask another member.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 }
 
 type operatorServiceClient struct {
@@ -208,23 +205,13 @@ func (c *operatorServiceClient) GetAudit(ctx context.Context, in *GetAuditReques
 	return out, nil
 }
 
-func (c *operatorServiceClient) Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error) {
+func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ExamineResponse)
-	err := c.cc.Invoke(ctx, OperatorService_Examine_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_Backup_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
-}
-
-func (c *operatorServiceClient) CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_CollectDebug_FullMethodName, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	x := &grpc.GenericClientStream[CollectDebugRequest, CollectDebugResponse]{ClientStream: stream}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
 	if err := x.ClientStream.SendMsg(in); err != nil {
 		return nil, err
 	}
@@ -235,7 +222,7 @@ func (c *operatorServiceClient) CollectDebug(ctx context.Context, in *CollectDeb
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type OperatorService_CollectDebugClient = grpc.ServerStreamingClient[CollectDebugResponse]
+type OperatorService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
 
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
@@ -274,12 +261,10 @@ type OperatorServiceServer interface {
 	MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error)
 	// GetAudit tells what operators did at the asked member, newest first.
 	GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error)
-	// Examine has the asked member look at what only it can see: whether it reaches every other member, how fast its disk
-	// is, when its certificates end, what is configured otherwise than at the last good run. It takes up to 5 seconds.
-	Examine(context.Context, *ExamineRequest) (*ExamineResponse, error)
-	// CollectDebug sends files that help to find out what is wrong with the asked member, one after the other, each in pieces.
-	// None has secrets or balances in it.
-	CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error
+	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
+	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
+	// allow; it has no snapshot that new, or not all of the journal: ask another member.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -326,11 +311,8 @@ func (UnimplementedOperatorServiceServer) MendClock(context.Context, *MendClockR
 func (UnimplementedOperatorServiceServer) GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAudit not implemented")
 }
-func (UnimplementedOperatorServiceServer) Examine(context.Context, *ExamineRequest) (*ExamineResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Examine not implemented")
-}
-func (UnimplementedOperatorServiceServer) CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error {
-	return status.Error(codes.Unimplemented, "method CollectDebug not implemented")
+func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -569,34 +551,16 @@ func _OperatorService_GetAudit_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
-func _OperatorService_Examine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ExamineRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(OperatorServiceServer).Examine(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: OperatorService_Examine_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(OperatorServiceServer).Examine(ctx, req.(*ExamineRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _OperatorService_CollectDebug_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(CollectDebugRequest)
+func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
 	if err := stream.RecvMsg(m); err != nil {
 		return err
 	}
-	return srv.(OperatorServiceServer).CollectDebug(m, &grpc.GenericServerStream[CollectDebugRequest, CollectDebugResponse]{ServerStream: stream})
+	return srv.(OperatorServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type OperatorService_CollectDebugServer = grpc.ServerStreamingServer[CollectDebugResponse]
+type OperatorService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
 
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -653,15 +617,11 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetAudit",
 			Handler:    _OperatorService_GetAudit_Handler,
 		},
-		{
-			MethodName: "Examine",
-			Handler:    _OperatorService_Examine_Handler,
-		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
-			StreamName:    "CollectDebug",
-			Handler:       _OperatorService_CollectDebug_Handler,
+			StreamName:    "Backup",
+			Handler:       _OperatorService_Backup_Handler,
 			ServerStreams: true,
 		},
 	},
