@@ -31,8 +31,9 @@ func newAuditCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show what operators did, at every member",
-		Long: "Show what operators did, newest first: when, at which member, who by role and name of the certificate, from\n" +
-			"which host, what, and what became of it. Each member keeps its own lines; the leader has what changed the cluster.",
+		Long: "Show what operators did, newest first: when, at which member, who by role and name of the\n" +
+			"certificate, from which host, what, and what became of it. Each member keeps its own lines; the\n" +
+			"leader has what changed the cluster.",
 		Example: "  ballast audit --limit 20\n  ballast audit -o json",
 		Args:    cobra.NoArgs,
 	}

@@ -31,9 +31,9 @@ func newClockShowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show how far the members' clocks and log time are off",
-		Long: "Show every voter's clock against the median of them all, by which the leader stamps, and log time against that\n" +
-			"median. One clock that is off moves nothing: mend it on its machine. Log time that is behind runs at double speed\n" +
-			"until it is not; `ballast clock mend` has it step at once.",
+		Long: "Show every voter's clock against the median of them all, by which the leader stamps, and log time\n" +
+			"against that median. One clock that is off moves nothing: mend it on its machine. Log time that is\n" +
+			"behind runs at double speed until it is not; `ballast clock mend` has it step at once.",
 		Example: "  ballast clock show",
 		Args:    cobra.NoArgs,
 	}
@@ -70,10 +70,11 @@ func newClockMendCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mend --forward DURATION",
 		Short: "Have log time step forward to the voters' clocks",
-		Long: "Have log time, where it is behind the median of the voters' clocks, step to it at once. DURATION is how far that\n" +
-			"is, as `ballast clock show` tells, within 2 s or a hundredth; otherwise nothing is done. What would have ended on the\n" +
-			"way ends: operation ids whose window has passed are forgotten. Refused where a majority of the clocks does not agree:\n" +
-			"mend the machines' clocks first. Log time is never turned back: where it is ahead it runs at half speed.",
+		Long: "Have log time, where it is behind the median of the voters' clocks, step to it at once. DURATION is\n" +
+			"how far that is, as `ballast clock show` tells, within 2 s or a hundredth; otherwise nothing is\n" +
+			"done. What would have ended on the way ends: operation ids whose window has passed are forgotten.\n" +
+			"Refused where a majority of the clocks does not agree: mend the machines' clocks first. Log time is\n" +
+			"never turned back: where it is ahead it runs at half speed.",
 		Example: "  ballast clock mend --forward 1h",
 		Args:    cobra.NoArgs,
 	}

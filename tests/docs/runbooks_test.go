@@ -13,7 +13,7 @@ import (
 const runbooks = "../../docs/runbooks/"
 
 // awaited are pages that the index names and that are being written.
-var awaited = []string{"quorum-lost.md", "disk-replaced.md", "member-lost.md", "disk-full.md", "slow-member.md"}
+var awaited = []string{"quorum-lost.md", "disk-replaced.md", "member-lost.md"}
 
 // pagesOf are the runbooks by name, without the index.
 func pagesOf(t *testing.T) map[string]string {
