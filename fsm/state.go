@@ -139,6 +139,9 @@ func (s *state) command(index, term uint64, p *proposal.Proposal, out *ledger.Ou
 	case proposal.KindOperations:
 		s.books.Apply(index, p.Time, p.Operations, out)
 		return nil
+	case proposal.KindTick:
+		s.books.Apply(index, p.Time, nil, out)
+		return nil
 	case proposal.KindSettings:
 		return s.changeSettings(index, p)
 	}

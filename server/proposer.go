@@ -53,6 +53,14 @@ func (p *Proposer) Checkpoint(ctx context.Context) error {
 	return err
 }
 
+// Tick lets log time pass for the books: holds that are due expire.
+func (p *Proposer) Tick(ctx context.Context) error {
+	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
+		return proposal.EncodeTick(now, version), nil
+	})
+	return err
+}
+
 // Mark has every member take a snapshot of its state at the index that is returned.
 func (p *Proposer) Mark(ctx context.Context) (index uint64, err error) {
 	return p.propose(ctx, func(now int64, version uint32) ([]byte, error) {

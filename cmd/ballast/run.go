@@ -96,6 +96,8 @@ func newRoot(a *app) *cobra.Command {
 		group("account", "Make, read and change accounts", newAccountCreateCommand(a), newAccountGetCommand(a), newAccountListCommand(a),
 			newAccountSetCommand(a), newAccountFreezeCommand(a), newAccountThawCommand(a), newAccountCloseCommand(a)),
 		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a),
+		group("hold", "Set money aside, and take it or give it back", newHoldCreateCommand(a), newHoldGetCommand(a), newHoldListCommand(a),
+			newHoldCaptureCommand(a), newHoldVoidCommand(a), newHoldExtendCommand(a)),
 		newStatementCommand(a),
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),

@@ -113,6 +113,11 @@ func EncodeMark(now int64, clusterVersion uint32) []byte {
 	return finish(begin(make([]byte, 0, Overhead), KindMark, clusterVersion), now, 0)
 }
 
+// EncodeTick makes a command that lets log time pass.
+func EncodeTick(now int64, clusterVersion uint32) []byte {
+	return finish(begin(make([]byte, 0, Overhead), KindTick, clusterVersion), now, 0)
+}
+
 // EncodeRaiseVersion makes a command to raise the cluster version to version.
 func EncodeRaiseVersion(now int64, clusterVersion, version uint32) []byte {
 	b := begin(make([]byte, 0, Overhead+4), KindRaiseVersion, clusterVersion)

@@ -31,6 +31,8 @@ func Rules() Table {
 		ballastv1.MoneyService_GetStatement_FullMethodName: reader,
 		ballastv1.MoneyService_GetOperation_FullMethodName: reader,
 		ballastv1.MoneyService_ListLedgers_FullMethodName:  reader,
+		ballastv1.MoneyService_GetHold_FullMethodName:      reader,
+		ballastv1.MoneyService_ListHolds_FullMethodName:    reader,
 
 		ballastv1.OperatorService_Status_FullMethodName:             anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:        reader,

@@ -21,8 +21,8 @@ const (
 	// startTimeout bounds the making of a peer; stopPatience its orderly end.
 	startTimeout = time.Minute
 	stopPatience = 15 * time.Second
-	// callTimeout bounds a call, as Ballast's client does.
-	callTimeout = 5 * time.Second
+	// callTimeout bounds a call. Longer than that of Ballast's client: slow is not wrong, and slow is to be measured.
+	callTimeout = 20 * time.Second
 	// lowest is how far below zero an account may go: as low as the workload's accounts in Ballast.
 	lowest = -(int64(1) << 40)
 )

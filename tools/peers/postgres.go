@@ -287,8 +287,24 @@ func (p *postgresPeer) Prepare(ctx context.Context, accounts int) error {
 	if _, err := p.primary.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"id", "balance", "lowest"}, rows); err != nil {
 		return err
 	}
-	_, err := p.primary.Exec(ctx, "VACUUM ANALYZE accounts")
-	return err
+	if _, err := p.primary.Exec(ctx, "VACUUM ANALYZE accounts"); err != nil {
+		return err
+	}
+	return errors.Join(connectAll(ctx, p.primary), connectAll(ctx, p.standby))
+}
+
+// connectAll opens all connections of a pool: a server process for each must be there before anything is measured.
+func connectAll(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for range postgresConnections {
+		c, err := pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Release() // all at the end, so that each Acquire opens another
+	}
+	return nil
 }
 
 // Targets is the usual transaction.

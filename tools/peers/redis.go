@@ -32,7 +32,7 @@ func (*redisPeer) Name() string { return "redis" }
 
 const (
 	redisConnections = 256
-	waitMillis       = 2000
+	waitMillis       = 10_000
 	idSeconds        = 7 * 24 * 3600 // how long an operation id is remembered, as by default in Ballast
 )
 
@@ -89,7 +89,7 @@ func (p *redisPeer) Settings() []string {
 	return []string{
 		"Redis " + p.version + ", a master and two replicas; reads that must be fresh from the master, stale ones from a replica",
 		`appendonly yes, appendfsync always, save "", repl-diskless-sync-delay 0; all else as by default`,
-		"every call is one pipeline that ends in WAIT 1 2000, which must answer at least 1; up to 256 connections",
+		"every call is one pipeline that ends in WAIT 1 10000, which must answer at least 1; up to 256 connections",
 		"redis-incrby: INCRBY, in MULTI for a transfer; no idempotency, no floor",
 		"redis-script: a Lua script checks id and floor, changes the balances and keeps the answer by id for 7 days",
 	}

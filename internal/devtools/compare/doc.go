@@ -7,6 +7,7 @@
 //
 //	start all -> fill all -> for each case: for each round: for each target: verify, warm up, measure, verify
 //
-// A system that is not installed is skipped by name. One whose promise does not hold (a replica that is not attached, an
-// acknowledgement of nobody) loses its figures, and the run fails: figures of a set-up that is not the same say nothing.
+// A system that is not installed is skipped by name. One whose promise does not hold (a replica that is not attached)
+// loses all of its figures, a target whose calls fail (an acknowledgement of nobody) those of that case; and the run fails:
+// figures of a set-up that is not the same say nothing.
 package compare

@@ -19,7 +19,7 @@ type Report struct {
 	Settings []SystemSettings
 	// Skipped systems and targets, with the reason.
 	Skipped []string
-	// Failed systems, whose figures are not here.
+	// Failed systems, and targets in single cases, whose figures are not here.
 	Failed []string
 
 	logStore string
@@ -36,6 +36,7 @@ type SystemSettings struct {
 type outcome struct {
 	c       Case
 	targets []*targetOutcome // in the order of the case
+	dropped []string         // names of those whose calls failed
 }
 
 type targetOutcome struct {
@@ -98,6 +99,12 @@ func (o *outcome) add(name string, system *contender, t *turn) {
 		})
 	}
 	of.turn.merge(t)
+}
+
+// drop takes a target out for good.
+func (o *outcome) drop(name string) {
+	o.dropped = append(o.dropped, name)
+	o.targets = slices.DeleteFunc(o.targets, func(t *targetOutcome) bool { return t.name == name })
 }
 
 func (o *outcome) of(name string) *targetOutcome {

@@ -38,14 +38,14 @@ type bench struct {
 	options Options
 	report  *Report
 	running []*contender
+	// failures are why figures do not count, and the run fails.
+	failures []error
 }
 
 // contender is a system that was started.
 type contender struct {
 	System
-	targets []Target
-	// failed is why its figures do not count; nil: they do.
-	failed error
+	targets []Target // none: its figures do not count
 	// perAccount is the memory of its largest member after it was filled, bytes an account; 0: not known.
 	perAccount float64
 }
@@ -77,13 +77,7 @@ func Run(ctx context.Context, cases []Case, systems []System, o Options) (report
 		}
 		b.tell("%s: %v", c.Name(), time.Since(began).Round(time.Second))
 	}
-	var failures []error
-	for _, r := range b.running {
-		if r.failed != nil {
-			failures = append(failures, fmt.Errorf("%s does not count: %w", r.Name(), r.failed))
-		}
-	}
-	return b.report, errors.Join(failures...)
+	return b.report, errors.Join(b.failures...)
 }
 
 func (b *bench) tell(format string, args ...any) { b.options.Tell(fmt.Sprintf(format, args...)) }
@@ -138,7 +132,7 @@ func (b *bench) start(ctx context.Context, system System, cases []Case) error {
 
 // fail takes a system out of the run and its figures out of the report.
 func (b *bench) fail(r *contender, err error) {
-	r.failed = err
+	b.failures = append(b.failures, fmt.Errorf("%s does not count: %w", r.Name(), err))
 	b.tell("%s FAILED and does not count: %v", r.Name(), err)
 	b.report.fail(r.Name(), err, r.targets)
 	r.targets = nil
@@ -152,7 +146,7 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 		for i := range c.Targets {
 			name := c.Targets[(i+round)%len(c.Targets)]
 			r, target := b.find(name)
-			if r == nil {
+			if r == nil || slices.Contains(outcome.dropped, name) {
 				continue
 			}
 			config := c.Workload
@@ -166,7 +160,12 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err != nil {
+			var calls *failedCalls
+			switch {
+			case errors.As(err, &calls):
+				b.drop(outcome, name, err)
+				continue
+			case err != nil:
 				b.fail(r, fmt.Errorf("%s, %s: %w", c.Name(), name, err))
 				continue
 			}
@@ -178,8 +177,7 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 	return nil
 }
 
-// turn measures once, between two looks at whether the promise holds. Calls that failed make the figures worthless: what
-// was acknowledged by too few is among them.
+// turn measures once, between two looks at whether the promise holds.
 func (b *bench) turn(ctx context.Context, config workload.Config, r *contender, target Target, profiles string) (*turn, error) {
 	if err := r.Verify(ctx); err != nil {
 		return nil, fmt.Errorf("before it was measured: %w", err)
@@ -201,9 +199,22 @@ func (b *bench) turn(ctx context.Context, config workload.Config, r *contender, 
 		return nil, fmt.Errorf("after it was measured: %w", err)
 	}
 	if t.result.Failed > 0 {
-		return nil, fmt.Errorf("%d calls failed, the last one with: %w", t.result.Failed, t.result.LastFailure)
+		return nil, &failedCalls{fmt.Errorf("%d calls failed, the last one with: %w", t.result.Failed, t.result.LastFailure)}
 	}
 	return t, nil
+}
+
+// failedCalls make a target's figures of one case worthless: what was acknowledged by too few is among them.
+type failedCalls struct{ error }
+
+func (e *failedCalls) Unwrap() error { return e.error }
+
+// drop takes a target out of a case and its figures out of the report.
+func (b *bench) drop(o *outcome, name string, err error) {
+	b.failures = append(b.failures, fmt.Errorf("%s, %s does not count: %w", o.c.Name(), name, err))
+	b.tell("%s, %s FAILED and does not count: %v", o.c.Name(), name, err)
+	b.report.Failed = append(b.report.Failed, fmt.Sprintf("%s, %s: %v", o.c.Name(), name, err))
+	o.drop(name)
 }
 
 func (b *bench) find(name string) (*contender, Target) {

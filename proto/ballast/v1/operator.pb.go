@@ -608,6 +608,8 @@ type StatusResponse struct {
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
 	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// The snapshot that it is writing; absent: none.
+	SnapshotWriting *SnapshotWriting `protobuf:"bytes,37,opt,name=snapshot_writing,json=snapshotWriting,proto3" json:"snapshot_writing,omitempty"`
 	// What clocks show. Only a leader has measured the others'.
 	Clock         *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -892,6 +894,13 @@ func (x *StatusResponse) GetDisk() *DiskStatus {
 func (x *StatusResponse) GetDrift() []string {
 	if x != nil {
 		return x.Drift
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetSnapshotWriting() *SnapshotWriting {
+	if x != nil {
+		return x.SnapshotWriting
 	}
 	return nil
 }
@@ -1422,6 +1431,70 @@ func (x *JournalStatus) GetSource() string {
 	return ""
 }
 
+// SnapshotWriting is a snapshot that a member takes.
+type SnapshotWriting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log index that it shows.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Pages that were dealt with, written or found unchanged.
+	Pages uint64 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Pages of the state.
+	OfPages       uint64 `protobuf:"varint,3,opt,name=of_pages,json=ofPages,proto3" json:"of_pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotWriting) Reset() {
+	*x = SnapshotWriting{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotWriting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotWriting) ProtoMessage() {}
+
+func (x *SnapshotWriting) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotWriting.ProtoReflect.Descriptor instead.
+func (*SnapshotWriting) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SnapshotWriting) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetOfPages() uint64 {
+	if x != nil {
+		return x.OfPages
+	}
+	return 0
+}
+
 // SnapshotTransfer is a snapshot that a leader sends to a member.
 type SnapshotTransfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1437,7 +1510,7 @@ type SnapshotTransfer struct {
 
 func (x *SnapshotTransfer) Reset() {
 	*x = SnapshotTransfer{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1522,7 @@ func (x *SnapshotTransfer) String() string {
 func (*SnapshotTransfer) ProtoMessage() {}
 
 func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1535,7 @@ func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTransfer.ProtoReflect.Descriptor instead.
 func (*SnapshotTransfer) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SnapshotTransfer) GetTo() string {
@@ -1505,7 +1578,7 @@ type ScrubStatus struct {
 
 func (x *ScrubStatus) Reset() {
 	*x = ScrubStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1590,7 @@ func (x *ScrubStatus) String() string {
 func (*ScrubStatus) ProtoMessage() {}
 
 func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1603,7 @@ func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScrubStatus.ProtoReflect.Descriptor instead.
 func (*ScrubStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ScrubStatus) GetPart() string {
@@ -1591,7 +1664,7 @@ type DiskStatus struct {
 
 func (x *DiskStatus) Reset() {
 	*x = DiskStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1676,7 @@ func (x *DiskStatus) String() string {
 func (*DiskStatus) ProtoMessage() {}
 
 func (x *DiskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1689,7 @@ func (x *DiskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskStatus.ProtoReflect.Descriptor instead.
 func (*DiskStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiskStatus) GetFreeBytes() uint64 {
@@ -1685,7 +1758,7 @@ type ClockStatus struct {
 
 func (x *ClockStatus) Reset() {
 	*x = ClockStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1770,7 @@ func (x *ClockStatus) String() string {
 func (*ClockStatus) ProtoMessage() {}
 
 func (x *ClockStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1783,7 @@ func (x *ClockStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockStatus.ProtoReflect.Descriptor instead.
 func (*ClockStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ClockStatus) GetOwn() int64 {
@@ -1754,7 +1827,7 @@ type MemberClock struct {
 
 func (x *MemberClock) Reset() {
 	*x = MemberClock{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1839,7 @@ func (x *MemberClock) String() string {
 func (*MemberClock) ProtoMessage() {}
 
 func (x *MemberClock) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1852,7 @@ func (x *MemberClock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberClock.ProtoReflect.Descriptor instead.
 func (*MemberClock) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MemberClock) GetName() string {
@@ -1808,7 +1881,7 @@ type MendClockRequest struct {
 
 func (x *MendClockRequest) Reset() {
 	*x = MendClockRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +1893,7 @@ func (x *MendClockRequest) String() string {
 func (*MendClockRequest) ProtoMessage() {}
 
 func (x *MendClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +1906,7 @@ func (x *MendClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MendClockRequest.ProtoReflect.Descriptor instead.
 func (*MendClockRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MendClockRequest) GetForward() *durationpb.Duration {
@@ -1854,7 +1927,7 @@ type MendClockResponse struct {
 
 func (x *MendClockResponse) Reset() {
 	*x = MendClockResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1866,7 +1939,7 @@ func (x *MendClockResponse) String() string {
 func (*MendClockResponse) ProtoMessage() {}
 
 func (x *MendClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1879,7 +1952,7 @@ func (x *MendClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MendClockResponse.ProtoReflect.Descriptor instead.
 func (*MendClockResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MendClockResponse) GetForward() *durationpb.Duration {
@@ -1900,7 +1973,7 @@ type GetAuditRequest struct {
 
 func (x *GetAuditRequest) Reset() {
 	*x = GetAuditRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +1985,7 @@ func (x *GetAuditRequest) String() string {
 func (*GetAuditRequest) ProtoMessage() {}
 
 func (x *GetAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +1998,7 @@ func (x *GetAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditRequest.ProtoReflect.Descriptor instead.
 func (*GetAuditRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetAuditRequest) GetLimit() uint32 {
@@ -1946,7 +2019,7 @@ type GetAuditResponse struct {
 
 func (x *GetAuditResponse) Reset() {
 	*x = GetAuditResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2031,7 @@ func (x *GetAuditResponse) String() string {
 func (*GetAuditResponse) ProtoMessage() {}
 
 func (x *GetAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2044,7 @@ func (x *GetAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditResponse.ProtoReflect.Descriptor instead.
 func (*GetAuditResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetAuditResponse) GetEntries() []*AuditEntry {
@@ -2006,7 +2079,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2091,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2104,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AuditEntry) GetTime() int64 {
@@ -2099,7 +2172,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2184,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2197,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -2136,7 +2209,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2221,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2234,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -2186,7 +2259,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2271,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2284,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -2267,7 +2340,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2352,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2365,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -2315,7 +2388,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2400,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2413,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -2368,7 +2441,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2453,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2466,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -2416,7 +2489,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2501,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2514,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -2469,7 +2542,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2554,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2567,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -2515,7 +2588,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2600,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2613,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2561,7 +2634,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2646,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2659,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2633,7 +2706,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2718,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2731,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2747,14 +2820,19 @@ func (x *Settings) GetBackfillRate() uint64 {
 
 // TakeSnapshotRequest asks for a snapshot.
 type TakeSnapshotRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A snapshot of this log index or a later one will do, one that is there or is being written too: so asked, a call may be repeated
+	// and takes no more snapshots for that. 0: a new one.
+	NotBefore uint64 `protobuf:"varint,1,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Do not wait for the snapshot: answer the log index of the mark at which members take it. Ask with that as not_before then.
+	AtOnce        bool `protobuf:"varint,2,opt,name=at_once,json=atOnce,proto3" json:"at_once,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2766,7 +2844,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2779,7 +2857,21 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
+	if x != nil {
+		return x.NotBefore
+	}
+	return 0
+}
+
+func (x *TakeSnapshotRequest) GetAtOnce() bool {
+	if x != nil {
+		return x.AtOnce
+	}
+	return false
 }
 
 // TakeSnapshotResponse names it.
@@ -2793,7 +2885,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2897,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2910,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2841,7 +2933,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +2945,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +2958,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2898,7 +2990,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3002,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3015,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -2956,7 +3048,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2968,7 +3060,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2981,7 +3073,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 // GetSettingsResponse has every field.
@@ -2995,7 +3087,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3099,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3112,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3041,7 +3133,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3053,7 +3145,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3158,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -3087,7 +3179,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3191,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3204,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -3131,7 +3223,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3235,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3248,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -3170,7 +3262,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3274,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3287,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -3226,7 +3318,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3238,7 +3330,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3251,7 +3343,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3315,7 +3407,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xd3\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\"\x9b\f\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -3355,7 +3447,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\x12-\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
+	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x12-\n" +
 	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
@@ -3399,7 +3492,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x05holes\x18\x01 \x01(\rR\x05holes\x12'\n" +
 	"\x0fmissing_entries\x18\x02 \x01(\x04R\x0emissingEntries\x12#\n" +
 	"\rmissing_bytes\x18\x03 \x01(\x04R\fmissingBytes\x12\x16\n" +
-	"\x06source\x18\x04 \x01(\tR\x06source\"e\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"X\n" +
+	"\x0fSnapshotWriting\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\x04R\x05pages\x12\x19\n" +
+	"\bof_pages\x18\x03 \x01(\x04R\aofPages\"e\n" +
 	"\x10SnapshotTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\x12'\n" +
@@ -3497,8 +3594,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x15\n" +
-	"\x13TakeSnapshotRequest\",\n" +
+	"\x0e_backfill_rate\"M\n" +
+	"\x13TakeSnapshotRequest\x12\x1d\n" +
+	"\n" +
+	"not_before\x18\x01 \x01(\x04R\tnotBefore\x12\x17\n" +
+	"\aat_once\x18\x02 \x01(\bR\x06atOnce\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
 	"\rBackupRequest\x12\x1f\n" +
@@ -3587,7 +3687,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -3604,47 +3704,48 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*LogStatus)(nil),                  // 12: ballast.v1.LogStatus
 	(*SnapshotStatus)(nil),             // 13: ballast.v1.SnapshotStatus
 	(*JournalStatus)(nil),              // 14: ballast.v1.JournalStatus
-	(*SnapshotTransfer)(nil),           // 15: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 16: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 17: ballast.v1.DiskStatus
-	(*ClockStatus)(nil),                // 18: ballast.v1.ClockStatus
-	(*MemberClock)(nil),                // 19: ballast.v1.MemberClock
-	(*MendClockRequest)(nil),           // 20: ballast.v1.MendClockRequest
-	(*MendClockResponse)(nil),          // 21: ballast.v1.MendClockResponse
-	(*GetAuditRequest)(nil),            // 22: ballast.v1.GetAuditRequest
-	(*GetAuditResponse)(nil),           // 23: ballast.v1.GetAuditResponse
-	(*AuditEntry)(nil),                 // 24: ballast.v1.AuditEntry
-	(*BootstrapRequest)(nil),           // 25: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 26: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 27: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 28: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 29: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 30: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 31: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 32: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 33: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 34: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 35: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 36: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 37: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),              // 38: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),             // 39: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),         // 40: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 41: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 42: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 43: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 44: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 45: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 46: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 47: google.protobuf.Duration
+	(*SnapshotWriting)(nil),            // 15: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),           // 16: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                // 17: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                 // 18: ballast.v1.DiskStatus
+	(*ClockStatus)(nil),                // 19: ballast.v1.ClockStatus
+	(*MemberClock)(nil),                // 20: ballast.v1.MemberClock
+	(*MendClockRequest)(nil),           // 21: ballast.v1.MendClockRequest
+	(*MendClockResponse)(nil),          // 22: ballast.v1.MendClockResponse
+	(*GetAuditRequest)(nil),            // 23: ballast.v1.GetAuditRequest
+	(*GetAuditResponse)(nil),           // 24: ballast.v1.GetAuditResponse
+	(*AuditEntry)(nil),                 // 25: ballast.v1.AuditEntry
+	(*BootstrapRequest)(nil),           // 26: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),          // 27: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),           // 28: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 29: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),       // 30: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),      // 31: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),        // 32: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 33: ballast.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 34: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 35: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                   // 36: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),        // 37: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 38: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),              // 39: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),             // 40: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),         // 41: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 42: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 43: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 44: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),  // 45: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil), // 46: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),              // 47: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),        // 48: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	47, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	48, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	47, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	48, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3652,61 +3753,62 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	13, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
 	14, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	15, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	18, // 16: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	47, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	47, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	11, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	47, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	47, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	11, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	47, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	4,  // 24: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
-	19, // 25: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	47, // 26: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	47, // 27: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	47, // 28: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
-	24, // 29: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	47, // 30: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	47, // 31: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	47, // 32: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	35, // 33: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	35, // 34: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	35, // 35: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	46, // 36: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	5,  // 37: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	25, // 38: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	27, // 39: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	29, // 40: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	31, // 41: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	33, // 42: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	40, // 43: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	42, // 44: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	44, // 45: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	36, // 46: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	20, // 47: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	22, // 48: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	38, // 49: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	8,  // 50: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	26, // 51: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	28, // 52: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	30, // 53: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	32, // 54: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	34, // 55: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	41, // 56: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	43, // 57: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	45, // 58: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	37, // 59: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	21, // 60: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	23, // 61: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	39, // 62: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	50, // [50:63] is the sub-list for method output_type
-	37, // [37:50] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	16, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	17, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	18, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	15, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
+	19, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
+	48, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	48, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	11, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	48, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	48, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	11, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	48, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
+	20, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
+	48, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	48, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	48, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	25, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
+	48, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	48, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	48, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	36, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	36, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	36, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	47, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	5,  // 38: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	26, // 39: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	28, // 40: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	30, // 41: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	32, // 42: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	34, // 43: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	41, // 44: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	43, // 45: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	45, // 46: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	37, // 47: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	21, // 48: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	23, // 49: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	39, // 50: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	8,  // 51: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	27, // 52: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	29, // 53: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	31, // 54: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	33, // 55: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	35, // 56: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	42, // 57: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	44, // 58: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	46, // 59: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	38, // 60: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	22, // 61: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	24, // 62: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	40, // 63: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	51, // [51:64] is the sub-list for method output_type
+	38, // [38:51] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -3714,14 +3816,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[30].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
