@@ -442,9 +442,11 @@ type Member struct {
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
 	// How often its data directory was opened, as its cluster was told; 0: not told.
-	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
+	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
+	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -533,6 +535,13 @@ func (x *Member) GetBoots() uint64 {
 	return 0
 }
 
+func (x *Member) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
+}
+
 // StatusResponse is a member's view.
 type StatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -610,6 +619,10 @@ type StatusResponse struct {
 	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
 	// The snapshot that it is writing; absent: none.
 	SnapshotWriting *SnapshotWriting `protobuf:"bytes,37,opt,name=snapshot_writing,json=snapshotWriting,proto3" json:"snapshot_writing,omitempty"`
+	// Oldest cluster version that its program applies.
+	OldestClusterVersion uint32 `protobuf:"varint,38,opt,name=oldest_cluster_version,json=oldestClusterVersion,proto3" json:"oldest_cluster_version,omitempty"`
+	// Newest cluster version that its program applies.
+	NewestClusterVersion uint32 `protobuf:"varint,39,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
 	// What clocks show. Only a leader has measured the others'.
 	Clock         *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -903,6 +916,20 @@ func (x *StatusResponse) GetSnapshotWriting() *SnapshotWriting {
 		return x.SnapshotWriting
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetOldestClusterVersion() uint32 {
+	if x != nil {
+		return x.OldestClusterVersion
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
 }
 
 func (x *StatusResponse) GetClock() *ClockStatus {
@@ -2577,6 +2604,107 @@ func (x *RemoveMemberResponse) GetIndex() uint64 {
 	return 0
 }
 
+// RaiseClusterVersionRequest names the wanted version.
+type RaiseClusterVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0: the newest that every member applies.
+	Version       uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionRequest) Reset() {
+	*x = RaiseClusterVersionRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionRequest) ProtoMessage() {}
+
+func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionRequest.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RaiseClusterVersionRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// RaiseClusterVersionResponse tells what is in force.
+type RaiseClusterVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Before.
+	Before uint32 `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	// From now on.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionResponse) Reset() {
+	*x = RaiseClusterVersionResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionResponse) ProtoMessage() {}
+
+func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionResponse.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RaiseClusterVersionResponse) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *RaiseClusterVersionResponse) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // TransferLeadershipRequest names the next leader.
 type TransferLeadershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2588,7 +2716,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2728,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2741,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2634,7 +2762,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2774,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2787,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2706,7 +2834,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2846,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2859,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2832,7 +2960,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2844,7 +2972,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2857,7 +2985,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
@@ -2885,7 +3013,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +3025,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +3038,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2933,7 +3061,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3073,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3086,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2990,7 +3118,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3130,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3143,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -3048,7 +3176,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3188,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3201,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // GetSettingsResponse has every field.
@@ -3087,7 +3215,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3227,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3240,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3133,7 +3261,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3273,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3286,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -3179,7 +3307,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3191,7 +3319,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3204,7 +3332,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -3223,7 +3351,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3235,7 +3363,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3248,7 +3376,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -3262,7 +3390,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3274,7 +3402,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3287,7 +3415,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -3318,7 +3446,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3330,7 +3458,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3343,7 +3471,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3398,7 +3526,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x87\x02\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbd\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
@@ -3407,7 +3535,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\x9b\f\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\x87\r\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -3448,7 +3577,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
 	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
-	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x12-\n" +
+	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x124\n" +
+	"\x16oldest_cluster_version\x18& \x01(\rR\x14oldestClusterVersion\x124\n" +
+	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\x12-\n" +
 	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
@@ -3566,7 +3697,12 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\",\n" +
 	"\x14RemoveMemberResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"/\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"6\n" +
+	"\x1aRaiseClusterVersionRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"O\n" +
+	"\x1bRaiseClusterVersionResponse\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\rR\x06before\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"/\n" +
 	"\x19TransferLeadershipRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"0\n" +
 	"\x1aTransferLeadershipResponse\x12\x12\n" +
@@ -3658,13 +3794,14 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
 	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
 	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
-	"\x0eDISK_ROOM_FULL\x10\x042\xa0\b\n" +
+	"\x0eDISK_ROOM_FULL\x10\x042\x88\t\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ballast.v1.AddMemberRequest\x1a\x1d.ballast.v1.AddMemberResponse\x12T\n" +
 	"\rPromoteMember\x12 .ballast.v1.PromoteMemberRequest\x1a!.ballast.v1.PromoteMemberResponse\x12Q\n" +
-	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
+	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12f\n" +
+	"\x13RaiseClusterVersion\x12&.ballast.v1.RaiseClusterVersionRequest\x1a'.ballast.v1.RaiseClusterVersionResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
@@ -3687,65 +3824,67 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_ballast_v1_operator_proto_goTypes = []any{
-	(Role)(0),                          // 0: ballast.v1.Role
-	(RaftState)(0),                     // 1: ballast.v1.RaftState
-	(Phase)(0),                         // 2: ballast.v1.Phase
-	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
-	(DiskRoom)(0),                      // 4: ballast.v1.DiskRoom
-	(*StatusRequest)(nil),              // 5: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 6: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 7: ballast.v1.Member
-	(*StatusResponse)(nil),             // 8: ballast.v1.StatusResponse
-	(*Lag)(nil),                        // 9: ballast.v1.Lag
-	(*CatchUp)(nil),                    // 10: ballast.v1.CatchUp
-	(*Pages)(nil),                      // 11: ballast.v1.Pages
-	(*LogStatus)(nil),                  // 12: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),             // 13: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),              // 14: ballast.v1.JournalStatus
-	(*SnapshotWriting)(nil),            // 15: ballast.v1.SnapshotWriting
-	(*SnapshotTransfer)(nil),           // 16: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 17: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 18: ballast.v1.DiskStatus
-	(*ClockStatus)(nil),                // 19: ballast.v1.ClockStatus
-	(*MemberClock)(nil),                // 20: ballast.v1.MemberClock
-	(*MendClockRequest)(nil),           // 21: ballast.v1.MendClockRequest
-	(*MendClockResponse)(nil),          // 22: ballast.v1.MendClockResponse
-	(*GetAuditRequest)(nil),            // 23: ballast.v1.GetAuditRequest
-	(*GetAuditResponse)(nil),           // 24: ballast.v1.GetAuditResponse
-	(*AuditEntry)(nil),                 // 25: ballast.v1.AuditEntry
-	(*BootstrapRequest)(nil),           // 26: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 27: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 28: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 29: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 30: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 31: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 32: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 33: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 34: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 35: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 36: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 37: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 38: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),              // 39: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),             // 40: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),         // 41: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 42: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 43: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 44: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 45: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 46: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 47: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 48: google.protobuf.Duration
+	(Role)(0),                           // 0: ballast.v1.Role
+	(RaftState)(0),                      // 1: ballast.v1.RaftState
+	(Phase)(0),                          // 2: ballast.v1.Phase
+	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
+	(DiskRoom)(0),                       // 4: ballast.v1.DiskRoom
+	(*StatusRequest)(nil),               // 5: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 6: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 7: ballast.v1.Member
+	(*StatusResponse)(nil),              // 8: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 9: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 10: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 11: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 12: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 13: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 14: ballast.v1.JournalStatus
+	(*SnapshotWriting)(nil),             // 15: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),            // 16: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 17: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 18: ballast.v1.DiskStatus
+	(*ClockStatus)(nil),                 // 19: ballast.v1.ClockStatus
+	(*MemberClock)(nil),                 // 20: ballast.v1.MemberClock
+	(*MendClockRequest)(nil),            // 21: ballast.v1.MendClockRequest
+	(*MendClockResponse)(nil),           // 22: ballast.v1.MendClockResponse
+	(*GetAuditRequest)(nil),             // 23: ballast.v1.GetAuditRequest
+	(*GetAuditResponse)(nil),            // 24: ballast.v1.GetAuditResponse
+	(*AuditEntry)(nil),                  // 25: ballast.v1.AuditEntry
+	(*BootstrapRequest)(nil),            // 26: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 27: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 28: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 29: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 30: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 31: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 32: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 33: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 34: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 35: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 36: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 37: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 38: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 39: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 40: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),               // 41: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 42: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 43: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 44: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 45: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 46: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 47: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 48: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 49: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 50: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	48, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	50, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	48, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	50, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3758,54 +3897,56 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	18, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	15, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
 	19, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	48, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	48, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	50, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	50, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	11, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	48, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	48, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	50, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	50, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	11, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	48, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	50, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
 	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
 	20, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	48, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	48, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	48, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	50, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	50, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	50, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
 	25, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	48, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	48, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	48, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	36, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	36, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	36, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	47, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	50, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	50, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	50, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	38, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	38, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	38, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	49, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
 	5,  // 38: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
 	26, // 39: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
 	28, // 40: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
 	30, // 41: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
 	32, // 42: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	34, // 43: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	41, // 44: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	43, // 45: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	45, // 46: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	37, // 47: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	21, // 48: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	23, // 49: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	39, // 50: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	8,  // 51: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	27, // 52: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	29, // 53: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	31, // 54: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	33, // 55: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	35, // 56: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	42, // 57: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	44, // 58: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	46, // 59: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	38, // 60: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	22, // 61: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	24, // 62: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	40, // 63: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	51, // [51:64] is the sub-list for method output_type
-	38, // [38:51] is the sub-list for method input_type
+	34, // 43: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	36, // 44: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	43, // 45: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	45, // 46: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	47, // 47: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	39, // 48: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	21, // 49: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	23, // 50: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	41, // 51: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	8,  // 52: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	27, // 53: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	29, // 54: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	31, // 55: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	33, // 56: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	35, // 57: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	37, // 58: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	44, // 59: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	46, // 60: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	48, // 61: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	40, // 62: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	22, // 63: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	24, // 64: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	42, // 65: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	52, // [52:66] is the sub-list for method output_type
+	38, // [38:52] is the sub-list for method input_type
 	38, // [38:38] is the sub-list for extension type_name
 	38, // [38:38] is the sub-list for extension extendee
 	0,  // [0:38] is the sub-list for field type_name
@@ -3816,14 +3957,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[31].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[33].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   43,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
