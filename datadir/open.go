@@ -103,7 +103,8 @@ func checkState(layout Layout) error {
 	case stateHalf:
 		return &RefusedError{
 			Problem: HalfInitialised, Dir: layout.root, Expected: "an initialised data directory",
-			Found: "the mark of an init that did not end (" + markerName + ") and no identity", Remedy: initCommand(layout.root),
+			Found:  "the mark of an init or a restore that did not end (" + markerName + ") and no identity",
+			Remedy: initCommand(layout.root) + ", or, for the member that a backup was to be restored to, ballastd restore again; both begin anew",
 		}
 	default:
 		return &RefusedError{

@@ -31,6 +31,7 @@ trap 'rm -rf "$stage"' EXIT
 dist=$(realpath -m "${DIST:-dist}")
 mkdir -p "$dist"
 cp -r deploy "$stage/deploy"
+cp -r docs/runbooks "$stage/runbooks"
 
 common() { # what is the same for all architectures: pages, completions, documents; made by a program for this machine
 	local host=$stage/host

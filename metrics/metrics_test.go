@@ -59,16 +59,17 @@ func TestPageListsEveryMetric(t *testing.T) {
 // everything are facts of a member of which all parts have something to tell.
 func everything() server.Facts {
 	return server.Facts{
-		Raft:      server.RaftFacts{State: raft.Leader, Term: 3, LeaderKnown: true, Commit: 9, Last: 9, Applied: 8, Voters: 3, Member: true},
-		Standing:  server.StandingFacts{Phase: server.PhaseServing, Known: true, LagEntries: 1},
-		Log:       &server.LogFacts{First: 1, Last: 9, Bytes: 900, Age: time.Minute},
-		Snapshots: &server.SnapshotFacts{Index: 7, At: time.Now()},
-		Install:   &server.InstallFacts{PagesTotal: 10, PagesDone: 4, BytesLeader: 5, BytesOthers: 6},
-		Transfers: []server.TransferFacts{{To: "b"}, {To: "c", Waiting: true}},
-		Journal:   &server.JournalFacts{Entries: 4, Bytes: 400},
-		Verdict:   &server.Verdict{Judgement: server.Agreed, Index: 5},
-		Scrub:     []server.ScrubFacts{{Part: "memory", Last: time.Now()}},
-		Disk:      &server.DiskFacts{Free: 1, Size: 2, Writable: true},
+		Raft:            server.RaftFacts{State: raft.Leader, Term: 3, LeaderKnown: true, Commit: 9, Last: 9, Applied: 8, Voters: 3, Member: true},
+		CertificateEnds: time.Now().Add(time.Hour),
+		Standing:        server.StandingFacts{Phase: server.PhaseServing, Known: true, LagEntries: 1},
+		Log:             &server.LogFacts{First: 1, Last: 9, Bytes: 900, Age: time.Minute},
+		Snapshots:       &server.SnapshotFacts{Index: 7, At: time.Now()},
+		Install:         &server.InstallFacts{PagesTotal: 10, PagesDone: 4, BytesLeader: 5, BytesOthers: 6},
+		Transfers:       []server.TransferFacts{{To: "b"}, {To: "c", Waiting: true}},
+		Journal:         &server.JournalFacts{Entries: 4, Bytes: 400},
+		Verdict:         &server.Verdict{Judgement: server.Agreed, Index: 5},
+		Scrub:           []server.ScrubFacts{{Part: "memory", Last: time.Now()}},
+		Disk:            &server.DiskFacts{Free: 1, Size: 2, Writable: true},
 	}
 }
 
@@ -130,7 +131,7 @@ func TestNothingIsToldOfWhatIsNotThere(t *testing.T) {
 	m := metrics.New()
 	m.Collect(func() server.Facts { return server.Facts{Raft: server.RaftFacts{SinceContact: -1}} })
 	text := scrape(m)
-	for _, absent := range []string{"ballast_log_bytes", "ballast_lag_entries", "ballast_disk_free_bytes", "ballast_digest_verdict", "ballast_raft_last_contact_seconds"} {
+	for _, absent := range []string{"ballast_log_bytes", "ballast_lag_entries", "ballast_disk_free_bytes", "ballast_certificate_left_seconds", "ballast_digest_verdict", "ballast_raft_last_contact_seconds"} {
 		if strings.Contains(text, absent) {
 			t.Errorf("%s is told of a member that does not know it", absent)
 		}

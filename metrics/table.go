@@ -12,7 +12,7 @@ import (
 // table lists every metric that is read when it is asked for, part by part.
 func table() []pulled {
 	var rows []pulled
-	for _, part := range [][]pulled{memberTable(), logTable(), snapshotTable(), catchUpTable(), integrityTable()} {
+	for _, part := range [][]pulled{memberTable(), certificateTable(), logTable(), snapshotTable(), catchUpTable(), integrityTable()} {
 		rows = append(rows, part...)
 	}
 	return rows

@@ -10,14 +10,16 @@ import (
 // tells. They are gathered in one place (server/node) and shown in two, the status and the metrics. nil: that part does
 // not exist in this member, or has nothing to tell yet.
 type Facts struct {
-	Raft      RaftFacts
-	Load      LoadFacts
-	Standing  StandingFacts
-	Log       *LogFacts
-	Snapshots *SnapshotFacts
-	Install   *InstallFacts
-	Transfers []TransferFacts
-	Journal   *JournalFacts
+	Raft RaftFacts
+	Load LoadFacts
+	// CertificateEnds is when this member's own certificate does; zero: it has none.
+	CertificateEnds time.Time
+	Standing        StandingFacts
+	Log             *LogFacts
+	Snapshots       *SnapshotFacts
+	Install         *InstallFacts
+	Transfers       []TransferFacts
+	Journal         *JournalFacts
 	// Verdict of the newest comparison of digests.
 	Verdict *Verdict
 	Scrub   []ScrubFacts

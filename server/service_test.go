@@ -37,6 +37,7 @@ type member struct {
 	peers     *fakePeers
 	steady    error
 	snapshots fakeSnapshots
+	backups   fakeBackups
 	now       time.Time
 	conn      *grpc.ClientConn
 }
@@ -128,7 +129,7 @@ func newMember(t *testing.T, change func(*MoneyConfig)) *member {
 	})
 	operator := NewOperator(OperatorConfig{
 		Raft: m.raft, Store: m.fsm, Reads: reads, Commands: proposer, Transfers: transfers, Peers: m.peers, Gate: m.gate,
-		Snapshots: &m.snapshots, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
+		Snapshots: &m.snapshots, Backups: &m.backups, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
 		Steady: func(raft.ServerID) error { return m.steady },
 	})
 	m.serve(t, NewMoney(cfg), operator, logger)

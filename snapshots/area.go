@@ -99,15 +99,15 @@ func (a *area) open(flag int) error {
 	if err != nil {
 		return err
 	}
-	a.pack = &packWriter{fs: a.fs, path: a.packPath(), file: file, staged: true}
+	a.pack = &packWriter{fs: a.fs, path: a.packPath(), file: file, by: usualSteps(), staged: true}
 	a.list, err = a.fs.OpenFile(a.listPath(), os.O_RDWR|flag, 0o600)
 	return err
 }
 
 // start has the pack go on at an offset, and writes its head, which may not have survived.
 func (a *area) start(offset uint64) error {
-	a.pack.offset = offset
-	a.pack.buf = bufio.NewWriterSize(io.NewOffsetWriter(a.pack.file, int64(offset)), 1<<20)
+	a.pack.offset, a.pack.out, a.pack.synced = offset, offset, offset
+	a.pack.buf = bufio.NewWriterSize(io.NewOffsetWriter(a.pack.file, int64(offset)), int(a.pack.by.piece))
 	_, err := a.pack.file.WriteAt(packHead(a.number), 0)
 	return err
 }

@@ -24,23 +24,30 @@ type packWriter struct {
 	path   string // final name
 	file   vfs.File
 	buf    *bufio.Writer
+	by     steps
+	pace   func(bytes int) // waits until so many may be written; nil: it does not
 	offset uint64
+	out    uint64 // what lies before it is on the device, durable or not
 	synced uint64 // what lies before it was fsynced
 	staged bool   // the file has its name, and is the staging area's to close and to remove
 }
 
-// syncEvery is how much of a pack is written between two fsyncs. All of it at the end would be a stall for the log, which is on
-// the same disk: its next fsync has to wait until a pack that may be gigabytes is written out. Measured once beside a pack of 384 MiB
-// (ext4, a busy machine), the slowest fsync of another file took 296 ms with one fsync at the end, 171 ms every 16 MiB, 52 ms
-// every 4 MiB, 75 ms every 1 MiB, and 49 ms with nothing written; the pack took 0.6, 0.9, 1.3 and 1.7 s.
-const syncEvery = 4 << 20
+// steps is how a pack is written. The log is on the same disk, and an fsync of it waits for what the disk is busy with. So a pack,
+// which may be gigabytes, never has more than a piece under way. An fsync of the pack is not for each piece: it has appends to
+// the journal wait, which go on while the state machine is locked. docs/performance.md has what was measured.
+type steps struct {
+	piece uint64 // bytes that are written out before the next are
+	sync  uint64 // bytes between two fsyncs: no later one finds more in the device's own cache
+}
 
-func createPack(fsys vfs.FS, path string, number uint64) (*packWriter, error) {
+func usualSteps() steps { return steps{piece: 256 << 10, sync: 32 << 20} }
+
+func createPack(fsys vfs.FS, path string, number uint64, by steps, pace func(int)) (*packWriter, error) {
 	f, err := fsys.OpenFile(path+vfs.TempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	w := &packWriter{fs: fsys, path: path, file: f, buf: bufio.NewWriterSize(f, 1<<20), offset: packHeader}
+	w := &packWriter{fs: fsys, path: path, file: f, buf: bufio.NewWriterSize(f, int(by.piece)), by: by, pace: pace, offset: packHeader}
 	if _, err := w.buf.Write(packHead(number)); err != nil {
 		return nil, errors.Join(err, w.abort())
 	}
@@ -63,11 +70,27 @@ func (w *packWriter) add(data []byte) (offset uint64, length uint32, err error) 
 		return 0, 0, err
 	}
 	w.offset += uint64(padded)
-	if w.offset-w.synced < syncEvery {
+	if w.offset-w.out < w.by.piece {
 		return offset, length, nil
 	}
-	w.synced = w.offset
-	return offset, length, errors.Join(w.buf.Flush(), w.file.Sync())
+	return offset, length, w.writeOut()
+}
+
+// writeOut has the piece that is complete written to the device, when its turn has come.
+func (w *packWriter) writeOut() error {
+	if w.pace != nil {
+		w.pace(int(w.offset - w.out))
+	}
+	if err := w.buf.Flush(); err != nil {
+		return err
+	}
+	if w.offset-w.synced >= w.by.sync {
+		w.out, w.synced = w.offset, w.offset
+		return w.file.Sync()
+	}
+	from := w.out
+	w.out = w.offset
+	return w.file.WriteBack(int64(from), int64(w.offset-from))
 }
 
 // finish makes the pack durable under its name.

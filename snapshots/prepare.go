@@ -38,7 +38,7 @@ func (s *RaftStore) Prepare(index, term uint64, ended func() error) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
-	w.ended = ended
+	w.ended, w.pace = ended, s.Pace
 	p.writer = w
 	return p, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/vfs"
 )
 
@@ -101,26 +102,42 @@ func TestDroppedIsGone(t *testing.T) {
 	check(t, m.persist(newer))
 }
 
-// TestPackIsSyncedOnTheWay: not all of it at the end, when the log would have to wait for it.
-func TestPackIsSyncedOnTheWay(t *testing.T) {
+// TestPackIsWrittenInPieces: each when the pace lets it, written out before the next, and fsynced on the way: the log on the same
+// disk never has to wait for much of it.
+func TestPackIsWrittenInPieces(t *testing.T) {
 	disk := newDisk(t)
-	syncs := 0
+	by := steps{piece: 64 << 10, sync: 512 << 10}
+	calls, unwritten, paced := map[vfs.Kind]int{}, 0, 0
 	disk.Inject(func(op vfs.Op) vfs.Fault {
-		if op.Kind == vfs.OpSync {
-			syncs++
+		switch calls[op.Kind]++; op.Kind {
+		case vfs.OpWrite:
+			unwritten++
+		case vfs.OpWriteBack, vfs.OpSync:
+			unwritten = 0
+		}
+		if unwritten > 2 { // the buffer's, and what a page was more than it
+			t.Errorf("%d writes are not on the device", unwritten)
 		}
 		return vfs.None
 	})
-	w, err := createPack(disk, path.Join(dir, packName(1)), 1)
+	w, err := createPack(disk, path.Join(dir, packName(1)), 1, by, func(bytes int) {
+		if paced += bytes; bytes > int(by.piece)+2*page.Size {
+			t.Errorf("a piece of %d bytes", bytes)
+		}
+	})
 	check(t, err)
-	data := make([]byte, 16<<10)
+	data := make([]byte, page.Size)
 	data[len(data)-1] = 1
-	for range 5 * syncEvery / len(data) {
+	all := 2 * int(by.sync)
+	for range all / len(data) {
 		_, _, err := w.add(data)
 		check(t, err)
 	}
-	if syncs != 5 {
-		t.Errorf("%d fsyncs for five times %d bytes", syncs, syncEvery)
+	if calls[vfs.OpSync] != 2 || calls[vfs.OpWriteBack] != all/int(by.piece)-2 {
+		t.Errorf("%v for %d bytes, want a piece each %d bytes and an fsync each %d", calls, all, by.piece, by.sync)
+	}
+	if paced != int(w.offset) {
+		t.Errorf("%d of %d bytes were paced", paced, w.offset)
 	}
 	check(t, w.finish())
 }

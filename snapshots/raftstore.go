@@ -41,6 +41,8 @@ type RaftConfig struct {
 	PullPause time.Duration
 	// Damaged is told what was found damaged on the disk while it was read for others; it must not block. nil: nobody is.
 	Damaged func(*DamagedError)
+	// Pace waits, for a moment, until so many bytes more of a snapshot of this member's own may be written; nil: always at once.
+	Pace func(bytes int)
 	// Logger, nil: none.
 	Logger hclog.Logger
 	// Fatal must end the process: which manifest a power cut would leave is unknown. Starting again finds out.

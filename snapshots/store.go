@@ -45,8 +45,9 @@ func (e *DamagedError) Unwrap() error { return e.Reason }
 
 // Store is a directory of packs and one manifest. It is safe for concurrent use.
 type Store struct {
-	fs  vfs.FS
-	dir string
+	fs    vfs.FS
+	dir   string
+	steps steps // of writing packs
 
 	mu       sync.Mutex
 	newest   *Manifest         // nil: no snapshot yet
@@ -89,7 +90,7 @@ func Open(fsys vfs.FS, dir string) (*Store, error) {
 // scan makes a store that knows the names in its directory: that of the newest manifest, the numbers that are taken, the
 // staging area.
 func scan(fsys vfs.FS, dir string) (*Store, []string, error) {
-	s := &Store{fs: fsys, dir: dir, packs: map[uint64]*pack{}, readers: map[uint64]int{}, doomed: map[uint64]string{}, next: 1}
+	s := &Store{fs: fsys, dir: dir, steps: usualSteps(), packs: map[uint64]*pack{}, readers: map[uint64]int{}, doomed: map[uint64]string{}, next: 1}
 	names, err := fsys.ReadDir(dir)
 	if err != nil {
 		return nil, nil, err

@@ -232,13 +232,14 @@ func bounded(t *rapid.T, disk *vfs.Mem, s *Store) {
 func TestFaults(t *testing.T) {
 	before := state{index: 5, tables: [2][]uint64{{1, 2, 3, 4, 5}, {5, 5}}}
 	after := state{index: 9, tables: [2][]uint64{{1, 9, 9, 9, 9, 9}, {5, 5, 9}}}
-	count := 0
+	count, kinds := 0, map[vfs.Kind]int{}
 	for _, fault := range []vfs.Fault{vfs.Fail, vfs.FailPersisted, vfs.PowerCut} {
 		for at := 0; ; at++ {
 			disk := newDisk(t)
 			s, err := Open(disk, dir)
 			check(t, err)
 			check(t, take(s, before))
+			s.steps = steps{piece: 1, sync: 3 * page.Size} // each page is a piece
 			n, hit := 0, vfs.Op{}
 			disk.Inject(func(op vfs.Op) vfs.Fault {
 				n++
@@ -254,6 +255,7 @@ func TestFaults(t *testing.T) {
 				break // every call has had its turn
 			}
 			count++
+			kinds[hit.Kind]++
 			name := fmt.Sprintf("fault %d at call %d, %s %s", fault, at, hit.Kind, hit.Path)
 			for seed := range uint64(12) {
 				reopened(t, name, disk.Crash(seed), before, after, takeErr == nil)
@@ -263,8 +265,8 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	if count < 30 {
-		t.Fatalf("only %d faults were tried", count)
+	if count < 30 || kinds[vfs.OpWriteBack] == 0 {
+		t.Fatalf("only %d faults were tried: %v", count, kinds)
 	}
 }
 

@@ -18,6 +18,7 @@ type Writer struct {
 	place    uint32      // of the new pack in manifest.packs
 	fresh    *pack       // the new pack, durable; nil until Prepare, or where no page is new
 	prepared bool
+	pace     func(int)    // see packWriter
 	ended    func() error // why writing is given up; nil: nobody asks for that
 	written  uint64       // bytes of pages in the new pack
 	staged   bool         // fresh stays on the disk when this writer is given up: it is the staging area's
@@ -107,7 +108,7 @@ func (w *Writer) write(p page.Page) (pageRef, error) {
 		return pageRef{}, fmt.Errorf("snapshots: page %d of table %d has %d bytes, want %d", p.Number, p.Table, len(p.Data), page.Size)
 	}
 	if w.pack == nil {
-		pack, err := createPack(w.store.fs, filepath.Join(w.store.dir, packName(w.number)), w.number)
+		pack, err := createPack(w.store.fs, filepath.Join(w.store.dir, packName(w.number)), w.number, w.store.steps, w.pace)
 		if err != nil {
 			return pageRef{}, err
 		}

@@ -103,7 +103,7 @@ func (s *sending) next(bytes int) error {
 	if err := t.leads(s.args.Term); err != nil {
 		return err
 	}
-	return t.pace.wait(s.ctx, bytes)
+	return t.pace.Wait(s.ctx, bytes)
 }
 
 // receive takes the peer's reports, until its answer or the end of the call.

@@ -157,6 +157,16 @@ func waitPeer(t *testing.T, m *member) {
 	})
 }
 
+// TestRatesThatAreRefused: so slow a transfer would look as if it stood still.
+func TestRatesThatAreRefused(t *testing.T) {
+	for rate, good := range map[int]bool{0: true, 1 << 20: true, 1000: false, -1: false} {
+		c := Config{Timeouts: Timeouts{}.withDefaults()}
+		if err := c.checkPace(1, rate); (err == nil) != good {
+			t.Errorf("a rate of %d: %v", rate, err)
+		}
+	}
+}
+
 // TestPacedTransfer arrives whole.
 func TestPacedTransfer(t *testing.T) {
 	snapshot := randomBytes(3 * chunkBytes)

@@ -92,7 +92,7 @@ func serve[A any](s *service, r request, stream grpc.ServerStreamingServer[A], w
 	t.running.Go(func() {
 		defer release()
 		done <- work(ctx, func(answer *A, bytes int) error {
-			if err := t.pace.wait(ctx, bytes); err != nil {
+			if err := t.pace.Wait(ctx, bytes); err != nil {
 				return err
 			}
 			if err := stream.Send(answer); err != nil {
@@ -186,7 +186,7 @@ func (s *service) FetchJournal(r *raftv1.FetchJournalRequest, stream raftv1.Raft
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		if err := t.journalPace.wait(ctx, len(entries)); err != nil {
+		if err := t.journalPace.Wait(ctx, len(entries)); err != nil {
 			return err
 		}
 		return send(&raftv1.FetchJournalResponse{Entries: entries}, len(entries))

@@ -18,6 +18,7 @@ import (
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 
 	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/pace"
 )
 
 // Transport is a raft.Transport. Its life: New, Register, raft.NewRaft, ... StopCalls, Shutdown of raft (which calls Close).
@@ -29,8 +30,8 @@ type Transport struct {
 	pins        pins         // of the log, for them
 	transfers   transfers    // outgoing
 	serving     servingSlots // of pages and journal, for others
-	pace        pace         // of all bulk that goes out
-	journalPace pace         // of the journal in it
+	pace        *pace.Pace   // of all bulk that goes out
+	journalPace *pace.Pace   // of the journal in it
 
 	// calls ends with StopCalls: every call under way, and every handler that still waits for raft to take its message.
 	calls     context.Context
@@ -73,11 +74,12 @@ func New(config Config) (*Transport, error) {
 		consumer: make(chan raft.RPC),
 		peers:    map[peerKey]*peer{},
 		serving:  newServingSlots(),
+		pace: pace.New(pace.Config{
+			Busy: config.Busy, Limit: float64(config.TransferRate), Floor: float64(config.slowest(config.MaxTransfers)),
+		}),
+		journalPace: pace.New(pace.Config{}),
 	}
 	t.turns.most = config.MaxTransfers
-	t.pace.now, t.pace.busy, t.pace.limit = time.Now, config.Busy, float64(config.TransferRate)
-	t.journalPace.now = time.Now
-	t.pace.slowest = float64(config.slowest(config.MaxTransfers))
 	t.calls, t.stopCalls = context.WithCancel(context.Background())
 	t.open, t.stopOpen = context.WithCancel(context.Background())
 	return t, nil
@@ -112,7 +114,7 @@ func (t *Transport) SetTransferRate(rate int) error {
 	if err := t.config.checkPace(1, rate); err != nil {
 		return err
 	}
-	t.pace.set(float64(rate))
+	t.pace.Set(float64(rate))
 	return nil
 }
 
@@ -122,12 +124,15 @@ func (t *Transport) SetJournalRate(rate int) error {
 	if err := t.config.checkPace(1, rate); err != nil {
 		return err
 	}
-	t.journalPace.set(float64(rate))
+	t.journalPace.Set(float64(rate))
 	return nil
 }
 
 // Pace is how fast this member may send to those that catch up.
-func (t *Transport) Pace() PaceStatus { return t.pace.status() }
+func (t *Transport) Pace() pace.Status { return t.pace.Status() }
+
+// Wait waits until so many bytes of bulk that is not the transport's own may go: they share the pace of all that goes out.
+func (t *Transport) Wait(ctx context.Context, bytes int) error { return t.pace.Wait(ctx, bytes) }
 
 // Close stops calls, closes all connections and waits for the handlers that still run. Raft calls it at the end of its
 // shutdown; the gRPC server is stopped by its owner, before or after.

@@ -33,6 +33,7 @@ type fakeCluster struct {
 	status         *ballastv1.StatusResponse
 	answerNothing  bool
 	settings       *ballastv1.Settings
+	backup         []byte
 }
 
 const fakeTime = 1_700_000_000_000_000_000

@@ -87,6 +87,7 @@ func newRoot(a *app) *cobra.Command {
 		group("settings", "Read and change what is the same on every member", newSettingsGetCommand(a), newSettingsSetCommand(a), newSettingsHistoryCommand(a)),
 		group("snapshot", "Take, look at and verify snapshots", newSnapshotTakeCommand(a), newSnapshotListCommand(a),
 			newSnapshotInspectCommand(a), newSnapshotVerifyCommand(a)),
+		newBackupCommand(a),
 		group("certs", "Make and look at certificates", newCertsCACommand(a), newCertsIssueCommand(a), newCertsRenewCommand(a),
 			newCertsShowCommand(a)),
 		group("ledger", "Make and list ledgers", newLedgerCreateCommand(a), newLedgerListCommand(a)),

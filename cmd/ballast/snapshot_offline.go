@@ -44,6 +44,11 @@ func offlineSnapshotVerb(a *app, name, short, long string) *cobra.Command {
 
 // lookOffline runs ballastd, which says itself what is wrong.
 func (a *app) lookOffline(ctx context.Context, verb, dir string) error {
+	return a.runDaemon(ctx, "snapshot", verb, "--data-dir", dir)
+}
+
+// runDaemon has ballastd do what it alone can, with the output format of this run.
+func (a *app) runDaemon(ctx context.Context, args ...string) error {
 	daemon, err := findDaemon()
 	if err != nil {
 		return codeError{code: exitFailed, err: err}
@@ -52,8 +57,8 @@ func (a *app) lookOffline(ctx context.Context, verb, dir string) error {
 	if format == "" {
 		format = string(render.Table)
 	}
-	cmd := exec.CommandContext(ctx, daemon, "snapshot", verb, "--data-dir", dir, "-o", format)
-	cmd.Stdout, cmd.Stderr = a.out, a.err
+	cmd := exec.CommandContext(ctx, daemon, append(args, "-o", format)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
 	err = cmd.Run()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {

@@ -264,25 +264,49 @@ func (s *State) rebuildLedgers(*pacer) error {
 	return nil
 }
 
+// rebuildAhead is how many accounts are looked at before the first of them is indexed, so that the waits for memory, most of
+// the time with millions of them, overlap.
+const rebuildAhead = 64
+
 func (s *State) rebuildAccounts(pause *pacer) error {
-	s.byID = page.NewSizedIndex(s.accounts.Len())
-	for slot := range s.accounts.Len() {
-		if err := pause.next(); err != nil {
-			return err
+	n := s.accounts.Len()
+	s.byID = page.NewSizedIndex(n)
+	var hashes [rebuildAhead]uint64
+	for first := uint64(0); first < n; first += rebuildAhead {
+		group := hashes[:min(rebuildAhead, n-first)]
+		loaded := uint64(0)
+		for i := range group {
+			if err := pause.next(); err != nil {
+				return err
+			}
+			id, err := s.rebuildAccount(first + uint64(i))
+			if err != nil {
+				return err
+			}
+			group[i] = s.byID.Hash(id)
+			loaded ^= s.byID.Touch(group[i])
 		}
-		rec := s.accounts.Get(slot)
-		if rec[63] == 0 || rec[63] > MaxAccountLen {
-			return stateError("account %d has an id of %d bytes", slot, rec[63])
+		s.work.loaded = loaded
+		for i, hash := range group {
+			s.byID.Insert(hash, first+uint64(i))
 		}
-		if l := le.Uint32(rec[56:]); uint64(l) >= s.ledgers.Len() {
-			return stateError("account %q is of ledger %d, there are %d", accountID(rec), l, s.ledgers.Len())
-		}
-		s.byID.Insert(s.byID.Hash(accountID(rec)), slot)
 	}
 	return nil
 }
 
 func (s *State) rebuildHolds(pause *pacer) error { return s.holds.rebuild(s.accounts.Len(), pause) }
+
+// rebuildAccount checks an account's record and answers its id.
+func (s *State) rebuildAccount(slot uint64) ([]byte, error) {
+	rec := s.accounts.Get(slot)
+	if rec[63] == 0 || rec[63] > MaxAccountLen {
+		return nil, stateError("account %d has an id of %d bytes", slot, rec[63])
+	}
+	if l := le.Uint32(rec[56:]); uint64(l) >= s.ledgers.Len() {
+		return nil, stateError("account %q is of ledger %d, there are %d", accountID(rec), l, s.ledgers.Len())
+	}
+	return accountID(rec), nil
+}
 
 // LogTime is the newest time in the log, Unix nanoseconds; 0 in an empty state.
 func (s *State) LogTime() int64 { return s.meta.logTime }

@@ -115,7 +115,7 @@ func (st *store) touch(p *slab, pos, index uint64) {
 		panic(fmt.Sprintf("page: index %d after %d: indexes start at 1 and never fall", index, st.space.newest))
 	}
 	for _, v := range st.space.views {
-		v.preserveIndex(st, st.number(pos), p.index)
+		v.preserveIndex(st, st.number(pos), p.index, index)
 	}
 	if p.index <= st.space.rebase {
 		st.space.fresh++

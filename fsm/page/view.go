@@ -20,10 +20,8 @@ type View struct {
 type viewStore struct {
 	st         *store
 	head, tail uint64
-	read       uint64            // pages below this number have been read: nothing of them is preserved any more
-	records    map[uint64]uint64 // position -> offset of the old record in arena
-	arena      []byte
-	indexes    map[uint64]uint64 // page number -> its index when pinned, for pages changed since
+	read       uint64  // pages below this number have been read: nothing of them is preserved any more
+	kept       *keeper // nil: nothing has changed since
 }
 
 // Page is one page of a view.
@@ -55,11 +53,14 @@ func (v *View) Digest() Digest { return v.digest }
 // Index is the newest index of a change in the pinned state.
 func (v *View) Index() uint64 { return v.index }
 
-// Preserved is the memory that the view holds for records changed since, bytes.
-func (v *View) Preserved() int64 {
-	n := int64(0)
+// Preserved is how much the view holds of records changed since, bytes. The memory for it is a little more: 16 bytes a record,
+// and what rounding up costs.
+func (v *View) Preserved() uint64 {
+	n := uint64(0)
 	for _, vs := range v.stores {
-		n += int64(len(vs.arena))
+		if vs.kept != nil {
+			n += vs.kept.count * vs.st.size
+		}
 	}
 	return n
 }
@@ -108,39 +109,34 @@ func (v *View) Changed(want func(id ID, index uint64) bool, yield func(Page) err
 // preserve copies a record that is about to change, unless it changed since the view was pinned, is newer than the
 // view, or is on a page that has been read.
 func (v *View) preserve(st *store, pos uint64, rec []byte) {
-	if binary.LittleEndian.Uint64(rec) > v.index {
+	vs, n := v.of(st), st.number(pos)
+	if binary.LittleEndian.Uint64(rec) > v.index || n < vs.read || pos < vs.head || pos >= vs.tail {
 		return
 	}
-	v.of(st).keep(pos, rec, v.index)
+	vs.keeper().keep(n, pos, rec)
 }
 
-// preserveIndex keeps the index of a page that is about to rise.
-func (v *View) preserveIndex(st *store, number, index uint64) {
+// preserveIndex keeps the index of a page that is about to rise to another.
+func (v *View) preserveIndex(st *store, number, index, to uint64) {
 	vs := v.of(st)
+	if to <= v.index {
+		panic(fmt.Sprintf("page: table %d changed at index %d, which a view of index %d shows", st.id, to, v.index))
+	}
 	if index > v.index || number < vs.read || number*st.perPage >= vs.tail {
 		return
 	}
-	if vs.indexes == nil {
-		vs.indexes = map[uint64]uint64{}
-	}
-	vs.indexes[number] = index
+	vs.keeper().made(number).index = index
 }
 
 func (v *View) of(st *store) *viewStore { return v.stores[st.order] }
 
-func (vs *viewStore) keep(pos uint64, rec []byte, index uint64) {
-	n := vs.st.number(pos)
-	if n < vs.read || pos < vs.head || pos >= vs.tail {
-		return
+// keeper is what keeps for the view, made by the first change.
+func (vs *viewStore) keeper() *keeper {
+	if vs.kept == nil {
+		st := vs.st
+		vs.kept = newKeeper(st.size, vs.head/st.perPage, (vs.tail+st.perPage-1)/st.perPage-vs.head/st.perPage)
 	}
-	if vs.records == nil {
-		vs.records = map[uint64]uint64{}
-	}
-	if _, twice := vs.records[pos]; twice {
-		panic(fmt.Sprintf("page: table %d position %d changed twice at or below the view's index %d", vs.st.id, pos, index))
-	}
-	vs.records[pos] = uint64(len(vs.arena))
-	vs.arena = append(vs.arena, rec...)
+	return vs.kept
 }
 
 // pinnedIndex is the index that page n had when pinned.
@@ -148,7 +144,10 @@ func (vs *viewStore) pinnedIndex(n, pinned uint64) uint64 {
 	if st := vs.st; n >= st.base && st.pages[n-st.base].index <= pinned {
 		return st.pages[n-st.base].index
 	}
-	return vs.indexes[n]
+	if kept := vs.kept.page(n); kept != nil {
+		return kept.index
+	}
+	return 0
 }
 
 // copyPage builds page n as it was when pinned.
@@ -163,16 +162,16 @@ func (vs *viewStore) copyPage(n, pinned uint64, buf []byte) {
 			return
 		}
 	}
-	for pos := n * st.perPage; pos < (n+1)*st.perPage; pos++ {
+	record := func(pos uint64) []byte {
 		off := pos % st.perPage * st.size
-		rec := buf[off : off+st.size]
-		at := binary.LittleEndian.Uint64(rec)
-		switch old, ok := vs.records[pos]; {
-		case pos < vs.head || pos >= vs.tail:
+		return buf[off : off+st.size]
+	}
+	vs.kept.each(n, func(pos uint64, old []byte) { copy(record(pos), old) })
+	for pos := n * st.perPage; pos < (n+1)*st.perPage; pos++ {
+		rec := record(pos)
+		if pos < vs.head || pos >= vs.tail {
 			clear(rec)
-		case ok:
-			copy(rec, vs.arena[old:old+st.size])
-		case at == 0 || at > pinned:
+		} else if at := binary.LittleEndian.Uint64(rec); at == 0 || at > pinned {
 			panic(fmt.Sprintf("page: table %d position %d changed without being preserved", st.id, pos))
 		}
 	}

@@ -50,6 +50,8 @@ var rules = []rule{
 		why: "the log store keeps bytes; it knows nothing of money",
 	},
 	{folder: "snapshots", folders: []string{"fsm/ledger", "server", "client"}, why: "snapshots keep pages; they know nothing of money"},
+	{folder: "backup", except: []string{"backup/content"}, onlyStdlib: true, why: "a format: the command line reads it too"},
+	{folder: "backup/content", folders: []string{"server", "client", "transport", "logstore", "datadir"}, why: "it works on what it is given; server/node wires it"},
 	{folder: "repair", folders: []string{"server", "client", "transport", "logstore"}, why: "repair works on what it is given; server/node wires it"},
 	{
 		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft"},

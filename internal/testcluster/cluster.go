@@ -133,6 +133,9 @@ func inUse(address string) bool {
 	return l.Close() != nil
 }
 
+// Program is the ballastd that the members run.
+func (c *Cluster) Program() string { return c.binary }
+
 // Member answers the member of a number from 1.
 func (c *Cluster) Member(number int) *Member { return c.Members[number-1] }
 

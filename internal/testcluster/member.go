@@ -93,6 +93,20 @@ func (m *Member) Wipe(ctx context.Context) error {
 	return m.initData(ctx)
 }
 
+// Restore replaces the data directory of a member that has not run by one made of a backup: this member begins the cluster then,
+// without Form.
+func (m *Member) Restore(ctx context.Context, backup string) error {
+	if err := os.RemoveAll(m.DataDir()); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, m.cluster.binary, "restore", backup, "--config", m.configPath(),
+		"--cluster-id", m.cluster.ID.String(), "--name", m.Name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ballastd restore of %s: %w\n%s", m.Name, err, out)
+	}
+	return nil
+}
+
 // Start starts the process, unless it runs. It does not wait until the member answers.
 func (m *Member) Start() error {
 	if m.Running() {

@@ -22,10 +22,12 @@ const (
 	OpWrite    Kind = "write"
 	OpTruncate Kind = "truncate"
 	OpSync     Kind = "sync"
-	OpRename   Kind = "rename"
-	OpRemove   Kind = "remove"
-	OpMkdir    Kind = "mkdir"
-	OpSyncDir  Kind = "syncdir"
+	// OpWriteBack makes nothing durable.
+	OpWriteBack Kind = "writeback"
+	OpRename    Kind = "rename"
+	OpRemove    Kind = "remove"
+	OpMkdir     Kind = "mkdir"
+	OpSyncDir   Kind = "syncdir"
 )
 
 // Op is one such call. Path of a rename is the new name.
@@ -398,11 +400,20 @@ func (f *memFile) Sync() error {
 		}
 		f.node.pending = nil
 		return nil
-	}, func() {
-		for i := range f.node.pending {
-			f.node.pending[i].lost = true
-		}
-	})
+	}, f.lose)
+}
+
+// lose is what a failed sync or write-back leaves of what was pending. A write-back that fails may lose less; nobody who holds to
+// File can tell.
+func (f *memFile) lose() {
+	for i := range f.node.pending {
+		f.node.pending[i].lost = true
+	}
+}
+
+// WriteBack implements File.
+func (f *memFile) WriteBack(int64, int64) error {
+	return f.fs.do(OpWriteBack, f.name, func() error { return nil }, f.lose)
 }
 
 func (f *memFile) Size() (int64, error) {

@@ -51,3 +51,6 @@ func (readOnlyFile) Truncate(int64) error { return syscall.EROFS }
 func (readOnlyFile) Sync() error { return nil }
 
 func refuseWrite(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: syscall.EROFS} }
+
+// WriteBack implements File.
+func (readOnlyFile) WriteBack(int64, int64) error { return nil }

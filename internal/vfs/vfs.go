@@ -39,6 +39,9 @@ type File interface {
 	io.Closer
 	// Sync makes the contents durable, not the name. After an error the contents are unknown: never write on.
 	Sync() error
+	// WriteBack has what was written in a range go to the device and waits for that. Nothing is durable by it: Sync is still
+	// needed, and has less to wait for. After an error the contents are unknown, as after one of Sync.
+	WriteBack(offset, length int64) error
 	// Truncate sets the length.
 	Truncate(size int64) error
 	// Size is the length in bytes.

@@ -39,8 +39,12 @@ func TestBothBehaveAlike(t *testing.T) {
 		if _, err := f.WriteAt([]byte("XY"), 7); err != nil {
 			t.Fatal(err)
 		}
+		must(t, f.WriteBack(0, 5))
 		must(t, f.Sync())
 		must(t, f.Close())
+		if err := f.WriteBack(0, 5); err == nil && dir != "/" {
+			t.Fatal("what is closed is written back")
+		}
 		got, err := ReadFile(fsys, a, 100)
 		must(t, err)
 		if string(got) != "hello\x00\x00XY" {
@@ -138,6 +142,36 @@ func TestRenameIsAtomicInACrash(t *testing.T) {
 	}
 	if len(seen) != 2 || seen["old"] == 0 || seen["new"] == 0 {
 		t.Fatalf("after a crash behind the rename: %v", seen)
+	}
+}
+
+// TestWriteBackMakesNothingDurable, and one that fails may lose what was written before it.
+func TestWriteBackMakesNothingDurable(t *testing.T) {
+	m := NewMem()
+	f := create(t, m, "/f", "one")
+	must(t, m.SyncDir("/"))
+	must(t, f.WriteBack(0, 3))
+	lost := 0
+	for seed := range uint64(20) {
+		if len(m.Crash(seed).Bytes("/f")) == 0 {
+			lost++
+		}
+	}
+	if lost == 0 {
+		t.Error("what was only written back always survives")
+	}
+	m.Inject(func(op Op) Fault {
+		if op.Kind == OpWriteBack {
+			return Fail
+		}
+		return None
+	})
+	if err := f.WriteBack(0, 3); !errors.Is(err, syscall.EIO) {
+		t.Error(err)
+	}
+	must(t, f.Sync()) // falsely succeeds
+	if b := m.Crash(1).Bytes("/f"); len(b) != 0 {
+		t.Errorf("what was written before a failed write-back survived: %q", b)
 	}
 }
 

@@ -37,6 +37,7 @@ func Rules() Table {
 		ballastv1.OperatorService_GetSettingsHistory_FullMethodName: reader,
 		ballastv1.OperatorService_SetSettings_FullMethodName:        operator,
 		ballastv1.OperatorService_TakeSnapshot_FullMethodName:       operator,
+		ballastv1.OperatorService_Backup_FullMethodName:             operator,
 		ballastv1.OperatorService_Bootstrap_FullMethodName:          operator,
 		ballastv1.OperatorService_AddMember_FullMethodName:          operator,
 		ballastv1.OperatorService_PromoteMember_FullMethodName:      operator,

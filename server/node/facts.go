@@ -27,6 +27,9 @@ func (n *node) ownFacts() server.Facts {
 	if v := n.comparer.Last(); v.Judgement != server.Undecided {
 		f.Verdict = &v
 	}
+	if n.TLS != nil {
+		f.CertificateEnds = n.TLS.Certificate().NotAfter
+	}
 	f.Log = n.logFacts()
 	f.Install = n.staging.facts()
 	f.Transfers = n.transferFacts()

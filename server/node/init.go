@@ -7,30 +7,25 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ballastdb/ballast/datadir"
-	"github.com/ballastdb/ballast/logstore"
 )
 
 // Init makes the data directory of a new member, its raft log of that kind included, so that Run never creates one. Errors are those
 // of datadir.Init.
 func Init(dir string, clusterID uuid.UUID, name, logKind string, logger hclog.Logger) (datadir.Identity, error) {
+	identity, err := newIdentity(clusterID, name)
+	if err != nil {
+		return datadir.Identity{}, err
+	}
+	return identity, datadir.Init(dir, identity, func(layout datadir.Layout) error { return makeLog(layout, logKind, logger, 0) })
+}
+
+// newIdentity is that of a member which has never been before.
+func newIdentity(clusterID uuid.UUID, name string) (datadir.Identity, error) {
 	incarnation, err := uuid.NewRandom()
 	if err != nil {
 		return datadir.Identity{}, err
 	}
-	identity := datadir.Identity{
-		ClusterID:   clusterID,
-		Name:        name,
-		Incarnation: incarnation,
-		CreatedAt:   time.Now().UTC().Truncate(time.Second),
-	}
-	kind := logstore.Kind(logKind)
-	createLog := func(layout datadir.Layout) error {
-		// A write error is returned below as well, and nothing runs yet that would have to stop.
-		log, err := logstore.Open(logstore.Options{Dir: layout.Raft(), Kind: kind, Logger: logger, Fatal: func(error) {}})
-		if err != nil {
-			return err
-		}
-		return log.Close()
-	}
-	return identity, datadir.Init(dir, identity, createLog)
+	return datadir.Identity{
+		ClusterID: clusterID, Name: name, Incarnation: incarnation, CreatedAt: time.Now().UTC().Truncate(time.Second),
+	}, nil
 }

@@ -71,6 +71,7 @@ type node struct {
 	machine   *fsm.FSM
 	transport *transport.Transport
 	commits   tally       // proposals of this member's that were committed
+	strain    *strain     // what bulk work does to callers
 	fed       *fedMachine // machine, as raft feeds it
 	raft      *raft.Raft
 	// snapshotter takes this member's snapshots.

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/pace"
 	"github.com/ballastdb/ballast/internal/vfs"
 	"github.com/ballastdb/ballast/marks"
 	"github.com/ballastdb/ballast/snapshots"
@@ -24,11 +26,28 @@ func (n *node) openSnapshots() error {
 	n.undo.pushClose("close the snapshots", store.Close)
 	n.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
 		Store: store, Owner: stateOwner{n.machine}, Offered: n.beyondLog, Admit: n.admitInstall,
-		Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
+		Pace: n.paceSnapshots(), Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
 	n.attachLog()
 	return reconcile(n.log, n.snapshots, n.Logger.Named("log"))
+}
+
+// Rates of writing this member's own snapshots, bytes a second: it begins with so much, and with callers who feel it always keeps
+// so much, which a disk hardly notices and which bounds how long the largest state takes; undisturbed it gains so much in each
+// of a second's four intervals.
+const (
+	snapshotStart = 16 << 20
+	snapshotFloor = 16 << 20
+	snapshotStep  = 4 << 20
+)
+
+// paceSnapshots has snapshots of this member's own give way to callers. A wait is short, because of the floor: whoever waits asks
+// afterwards whether it is still to go on.
+func (n *node) paceSnapshots() func(bytes int) {
+	n.strain = newStrain(n.commits.read, n.logWrites, func() bool { return n.machine.Snapshotting() || n.transport.Sending() })
+	p := pace.New(pace.Config{Busy: n.strain.busy, Floor: snapshotFloor, Start: snapshotStart, Step: snapshotStep})
+	return func(bytes int) { _ = p.Wait(context.Background(), bytes) } // which does not end
 }
 
 // startSnapshots takes a snapshot at every mark. It ends only after raft, which answers it at its shutdown at the latest; what

@@ -14,8 +14,6 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	sending := func() bool { return n.transport.Sending() }
-	commits, writes := &latency{read: n.commits.read, sending: sending}, &latency{read: n.logWrites, sending: sending}
 	n.staging = &staging{Stager: stager{n.snapshots}}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
@@ -29,7 +27,7 @@ func (n *node) openTransport() (err error) {
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
 		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, Outgrown: n.noteOutgrown,
-		BeforeInstall: n.beforeInstall, Busy: func() float64 { return max(commits.busy(), writes.busy()) },
+		BeforeInstall: n.beforeInstall, Busy: n.strain.busy,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
 		Leading:     func(term uint64) bool { return n.leading() && n.raft.CurrentTerm() == term },
@@ -39,7 +37,7 @@ func (n *node) openTransport() (err error) {
 	}
 	n.undo.pushClose("close the transport", n.transport.Close)
 	n.machine.OnUpkeep(n.setTransfers)
-	n.undo.pushClose("end the watch over latencies", run(func(ctx context.Context) { sampleEach(ctx, commits, writes) }))
+	n.undo.pushClose("end the watch over latencies", run(n.strain.run))
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (l *lab) connect() *client.Client {
 	for _, h := range l.hosts {
 		endpoints = append(endpoints, h.address+":7401")
 	}
-	c, err := client.New(endpoints, client.WithTLS(file("ca/ca.crt"), file("certs/me.crt"), file("certs/me.key")))
+	c, err := client.New(endpoints, client.WithTLS(file("plan/operator/ca.crt"), file("plan/operator/operator.crt"), file("plan/operator/operator.key")))
 	must(l.t, err)
 	l.t.Cleanup(func() {
 		if err := c.Close(); err != nil {

@@ -22,7 +22,7 @@ func restart(ctx context.Context, r *rig) error {
 		return err
 	}
 	r.report.add("memory_before", float64(full), unitBytes)
-	if err := r.snapshotOnce(ctx, m); err != nil {
+	if err := r.snapshotOnce(ctx); err != nil {
 		return err
 	}
 	if err := m.Stop(ctx); err != nil {

@@ -29,6 +29,7 @@ const (
 	OperatorService_SetSettings_FullMethodName        = "/ballast.v1.OperatorService/SetSettings"
 	OperatorService_GetSettingsHistory_FullMethodName = "/ballast.v1.OperatorService/GetSettingsHistory"
 	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
+	OperatorService_Backup_FullMethodName             = "/ballast.v1.OperatorService/Backup"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -62,6 +63,10 @@ type OperatorServiceClient interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
+	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
+	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
+	// allow; it has no snapshot that new, or not all of the journal: ask another member.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 }
 
 type operatorServiceClient struct {
@@ -172,6 +177,25 @@ func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapsh
 	return out, nil
 }
 
+func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -203,6 +227,10 @@ type OperatorServiceServer interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
+	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
+	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
+	// allow; it has no snapshot that new, or not all of the journal: ask another member.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -242,6 +270,9 @@ func (UnimplementedOperatorServiceServer) GetSettingsHistory(context.Context, *G
 }
 func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
+}
+func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -444,6 +475,17 @@ func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -492,6 +534,12 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _OperatorService_TakeSnapshot_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Backup",
+			Handler:       _OperatorService_Backup_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "ballast/v1/operator.proto",
 }
