@@ -124,7 +124,10 @@ func TestValidate(t *testing.T) {
 		{"new account with a condition", "if_version", as(KindCreateAccount, func(op *Operation) { account(op); op.Ledger, op.IfVersion = []byte("usd"), 1 })},
 		{"new ledger with a condition", "if_version", as(KindCreateLedger, func(op *Operation) { op.Ledger, op.Asset, op.IfVersion = []byte("usd"), []byte("X"), 1 })},
 		{"no caps", "", as(KindSetVelocity, account)},
-		{"two caps", "", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps = [MaxCaps]Cap{{MinCapWindow, 0}, {MaxCapWindow, math.MaxInt64}} })},
+		{"two caps", "", as(KindSetVelocity, func(op *Operation) {
+			account(op)
+			op.Caps = [MaxCaps]Cap{{MinCapWindow, 0}, {MaxCapWindow, math.MaxInt64}}
+		})},
 		{"caps of nobody", "account", as(KindSetVelocity, func(op *Operation) { op.Caps[0] = Cap{MinCapWindow, 1} })},
 		{"cap of a short window", "caps", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps[0] = Cap{MinCapWindow - 1, 1} })},
 		{"cap of a long window", "caps", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps[0] = Cap{MaxCapWindow + 1, 1} })},
