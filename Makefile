@@ -25,15 +25,28 @@ run: build ## Build, then run a three-node cluster on loopback (data in .ballast
 bench: build ## Measure throughput and latency beside the raft-only floor
 	@exec $(BIN)/ballastbench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: build ## Measure beside raft alone, Redis, etcd, PostgreSQL: make bench-peers CASE="lone callers256" ARGS="--duration 20s"
+	@cd tools/peers && $(GO) build -trimpath -o ../../$(TOOLBIN)/peers .
+	@exec $(TOOLBIN)/peers --ballastd $(BIN)/ballastd $(CASE) $(ARGS)
+
 .PHONY: bench-catchup
 bench-catchup: build ## Measure members that catch up: make bench-catchup CASE=storm ACCOUNTS=1000000
 	@exec $(BIN)/ballastbench catchup $(CASE) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SMOKE),--smoke) $(ARGS)
+
+.PHONY: bench-check
+bench-check: ## Compare the working tree's speed with a commit, fail where it is worse: make bench-check BASE=main
+	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/benchcheck && $(TOOLBIN)/benchcheck -base $(or $(BASE),main) $(ARGS)
 
 # ---- tests ----
 
 .PHONY: test
 test: ## All tests but those marked lab; the last line is the summary
 	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/runtests && $(TOOLBIN)/runtests $(ARGS)
+
+.PHONY: test-peers
+test-peers: ## Tests of what Ballast is measured beside; skips what is not installed
+	cd tools/peers && $(GO) test -count=1 -timeout 5m ./...
 
 .PHONY: guards
 guards: ## Build each guard of docs/testing.md out and expect its test to fail
@@ -61,10 +74,12 @@ test-lab: $(TOOLBIN)/nfpm ## Three hosts with systemd, from the package (root): 
 .PHONY: lint
 lint: $(TOOLBIN)/golangci-lint ## Linters (.golangci.yml says why each)
 	$(TOOLBIN)/golangci-lint run ./...
+	cd tools/peers && ../../$(TOOLBIN)/golangci-lint run ./...
 
 .PHONY: fmt
 fmt: $(TOOLBIN)/golangci-lint ## Format as the linters want it
 	$(TOOLBIN)/golangci-lint fmt ./...
+	cd tools/peers && ../../$(TOOLBIN)/golangci-lint fmt ./...
 
 .PHONY: proto
 proto: proto-tools ## Generate Go from proto/

@@ -53,8 +53,9 @@ type CadenceConfig struct {
 	Settings func() upkeep.Settings
 	// Propose commits a mark and returns its index once it is applied here.
 	Propose func(context.Context) (index uint64, err error)
-	// Taken waits until no mark is being written here, and tells whether there is a snapshot at index or later.
-	Taken  func(ctx context.Context, index uint64) (bool, error)
+	// Taken waits until no mark is being written here, and answers the newest snapshot's index where that is index or later; 0: it
+	// is not.
+	Taken  func(ctx context.Context, index uint64) (uint64, error)
 	Logger hclog.Logger
 	// Tick is how often it is looked whether a mark is due. Default 100 ms.
 	Tick time.Duration
@@ -116,18 +117,28 @@ var ErrNotTaken = errors.New("this member has no snapshot of the mark")
 // maxTakes bounds the marks that Take commits: each can meet another that is being written.
 const maxTakes = 3
 
-// Take commits a mark, due or not, and waits until this member has a snapshot of it, or of a later one.
-func (c *Cadence) Take(ctx context.Context) (index uint64, err error) {
+// Take waits until this member has a snapshot at notBefore or later, and answers its index. Where none is there or being written it
+// commits a mark, due or not. notBefore 0: it commits one in any case.
+func (c *Cadence) Take(ctx context.Context, notBefore uint64) (index uint64, err error) {
+	if notBefore > 0 {
+		if index, err := c.cfg.Taken(ctx, notBefore); index > 0 || err != nil {
+			return index, err
+		}
+	}
 	for range maxTakes {
 		if _, err := c.cfg.Taken(ctx, 0); err != nil { // or it would be skipped
 			return 0, err
 		}
-		if index, err = c.cfg.Propose(ctx); err != nil {
+		mark, err := c.cfg.Propose(ctx)
+		if err != nil {
 			return 0, err
 		}
-		if taken, err := c.cfg.Taken(ctx, index); err != nil || taken {
+		if index, err := c.cfg.Taken(ctx, mark); index > 0 || err != nil {
 			return index, err
 		}
 	}
-	return index, ErrNotTaken
+	return 0, ErrNotTaken
 }
+
+// Mark commits a mark, due or not, and answers its index without waiting for the snapshot.
+func (c *Cadence) Mark(ctx context.Context) (index uint64, err error) { return c.cfg.Propose(ctx) }

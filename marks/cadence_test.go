@@ -60,32 +60,43 @@ func TestOnlyALeaderMarks(t *testing.T) {
 	step(3)
 }
 
-// TestTake proposes until this member has a snapshot, a few times, and passes on why it has none.
+// TestTake proposes until this member has a snapshot, a few times, and passes on why it has none. One that is there, or being
+// written, is waited for where it will do.
 func TestTake(t *testing.T) {
 	broken := errors.New("the disk is full")
 	for what, c := range map[string]struct {
-		taken    []bool // of each mark
-		err      error  // of the last
-		proposed uint64
-		want     error
+		notBefore, newest uint64
+		taken             []bool // of each mark; the first is 11
+		err               error  // of the last
+		proposed          int
+		index             uint64
+		want              error
 	}{
-		"at once":        {taken: []bool{true}, proposed: 1},
-		"skipped once":   {taken: []bool{false, true}, proposed: 2},
-		"always skipped": {taken: []bool{false, false, false}, proposed: maxTakes, want: ErrNotTaken},
-		"failed":         {taken: []bool{false}, err: broken, proposed: 1, want: broken},
+		"at once":             {newest: 10, taken: []bool{true}, proposed: 1, index: 11},
+		"skipped once":        {newest: 10, taken: []bool{false, true}, proposed: 2, index: 12},
+		"always skipped":      {newest: 10, taken: []bool{false, false, false}, proposed: maxTakes, want: ErrNotTaken},
+		"failed":              {newest: 10, taken: []bool{false}, err: broken, proposed: 1, want: broken},
+		"asked again":         {notBefore: 9, newest: 10, index: 10},
+		"asked again, failed": {notBefore: 9, err: broken, want: broken},
+		"asked, and skipped":  {notBefore: 9, newest: 8, taken: []bool{true}, proposed: 1, index: 11},
 	} {
-		proposed := uint64(0)
+		proposed := 0
 		cadence := NewCadence(CadenceConfig{
-			Propose: func(context.Context) (uint64, error) { proposed++; return proposed, nil },
-			Taken: func(_ context.Context, index uint64) (bool, error) {
-				if index == 0 {
-					return false, nil
+			Propose: func(context.Context) (uint64, error) { proposed++; return 10 + uint64(proposed), nil },
+			Taken: func(_ context.Context, index uint64) (uint64, error) {
+				switch {
+				case index == 0:
+					return 0, nil
+				case index > 10 && c.taken[index-11]:
+					return index, c.err
+				case index <= 10 && c.newest >= index:
+					return c.newest, nil
 				}
-				return c.taken[index-1], c.err
+				return 0, c.err
 			},
 		})
-		if index, err := cadence.Take(t.Context()); !errors.Is(err, c.want) || index != c.proposed || proposed != c.proposed {
-			t.Errorf("%s: index %d, %v, %d proposed; want %d, %v", what, index, err, proposed, c.proposed, c.want)
+		if index, err := cadence.Take(t.Context(), c.notBefore); !errors.Is(err, c.want) || index != c.index || proposed != c.proposed {
+			t.Errorf("%s: index %d, %v, %d proposed; want %d, %v, %d", what, index, err, proposed, c.index, c.want, c.proposed)
 		}
 	}
 }

@@ -96,6 +96,8 @@ func valueOf(fd protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfString("set-" + strings.ReplaceAll(string(fd.Name()), "_", "-")[:1])
 	case protoreflect.Uint32Kind:
 		return protoreflect.ValueOfUint32(7)
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(7)
 	default:
 		if fd.Name() == "floor" {
 			return protoreflect.ValueOfInt64(-7)

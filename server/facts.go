@@ -87,6 +87,8 @@ type SnapshotFacts struct {
 	// Took is how long the last took to write, and Written the bytes of its pack.
 	Took    time.Duration
 	Written uint64
+	// Writing is the index of the one that is being written, 0: none; WritingPages of WritingOf pages have been dealt with.
+	Writing, WritingPages, WritingOf uint64
 }
 
 // InstallFacts are those of a snapshot on its way: to this member, or, in TransferFacts, to another one.

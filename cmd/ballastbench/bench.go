@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/internal/devcluster"
+	"github.com/ballastdb/ballast/internal/devtools/compare"
 	"github.com/ballastdb/ballast/internal/raftfloor"
 	"github.com/ballastdb/ballast/internal/workload"
 	"github.com/ballastdb/ballast/logstore"
@@ -33,7 +32,7 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	program, err := findProgram(o.program)
+	program, err := compare.FindProgram(o.program)
 	if err != nil {
 		return err
 	}
@@ -93,16 +92,6 @@ func takeTurns(ctx context.Context, o benchOptions, configs []workload.Config, t
 	return results, nil
 }
 
-// defaultLogStore is the kind of raft log that a member has where none is configured.
-func defaultLogStore() string {
-	for _, key := range config.Keys() {
-		if key.Name == "log_store" {
-			return key.Default
-		}
-	}
-	return ""
-}
-
 // benchDir is where the data go. The working directory's disk is measured rather than that of /tmp, which may be memory.
 func benchDir(o benchOptions) (dir string, remove func() error, err error) {
 	keep := func() error { return nil }
@@ -114,24 +103,6 @@ func benchDir(o benchOptions) (dir string, remove func() error, err error) {
 		return dir, keep, err
 	}
 	return dir, func() error { return os.RemoveAll(dir) }, nil
-}
-
-// findProgram is ballastd as it was named, beside this program, or on PATH.
-func findProgram(named string) (string, error) {
-	if named != "" {
-		return exec.LookPath(named)
-	}
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), "ballastd")
-		if _, err := os.Stat(beside); err == nil {
-			return beside, nil
-		}
-	}
-	found, err := exec.LookPath("ballastd")
-	if err != nil {
-		return "", fmt.Errorf("no ballastd beside this program or on PATH: build it (make build), or name it with --ballastd: %w", err)
-	}
-	return found, nil
 }
 
 // report prints the results, and fails where calls to Ballast failed: such figures say little. The floor has no retries,

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ballastdb/ballast/internal/devtools/compare"
 )
 
 // Exit codes.
@@ -52,7 +54,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 		},
 	}
 	options.flags(cmd)
-	cmd.AddCommand(catchupCommand(io))
+	cmd.AddCommand(catchupCommand(io), compareCommand(io))
 	cmd.SetArgs(args)
 	cmd.SetOut(io.out)
 	cmd.SetErr(io.err)
@@ -62,7 +64,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 	}
 	fmt.Fprintf(io.err, "ballastbench: %v\n", err)
 	var failed *failedError
-	if errors.As(err, &failed) {
+	var compared *compare.Failure
+	if errors.As(err, &failed) || errors.As(err, &compared) {
 		return exitFailed
 	}
 	return exitUsage
@@ -88,7 +91,7 @@ func (o *benchOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "dir", "", "an empty `directory` on the disk to measure (default: a temporary one under the working directory, removed afterwards)")
 	f.StringVar(&o.program, "ballastd", "", "`path` of ballastd (default: beside this program, then on PATH)")
-	f.StringVar(&o.logStore, "log-store", defaultLogStore(), "kind of everybody's raft log, boltdb or wal")
+	f.StringVar(&o.logStore, "log-store", compare.DefaultLogStore(), "kind of everybody's raft log, boltdb or wal")
 	f.IntVar(&o.port, "port", 7600, "the cluster's ports lie from here on, see ballast dev")
 	f.IntVar(&o.rounds, "rounds", 3, "turns that each target has at each workload")
 	f.DurationVar(&o.warmup, "warmup", time.Second, "time before each measurement")

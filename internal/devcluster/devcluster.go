@@ -268,6 +268,9 @@ func (c *Cluster) Endpoints() []string {
 	return endpoints
 }
 
+// PIDs are the process ids of the members, in no order; a member that is down keeps its last one.
+func (c *Cluster) PIDs() []int { return c.watch.processes() }
+
 // Leader is who led when the cluster had started.
 func (c *Cluster) Leader() string { return c.leader }
 

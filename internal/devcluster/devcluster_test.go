@@ -179,11 +179,11 @@ func TestStubbornProcessIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the process", func() bool { return len(w.pids()) == 1 })
-	if !p.stop(10 * time.Millisecond) {
+	if !p.Stop(10 * time.Millisecond) {
 		t.Fatal("it stopped by itself")
 	}
-	if p.exitCode() != -1 {
-		t.Fatalf("exit code %d", p.exitCode())
+	if p.ExitCode() != -1 {
+		t.Fatalf("exit code %d", p.ExitCode())
 	}
 }
 
@@ -195,10 +195,8 @@ func TestProcessDiesWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the child", func() bool { return len(w.pids()) == 1 })
-	if err := parent.os.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-parent.exited
+	parent.Kill()
+	<-parent.Exited()
 	waitFor(t, "the child's end", func() bool { return gone(w.pids()[0]) })
 }
 

@@ -2,8 +2,12 @@ package devcluster
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/childproc"
 )
 
 const (
@@ -31,12 +35,14 @@ type supervisor struct {
 	early    error // the first member that ended while the cluster was being formed
 	earlyHit chan struct{}
 	formed   bool
+	pids     map[string]int // by member; one that has ended keeps its last
 }
 
 func newSupervisor(program string, restart bool, tell func(string)) *supervisor {
 	return &supervisor{
 		program: program, restart: restart, tell: tell,
 		stopping: make(chan struct{}), down: make(chan struct{}), earlyHit: make(chan struct{}),
+		pids: make(map[string]int),
 	}
 }
 
@@ -58,24 +64,27 @@ func (s *supervisor) start(members []Member) error {
 	return nil
 }
 
-func (s *supervisor) startMember(m *Member) (*process, error) {
+func (s *supervisor) startMember(m *Member) (*childproc.Process, error) {
 	p, err := startProcess(s.program, []string{"run", "--config", m.ConfigFile()}, m.LogFile())
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", m.Name, err)
 	}
+	s.mu.Lock()
+	s.pids[m.Name] = p.PID()
+	s.mu.Unlock()
 	return p, nil
 }
 
 // look watches a member's process and starts it again where it dies.
-func (s *supervisor) look(m *Member, p *process) {
+func (s *supervisor) look(m *Member, p *childproc.Process) {
 	for {
 		select {
 		case <-s.stopping:
-			if p.stop(stopPatience) {
+			if p.Stop(stopPatience) {
 				s.tell(fmt.Sprintf("%s did not stop within %s and was killed", m.Name, stopPatience))
 			}
 			return
-		case <-p.exited:
+		case <-p.Exited():
 		}
 		if !s.again(m, p) {
 			return
@@ -90,19 +99,19 @@ func (s *supervisor) look(m *Member, p *process) {
 }
 
 // again decides whether a member whose process ended is started again, and waits for the moment.
-func (s *supervisor) again(m *Member, p *process) bool {
+func (s *supervisor) again(m *Member, p *childproc.Process) bool {
 	if s.duringForming(m, p) {
 		return false
 	}
 	switch {
-	case p.exitCode() == exitConfig:
-		s.tell(fmt.Sprintf("%s refuses its configuration or data and is not started again; the end of %s:\n%s", m.Name, m.LogFile(), tail(m.LogFile())))
+	case p.ExitCode() == exitConfig:
+		s.tell(fmt.Sprintf("%s refuses its configuration or data and is not started again; the end of %s:\n%s", m.Name, m.LogFile(), childproc.Tail(m.LogFile())))
 		return false
 	case !s.restart:
-		s.tell(fmt.Sprintf("%s ended: %s; it stays down (--no-restart); by hand: ballastd run --config %s", m.Name, p.ending(), m.ConfigFile()))
+		s.tell(fmt.Sprintf("%s ended: %s; it stays down (--no-restart); by hand: ballastd run --config %s", m.Name, p.Ending(), m.ConfigFile()))
 		return false
 	}
-	s.tell(fmt.Sprintf("%s ended: %s; starting it again in %s", m.Name, p.ending(), restartAfter))
+	s.tell(fmt.Sprintf("%s ended: %s; starting it again in %s", m.Name, p.Ending(), restartAfter))
 	timer := time.NewTimer(restartAfter)
 	defer timer.Stop()
 	select {
@@ -114,17 +123,24 @@ func (s *supervisor) again(m *Member, p *process) bool {
 }
 
 // duringForming notes a member that ends before the cluster is there: that is an error, not something to repeat.
-func (s *supervisor) duringForming(m *Member, p *process) bool {
+func (s *supervisor) duringForming(m *Member, p *childproc.Process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.formed {
 		return false
 	}
 	if s.early == nil {
-		s.early = fmt.Errorf("%s ended while the cluster was starting: %s; the end of %s:\n%s", m.Name, p.ending(), m.LogFile(), tail(m.LogFile()))
+		s.early = fmt.Errorf("%s ended while the cluster was starting: %s; the end of %s:\n%s", m.Name, p.Ending(), m.LogFile(), childproc.Tail(m.LogFile()))
 		close(s.earlyHit)
 	}
 	return true
+}
+
+// processes are the ids of the newest process of each member.
+func (s *supervisor) processes() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.pids))
 }
 
 // setFormed ends the time in which a member's end is an error.

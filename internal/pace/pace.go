@@ -38,11 +38,14 @@ type Config struct {
 	Floor float64
 	// Start is the rate that work begins with which was at rest for a second; 0: it begins at the limit.
 	Start float64
+	// Slack is how much of a delay that nobody asked for, such as a late awakening, is made up for: without, much work in small
+	// pieces stays below its rate. Default none.
+	Slack time.Duration
 	// Step is what an undisturbed interval adds to a rate that was cut. Default 1 MiB.
 	Step float64
 }
 
-// Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up.
+// Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up beyond the slack.
 type Pace struct {
 	cfg Config
 
@@ -120,10 +123,10 @@ func (p *Pace) delay(bytes int) time.Duration {
 		p.next = now
 		return 0
 	}
-	if p.next.Before(now) {
-		p.next = now
+	if earliest := now.Add(-p.cfg.Slack); p.next.Before(earliest) {
+		p.next = earliest
 	}
-	wait := p.next.Sub(now)
+	wait := max(p.next.Sub(now), 0)
 	p.next = p.next.Add(time.Duration(float64(bytes) / rate * float64(time.Second)))
 	return wait
 }

@@ -35,6 +35,22 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceMakesUpForLateAwakenings, and not for more than its slack.
+func TestPaceMakesUpForLateAwakenings(t *testing.T) {
+	start := time.Unix(1_785_000_000, 0)
+	clock := &handClock{start}
+	p := New(Config{Now: clock.now, Limit: 1000, Slack: 100 * time.Millisecond})
+	p.delay(1)
+	clock.Time = start.Add(time.Minute)
+	sent := 0
+	for end := clock.Add(time.Second); clock.Before(end); sent += 10 {
+		clock.Time = clock.Add(p.delay(10) + 3*time.Millisecond) // each awakening is late
+	}
+	if sent < 1050 || sent > 1150 {
+		t.Errorf("in a second %d bytes went, want 1000 and a tenth", sent)
+	}
+}
+
 // piece is what goes at once.
 const piece = 64 << 10
 

@@ -2,6 +2,9 @@
 // own TCP transport on loopback, our log store with every write on disk, a state machine that only counts, and nothing
 // else: no accounting, no gRPC, no clients on connections.
 //
+// The second floor, OpenLedger, has the real state machine and the server's own packing in place of the counter: raft and
+// the ledger in one process. What Ballast lacks to it is gRPC and what callers cost.
+//
 // It is kinder than a cluster of processes: the members share one process, so nothing is scheduled or copied between
 // three of them. What Ballast reaches of it is what everything above raft leaves over.
 package raftfloor
@@ -18,6 +21,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/logstore"
 )
 
@@ -41,35 +45,17 @@ type Floor struct {
 
 type member struct {
 	raft      *raft.Raft
-	machine   *counter
+	machine   raft.FSM
 	store     *logstore.Store
 	transport *raft.NetworkTransport
 }
 
 // Open starts the members on directories made below dir, and waits until one leads.
-func Open(ctx context.Context, dir string, kind logstore.Kind, logger hclog.Logger) (f *Floor, err error) {
-	f = &Floor{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	var servers []raft.Server
-	for i := range members {
-		id := raft.ServerID(fmt.Sprintf("floor-%d", i+1))
-		m, err := openMember(id, filepath.Join(dir, string(id)), kind, logger.Named(string(id)))
-		if err != nil {
-			return f, err
-		}
-		f.members = append(f.members, m)
-		servers = append(servers, raft.Server{ID: id, Address: m.transport.LocalAddr()})
-	}
-	if err := f.members[0].raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
-		return f, fmt.Errorf("bootstrap the floor: %w", err)
-	}
-	leader, err := f.awaitLeader(ctx)
+func Open(ctx context.Context, dir string, kind logstore.Kind, logger hclog.Logger) (*Floor, error) {
+	f := &Floor{}
+	leader, err := f.start(ctx, dir, kind, logger, func(string) (raft.FSM, error) { return &counter{}, nil })
 	if err != nil {
-		return f, err
+		return nil, errors.Join(err, f.Close())
 	}
 	var all []*raft.Raft
 	for _, m := range f.members {
@@ -79,15 +65,37 @@ func Open(ctx context.Context, dir string, kind logstore.Kind, logger hclog.Logg
 	return f, nil
 }
 
-func openMember(id raft.ServerID, dir string, kind logstore.Kind, logger hclog.Logger) (*member, error) {
+// start starts the members, each with a state machine on its directory, and waits until one leads. Where it fails Close
+// takes apart what there is.
+func (f *Floor) start(ctx context.Context, dir string, kind logstore.Kind, logger hclog.Logger, machine func(dir string) (raft.FSM, error)) (*raft.Raft, error) {
+	var servers []raft.Server
+	for i := range members {
+		id := raft.ServerID(fmt.Sprintf("floor-%d", i+1))
+		m, err := openMember(id, filepath.Join(dir, string(id)), kind, logger.Named(string(id)), machine)
+		if err != nil {
+			return nil, err
+		}
+		f.members = append(f.members, m)
+		servers = append(servers, raft.Server{ID: id, Address: m.transport.LocalAddr()})
+	}
+	if err := f.members[0].raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
+		return nil, fmt.Errorf("bootstrap the floor: %w", err)
+	}
+	return f.awaitLeader(ctx)
+}
+
+func openMember(id raft.ServerID, dir string, kind logstore.Kind, logger hclog.Logger, machine func(dir string) (raft.FSM, error)) (*member, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	m := &member{machine: &counter{}}
+	m := &member{}
 	var err error
+	if m.machine, err = machine(dir); err != nil {
+		return nil, err
+	}
 	m.transport, err = raft.NewTCPTransportWithLogger("127.0.0.1:0", nil, members, 10*time.Second, logger)
 	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w", id, err)
+		return nil, errors.Join(fmt.Errorf("listen for %s: %w", id, err), m.close())
 	}
 	m.store, err = logstore.Open(logstore.Options{
 		Dir: dir, Kind: kind, Logger: logger,
@@ -156,11 +164,20 @@ func (f *Floor) Close() error {
 func (m *member) close() error {
 	var errs []error
 	if m.raft != nil {
+		if machine, ok := m.machine.(*fsm.FSM); ok {
+			machine.BeginShutdown()
+		}
 		errs = append(errs, m.raft.Shutdown().Error())
 	}
-	errs = append(errs, m.transport.Close())
+	if m.transport != nil {
+		m.transport.CloseStreams() // those that it pools, which Close leaves open
+		errs = append(errs, m.transport.Close())
+	}
 	if m.store != nil {
 		errs = append(errs, m.store.Close())
+	}
+	if machine, ok := m.machine.(*fsm.FSM); ok {
+		errs = append(errs, machine.Close())
 	}
 	return errors.Join(errs...)
 }

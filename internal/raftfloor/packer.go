@@ -24,12 +24,11 @@ var errClosed = errors.New("the floor is closed")
 
 // packer puts the operations of waiting callers into common proposals, in order, as any server would.
 type packer struct {
-	members []*raft.Raft
-	leader  *raft.Raft // last seen; of propose alone
-	calls   chan call
-	ctx     context.Context
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
+	follower // of propose alone
+	calls    chan call
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
 }
 
 type call struct {
@@ -37,15 +36,15 @@ type call struct {
 	done       chan error
 }
 
-type proposal struct {
+type proposed struct {
 	future raft.ApplyFuture
 	calls  []call
 }
 
 func newPacker(members []*raft.Raft, leader *raft.Raft) *packer {
-	p := &packer{members: members, leader: leader, calls: make(chan call, queued)}
+	p := &packer{follower: follower{members: members, leader: leader}, calls: make(chan call, queued)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	proposals := make(chan proposal, inFlight-1)
+	proposals := make(chan proposed, inFlight-1)
 	p.wg.Go(func() { p.propose(proposals) })
 	p.wg.Go(func() { settle(proposals) })
 	return p
@@ -78,7 +77,7 @@ func (f *Floor) Submit(ctx context.Context, ops []*ballastv1.Operation) (refused
 }
 
 // propose packs what waits, until the packer is closed.
-func (p *packer) propose(proposals chan<- proposal) {
+func (p *packer) propose(proposals chan<- proposed) {
 	defer close(proposals)
 	for {
 		select {
@@ -86,22 +85,10 @@ func (p *packer) propose(proposals chan<- proposal) {
 			return
 		case c := <-p.calls:
 			calls, operations := p.gather(c)
-			future := p.follow().Apply(make([]byte, operations*OperationBytes), 0)
-			proposals <- proposal{future: future, calls: calls}
+			future := p.Apply(make([]byte, operations*OperationBytes), 0)
+			proposals <- proposed{future: future, calls: calls}
 		}
 	}
-}
-
-// follow is the member that leads, or the one that last did: then the proposal fails, and its callers call again.
-func (p *packer) follow() *raft.Raft {
-	if p.leader.State() != raft.Leader {
-		for _, m := range p.members {
-			if m.State() == raft.Leader {
-				p.leader = m
-			}
-		}
-	}
-	return p.leader
 }
 
 // gather takes what waits behind the first call, up to a proposal.
@@ -119,7 +106,7 @@ func (p *packer) gather(first call) (calls []call, operations int) {
 }
 
 // settle answers callers in order of their proposals.
-func settle(proposals <-chan proposal) {
+func settle(proposals <-chan proposed) {
 	for p := range proposals {
 		err := p.future.Error()
 		for _, c := range p.calls {

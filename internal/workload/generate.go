@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/ballastdb/ballast/client"
@@ -26,20 +25,39 @@ func newGenerator(config *Config, caller int) *generator {
 	return g
 }
 
-// call makes the operations of one call.
-func (g *generator) call() []*ballastv1.Operation {
-	ops := make([]*ballastv1.Operation, g.config.Operations)
-	for i := range ops {
-		ops[i] = g.operation()
+// work is what one call does: it writes ops, or reads accounts.
+type work struct {
+	ops      []*ballastv1.Operation
+	accounts []string
+	stale    bool
+}
+
+// call makes one call.
+func (g *generator) call() work {
+	m := g.config.Mix
+	n := -1 // a write
+	if m.reads() > 0 {
+		n = g.random.IntN(m.reads()+m.writes()) - m.writes()
 	}
-	return ops
+	if n < 0 {
+		ops := make([]*ballastv1.Operation, g.config.Operations)
+		for i := range ops {
+			ops[i] = g.operation()
+		}
+		return work{ops: ops}
+	}
+	accounts := make([]string, g.config.Operations)
+	for i := range accounts {
+		accounts[i] = AccountID(g.account())
+	}
+	return work{accounts: accounts, stale: n >= m.Read}
 }
 
 func (g *generator) operation() *ballastv1.Operation {
 	amount := 1 + g.random.Int64N(maxAmount)
 	m := g.config.Mix
 	first := g.account()
-	switch n := g.random.IntN(m.Credit + m.Debit + m.Transfer); {
+	switch n := g.random.IntN(m.writes()); {
 	case n < m.Credit:
 		return client.NewCredit(AccountID(first), amount)
 	case n < m.Credit+m.Debit:
@@ -60,5 +78,13 @@ func (g *generator) account() int {
 	return int(g.zipf.Uint64())
 }
 
-// AccountID names account i of every workload.
-func AccountID(i int) string { return fmt.Sprintf("b%07d", i) }
+// AccountID names account i of every workload, 0 to 9,999,999. It is called for every account of every operation, so it
+// does without fmt.
+func AccountID(i int) string {
+	id := [...]byte{'b', '0', '0', '0', '0', '0', '0', '0'}
+	for at := len(id) - 1; at > 0 && i > 0; at-- {
+		id[at] += byte(i % 10)
+		i /= 10
+	}
+	return string(id[:])
+}

@@ -61,7 +61,7 @@ type Call struct {
 	Intended time.Time
 	// Took is the time from then to its answer.
 	Took time.Duration
-	// Operations of it, and those of them that were refused.
+	// Operations of it, accounts where it read, and those of them that were refused.
 	Operations, Refused int
 	// Err is why it failed; nil: it was answered.
 	Err error
@@ -79,11 +79,15 @@ func Observe(ctx context.Context, config Config, target Target, stop <-chan stru
 	if err := config.Validate(); err != nil {
 		return Result{}, err
 	}
+	reader, reads := target.(Reader)
+	if config.Reads() && !reads {
+		return Result{}, fmt.Errorf("workload %s: the target cannot read", config.Name)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	start := time.Now()
 	r := &run{
-		config: &config, target: target, latencies: newLatencies(), cancel: cancel, stop: stop, each: each,
+		config: &config, target: target, reader: reader, latencies: newLatencies(), cancel: cancel, stop: stop, each: each,
 		start: start, from: start.Add(config.Warmup), end: start.Add(config.Warmup + config.Duration),
 	}
 	var wg sync.WaitGroup
@@ -101,6 +105,7 @@ func Observe(ctx context.Context, config Config, target Target, stop <-chan stru
 type run struct {
 	config           *Config
 	target           Target
+	reader           Reader // nil: nothing is read
 	latencies        *latencies
 	cancel           context.CancelCauseFunc
 	stop             <-chan struct{}
@@ -117,25 +122,32 @@ type run struct {
 func (r *run) caller(ctx context.Context, number int) {
 	generate := newGenerator(r.config, number)
 	for {
-		ops := generate.call()
+		work := generate.call()
 		intended, ok := r.wait(ctx)
 		if !ok {
 			return
 		}
-		refused, err := r.target.Submit(ctx, ops)
+		refused, err := r.do(ctx, work)
 		now := time.Now()
 		if ctx.Err() != nil {
 			return
 		}
 		if r.each != nil {
-			r.each(Call{Intended: intended, Took: now.Sub(intended), Operations: len(ops), Refused: refused, Err: err})
+			r.each(Call{Intended: intended, Took: now.Sub(intended), Operations: r.config.Operations, Refused: refused, Err: err})
 		}
 		if err != nil {
 			r.fail(ctx, err)
 			continue
 		}
-		r.count(number, intended, now, len(ops), refused)
+		r.count(number, intended, now, r.config.Operations, refused)
 	}
+}
+
+func (r *run) do(ctx context.Context, w work) (refused int, err error) {
+	if w.accounts != nil {
+		return 0, r.reader.Read(ctx, w.accounts, w.stale)
+	}
+	return r.target.Submit(ctx, w.ops)
 }
 
 // count adds an answered call to the result. The latency of every call counts that began before the end, however late

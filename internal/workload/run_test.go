@@ -164,6 +164,63 @@ func TestObservedRunCanBeStopped(t *testing.T) {
 	})
 }
 
+// readingTarget counts what it is asked.
+type readingTarget struct{ writes, fresh, stale int }
+
+func (r *readingTarget) Submit(_ context.Context, ops []*ballastv1.Operation) (int, error) {
+	time.Sleep(time.Millisecond)
+	r.writes += len(ops)
+	return 0, nil
+}
+
+func (r *readingTarget) Read(_ context.Context, accounts []string, stale bool) error {
+	time.Sleep(time.Millisecond)
+	if stale {
+		r.stale += len(accounts)
+	} else {
+		r.fresh += len(accounts)
+	}
+	return nil
+}
+
+// Calls read and write as often as the mix says, and a target that cannot read is not asked to.
+func TestReadsInTheMix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := testConfig()
+		config.Callers, config.Warmup = 1, 0
+		config.Mix = Mix{Transfer: 2, Read: 1, Stale: 1}
+		target := &readingTarget{}
+		result, err := Run(t.Context(), config, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := target.writes + target.fresh + target.stale
+		for name, share := range map[string]float64{
+			"half writes": float64(2*target.writes) / float64(all), "a quarter reads": float64(4*target.fresh) / float64(all),
+			"a quarter reads stale": float64(4*target.stale) / float64(all),
+		} {
+			if math.Abs(share-1) > 0.15 {
+				t.Errorf("%s: %.2f of what was expected (%+v)", name, share, target)
+			}
+		}
+		if result.Operations == 0 || result.Operations > int64(all) {
+			t.Errorf("%d operations counted of %d", result.Operations, all)
+		}
+		writer := targetFunc(func(context.Context, []*ballastv1.Operation) (int, error) { return 0, nil })
+		if _, err := Run(t.Context(), config, writer); err == nil {
+			t.Error("a target that cannot read was asked to")
+		}
+	})
+}
+
+func TestAccountID(t *testing.T) {
+	for i, want := range map[int]string{0: "b0000000", 42: "b0000042", 9_999_999: "b9999999"} {
+		if got := AccountID(i); got != want {
+			t.Errorf("account %d is %s, want %s", i, got, want)
+		}
+	}
+}
+
 func TestGeneratorKeepsToTheConfig(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		config := testConfig()
@@ -220,6 +277,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"mix":        func(c *Config) { c.Mix = Mix{} },
 		"callers":    func(c *Config) { c.Callers = 0 },
 		"operations": func(c *Config) { c.Operations = maxOperations + 1 },
+		"reads":      func(c *Config) { c.Mix, c.Operations = Mix{Read: 1}, maxRead+1 },
 		"rate":       func(c *Config) { c.Rate = math.NaN() },
 		"duration":   func(c *Config) { c.Duration = 0 },
 	} {

@@ -18,6 +18,12 @@ type Target interface {
 	Submit(ctx context.Context, ops []*ballastv1.Operation) (refused int, err error)
 }
 
+// Reader is a Target that reads too. It is used by many goroutines.
+type Reader interface {
+	// Read reads accounts, each of which exists, in one call.
+	Read(ctx context.Context, accounts []string, stale bool) error
+}
+
 // clientTarget is a cluster.
 type clientTarget struct{ c *client.Client }
 
@@ -33,6 +39,26 @@ func (t clientTarget) Submit(ctx context.Context, ops []*ballastv1.Operation) (r
 		}
 	}
 	return refused, err
+}
+
+// Read asks for all accounts at one index.
+func (t clientTarget) Read(ctx context.Context, accounts []string, stale bool) error {
+	var options []client.ReadOption
+	if stale {
+		options = append(options, client.Stale())
+	}
+	answer, err := t.c.Accounts(ctx, accounts, options...)
+	if err != nil {
+		return err
+	}
+	return allFound(answer, len(accounts))
+}
+
+func allFound(answer *ballastv1.GetAccountsResponse, want int) error {
+	if found := len(answer.GetAccounts()); found != want {
+		return fmt.Errorf("%d of %d accounts were found, expected all: were they prepared?", found, want)
+	}
+	return nil
 }
 
 // Ledger that the accounts of workloads belong to.

@@ -85,7 +85,10 @@ func (n *node) scrubFacts() (list []server.ScrubFacts) {
 
 func (n *node) snapshotFacts() *server.SnapshotFacts {
 	st := n.snapshotter.Status()
-	f := &server.SnapshotFacts{Taken: st.Taken, Skipped: st.Skipped, Failed: st.Failed, Took: st.Took, Written: st.Bytes}
+	f := &server.SnapshotFacts{
+		Taken: st.Taken, Skipped: st.Skipped, Failed: st.Failed, Took: st.Took, Written: st.Bytes,
+		Writing: st.Writing, WritingPages: st.Pages, WritingOf: st.OfPages,
+	}
 	d, ok := n.snapshots.Describe()
 	if !ok {
 		return f

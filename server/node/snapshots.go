@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
@@ -37,16 +38,18 @@ func (n *node) openSnapshots() error {
 // so much, which a disk hardly notices and which bounds how long the largest state takes; undisturbed it gains so much in each
 // of a second's four intervals.
 const (
-	snapshotStart = 16 << 20
+	snapshotStart = 32 << 20
 	snapshotFloor = 16 << 20
 	snapshotStep  = 4 << 20
+	// snapshotSlack is what a writer that is awoken late may make up for: on a machine in distress it always is.
+	snapshotSlack = 100 * time.Millisecond
 )
 
 // paceSnapshots has snapshots of this member's own give way to callers. A wait is short, because of the floor: whoever waits asks
 // afterwards whether it is still to go on.
 func (n *node) paceSnapshots() func(bytes int) {
 	n.strain = newStrain(n.commits.read, n.logWrites, func() bool { return n.machine.Snapshotting() || n.transport.Sending() })
-	p := pace.New(pace.Config{Busy: n.strain.busy, Floor: snapshotFloor, Start: snapshotStart, Step: snapshotStep})
+	p := pace.New(pace.Config{Busy: n.strain.busy, Floor: snapshotFloor, Start: snapshotStart, Step: snapshotStep, Slack: snapshotSlack})
 	return func(bytes int) { _ = p.Wait(context.Background(), bytes) } // which does not end
 }
 

@@ -2,44 +2,17 @@ package catchup
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/procstat"
 )
 
-// counter reads one "name: value" line of a file of /proc; values in kB become bytes.
-func counter(pid int, file, name string) (int64, error) {
-	path := fmt.Sprintf("/proc/%d/%s", pid, file)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		text, ok := strings.CutPrefix(line, name+":")
-		if !ok {
-			continue
-		}
-		fields := strings.Fields(text)
-		if len(fields) == 0 {
-			break
-		}
-		value, err := strconv.ParseInt(fields[0], 10, 64)
-		if err == nil && len(fields) > 1 && fields[1] == "kB" {
-			value *= 1024
-		}
-		return value, err
-	}
-	return 0, fmt.Errorf("%s has no line %q", path, name)
-}
-
 // anonymous is the resident memory of a process that no file backs, in bytes.
-func anonymous(pid int) (int64, error) { return counter(pid, "status", "RssAnon") }
+func anonymous(pid int) (int64, error) { return procstat.Field(pid, "status", "RssAnon") }
 
 // written is what a process has caused to be written to disks, in bytes.
-func written(pid int) (int64, error) { return counter(pid, "io", "write_bytes") }
+func written(pid int) (int64, error) { return procstat.Field(pid, "io", "write_bytes") }
 
 // memorySampler watches the anonymous memory of one process until it is stopped.
 type memorySampler struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/procstat"
 	"github.com/ballastdb/ballast/internal/testcluster"
 	"github.com/ballastdb/ballast/internal/workload"
 )
@@ -17,7 +18,7 @@ func restart(ctx context.Context, r *rig) error {
 		return err
 	}
 	m := r.cluster.Member(1)
-	full, err := counter(m.PID(), "status", "VmRSS")
+	full, err := procstat.Field(m.PID(), "status", "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -66,11 +67,11 @@ func restart(ctx context.Context, r *rig) error {
 
 // memoryRows report a member's memory.
 func (r *rig) memoryRows(m *testcluster.Member, when string) error {
-	resident, err := counter(m.PID(), "status", "VmRSS")
+	resident, err := procstat.Field(m.PID(), "status", "VmRSS")
 	if err != nil {
 		return err
 	}
-	peak, err := counter(m.PID(), "status", "VmHWM")
+	peak, err := procstat.Field(m.PID(), "status", "VmHWM")
 	if err != nil {
 		return err
 	}

@@ -545,9 +545,11 @@ type StatusResponse struct {
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
-	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// The snapshot that it is writing; absent: none.
+	SnapshotWriting *SnapshotWriting `protobuf:"bytes,37,opt,name=snapshot_writing,json=snapshotWriting,proto3" json:"snapshot_writing,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -828,6 +830,13 @@ func (x *StatusResponse) GetDisk() *DiskStatus {
 func (x *StatusResponse) GetDrift() []string {
 	if x != nil {
 		return x.Drift
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetSnapshotWriting() *SnapshotWriting {
+	if x != nil {
+		return x.SnapshotWriting
 	}
 	return nil
 }
@@ -1351,6 +1360,70 @@ func (x *JournalStatus) GetSource() string {
 	return ""
 }
 
+// SnapshotWriting is a snapshot that a member takes.
+type SnapshotWriting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log index that it shows.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Pages that were dealt with, written or found unchanged.
+	Pages uint64 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Pages of the state.
+	OfPages       uint64 `protobuf:"varint,3,opt,name=of_pages,json=ofPages,proto3" json:"of_pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotWriting) Reset() {
+	*x = SnapshotWriting{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotWriting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotWriting) ProtoMessage() {}
+
+func (x *SnapshotWriting) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotWriting.ProtoReflect.Descriptor instead.
+func (*SnapshotWriting) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SnapshotWriting) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetOfPages() uint64 {
+	if x != nil {
+		return x.OfPages
+	}
+	return 0
+}
+
 // SnapshotTransfer is a snapshot that a leader sends to a member.
 type SnapshotTransfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1366,7 +1439,7 @@ type SnapshotTransfer struct {
 
 func (x *SnapshotTransfer) Reset() {
 	*x = SnapshotTransfer{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1451,7 @@ func (x *SnapshotTransfer) String() string {
 func (*SnapshotTransfer) ProtoMessage() {}
 
 func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1464,7 @@ func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTransfer.ProtoReflect.Descriptor instead.
 func (*SnapshotTransfer) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SnapshotTransfer) GetTo() string {
@@ -1434,7 +1507,7 @@ type ScrubStatus struct {
 
 func (x *ScrubStatus) Reset() {
 	*x = ScrubStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1519,7 @@ func (x *ScrubStatus) String() string {
 func (*ScrubStatus) ProtoMessage() {}
 
 func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1532,7 @@ func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScrubStatus.ProtoReflect.Descriptor instead.
 func (*ScrubStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ScrubStatus) GetPart() string {
@@ -1512,7 +1585,7 @@ type DiskStatus struct {
 
 func (x *DiskStatus) Reset() {
 	*x = DiskStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1597,7 @@ func (x *DiskStatus) String() string {
 func (*DiskStatus) ProtoMessage() {}
 
 func (x *DiskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1610,7 @@ func (x *DiskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskStatus.ProtoReflect.Descriptor instead.
 func (*DiskStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiskStatus) GetFreeBytes() uint64 {
@@ -1570,7 +1643,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1582,7 +1655,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1595,7 +1668,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -1607,7 +1680,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1692,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1705,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -1657,7 +1730,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1742,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1755,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -1738,7 +1811,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +1823,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +1836,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -1786,7 +1859,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1871,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1884,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -1839,7 +1912,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +1924,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +1937,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -1887,7 +1960,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +1972,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +1985,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -1940,7 +2013,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2025,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2038,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -1986,7 +2059,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2071,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2084,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2032,7 +2105,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2117,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2130,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2104,7 +2177,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2189,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2202,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2218,14 +2291,19 @@ func (x *Settings) GetBackfillRate() uint64 {
 
 // TakeSnapshotRequest asks for a snapshot.
 type TakeSnapshotRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A snapshot of this log index or a later one will do, one that is there or is being written too: so asked, a call may be repeated
+	// and takes no more snapshots for that. 0: a new one.
+	NotBefore uint64 `protobuf:"varint,1,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Do not wait for the snapshot: answer the log index of the mark at which members take it. Ask with that as not_before then.
+	AtOnce        bool `protobuf:"varint,2,opt,name=at_once,json=atOnce,proto3" json:"at_once,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2315,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2328,21 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
+	if x != nil {
+		return x.NotBefore
+	}
+	return 0
+}
+
+func (x *TakeSnapshotRequest) GetAtOnce() bool {
+	if x != nil {
+		return x.AtOnce
+	}
+	return false
 }
 
 // TakeSnapshotResponse names it.
@@ -2264,7 +2356,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2368,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2381,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2312,7 +2404,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2416,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2429,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2369,7 +2461,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +2473,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +2486,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -2427,7 +2519,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2531,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2544,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 // GetSettingsResponse has every field.
@@ -2466,7 +2558,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2570,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2583,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2512,7 +2604,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2524,7 +2616,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2629,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2558,7 +2650,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2662,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2675,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2602,7 +2694,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +2706,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +2719,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2641,7 +2733,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +2745,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +2758,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2697,7 +2789,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2801,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2814,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -2786,7 +2878,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\"\xec\v\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2826,7 +2918,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
+	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -2869,7 +2962,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x05holes\x18\x01 \x01(\rR\x05holes\x12'\n" +
 	"\x0fmissing_entries\x18\x02 \x01(\x04R\x0emissingEntries\x12#\n" +
 	"\rmissing_bytes\x18\x03 \x01(\x04R\fmissingBytes\x12\x16\n" +
-	"\x06source\x18\x04 \x01(\tR\x06source\"e\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"X\n" +
+	"\x0fSnapshotWriting\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\x04R\x05pages\x12\x19\n" +
+	"\bof_pages\x18\x03 \x01(\x04R\aofPages\"e\n" +
 	"\x10SnapshotTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\x12'\n" +
@@ -2937,8 +3034,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x15\n" +
-	"\x13TakeSnapshotRequest\",\n" +
+	"\x0e_backfill_rate\"M\n" +
+	"\x13TakeSnapshotRequest\x12\x1d\n" +
+	"\n" +
+	"not_before\x18\x01 \x01(\x04R\tnotBefore\x12\x17\n" +
+	"\aat_once\x18\x02 \x01(\bR\x06atOnce\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
 	"\rBackupRequest\x12\x1f\n" +
@@ -3019,7 +3119,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                          // 0: ballast.v1.Role
 	(RaftState)(0),                     // 1: ballast.v1.RaftState
@@ -3035,40 +3135,41 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
 	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
 	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
-	(*SnapshotTransfer)(nil),           // 14: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 15: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 16: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),           // 17: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 18: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 19: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 20: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 21: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 22: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 23: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 24: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 27: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),              // 30: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),             // 31: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),         // 32: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 33: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 34: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 35: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 36: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 37: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 38: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 39: google.protobuf.Duration
+	(*SnapshotWriting)(nil),            // 14: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),           // 15: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                // 16: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                 // 17: ballast.v1.DiskStatus
+	(*BootstrapRequest)(nil),           // 18: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),          // 19: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),           // 20: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),          // 21: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),       // 22: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),      // 23: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),        // 24: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 25: ballast.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 26: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 27: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                   // 28: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),        // 29: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),       // 30: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),              // 31: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),             // 32: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),         // 33: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),        // 34: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),         // 35: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),        // 36: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),  // 37: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil), // 38: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),              // 39: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),        // 40: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	39, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	40, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	39, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	40, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3076,49 +3177,50 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	12, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
 	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	39, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	39, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	39, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	39, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	39, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	39, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	39, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	38, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	4,  // 29: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	17, // 30: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	19, // 31: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	21, // 32: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	23, // 33: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	25, // 34: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	32, // 35: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	34, // 36: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	36, // 37: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	28, // 38: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	30, // 39: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	7,  // 40: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 41: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 42: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 43: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 44: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 45: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	33, // 46: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	35, // 47: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	37, // 48: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	29, // 49: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	31, // 50: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	40, // [40:51] is the sub-list for method output_type
-	29, // [29:40] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	15, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	14, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
+	40, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	40, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	10, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	40, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	40, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	10, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	40, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	40, // 24: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	40, // 25: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	28, // 26: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	28, // 27: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	28, // 28: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	39, // 29: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	4,  // 30: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	18, // 31: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	20, // 32: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	22, // 33: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	24, // 34: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	26, // 35: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	33, // 36: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	35, // 37: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	37, // 38: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	29, // 39: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	31, // 40: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	7,  // 41: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	19, // 42: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	21, // 43: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	23, // 44: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	25, // 45: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	27, // 46: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	34, // 47: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	36, // 48: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	38, // 49: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	30, // 50: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	32, // 51: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	41, // [41:52] is the sub-list for method output_type
+	30, // [30:41] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -3126,14 +3228,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[23].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,193 @@
+package compare
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/ballastdb/ballast/internal/procstat"
+	"github.com/ballastdb/ballast/internal/workload"
+)
+
+// sampleEvery is how often levels are looked at during a measurement.
+const sampleEvery = 250 * time.Millisecond
+
+// turn is what one turn, or several of one target at one case, came to.
+type turn struct {
+	result         workload.Result
+	server, client procstat.Usage
+	// allocated bytes and counts of this process.
+	allocBytes, allocs uint64
+	resident           int64 // most seen, bytes
+	counters, levels   map[string]float64
+	pause              float64 // longest stop of the world, seconds, as the upper bound of its bucket
+	throughputs        []float64
+}
+
+func newTurn(config workload.Config) *turn {
+	return &turn{result: workload.NewResult(config), counters: map[string]float64{}, levels: map[string]float64{}}
+}
+
+// merge adds another turn.
+func (t *turn) merge(o *turn) {
+	t.result.Merge(o.result)
+	t.server, t.client = t.server.Plus(o.server), t.client.Plus(o.client)
+	t.allocBytes, t.allocs = t.allocBytes+o.allocBytes, t.allocs+o.allocs
+	t.resident, t.pause = max(t.resident, o.resident), max(t.pause, o.pause)
+	for name, value := range o.counters {
+		t.counters[name] += value
+	}
+	for name, value := range o.levels {
+		t.levels[name] = max(t.levels[name], value)
+	}
+	t.throughputs = append(t.throughputs, o.result.Throughput())
+}
+
+// takeTurn runs a workload at a target, and watches the measured part of it.
+func takeTurn(ctx context.Context, config workload.Config, system System, target Target) (*turn, error) {
+	t := newTurn(config)
+	watched := make(chan error, 1)
+	watchCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { watched <- t.watch(watchCtx, config, system) }()
+	result, err := workload.Run(ctx, config, target.Target)
+	if err != nil {
+		cancel()
+		<-watched
+		return nil, err
+	}
+	t.result = result
+	return t, <-watched
+}
+
+// edge is what is looked at when the measured time begins and ends.
+type edge struct {
+	server, client procstat.Usage
+	memory         runtime.MemStats
+	seen           Observation
+}
+
+func lookAt(ctx context.Context, system System) (e edge, err error) {
+	if e.server, err = procstat.Of(system.PIDs()); err != nil {
+		return e, err
+	}
+	e.client = procstat.Own()
+	runtime.ReadMemStats(&e.memory)
+	if o, ok := system.(Observer); ok {
+		e.seen, err = o.Observe(ctx)
+	}
+	return e, err
+}
+
+// watch looks at the beginning and the end of the measured time, and at levels in between.
+func (t *turn) watch(ctx context.Context, config workload.Config, system System) error {
+	if err := sleep(ctx, config.Warmup); err != nil {
+		return err
+	}
+	before, err := lookAt(ctx, system)
+	if err != nil {
+		return err
+	}
+	end := time.Now().Add(config.Duration)
+	for time.Until(end) > sampleEvery {
+		if err := sleep(ctx, sampleEvery); err != nil {
+			return err
+		}
+		if err := t.sample(ctx, system); err != nil {
+			return err
+		}
+	}
+	if err := sleep(ctx, time.Until(end)); err != nil {
+		return err
+	}
+	after, err := lookAt(ctx, system)
+	if err != nil {
+		return err
+	}
+	t.server, t.client = after.server.Minus(before.server), after.client.Minus(before.client)
+	t.allocBytes = after.memory.TotalAlloc - before.memory.TotalAlloc
+	t.allocs = after.memory.Mallocs - before.memory.Mallocs
+	for name, value := range after.seen.Counters {
+		t.counters[name] = value - before.seen.Counters[name]
+	}
+	t.pause = longestPause(before.seen.Pauses, after.seen.Pauses)
+	return nil
+}
+
+func (t *turn) sample(ctx context.Context, system System) error {
+	t.resident = max(t.resident, procstat.Resident(system.PIDs()))
+	o, ok := system.(Observer)
+	if !ok {
+		return nil
+	}
+	seen, err := o.Observe(ctx)
+	for name, value := range seen.Levels {
+		t.levels[name] = max(t.levels[name], value)
+	}
+	return err
+}
+
+// longestPause is the upper bound of the highest bucket that has grown, of any member.
+func longestPause(before, after []map[float64]float64) (longest float64) {
+	for i := range min(len(before), len(after)) {
+		total := 0.0
+		for _, n := range after[i] {
+			total = max(total, n)
+		}
+		was := 0.0
+		for _, n := range before[i] {
+			was = max(was, n)
+		}
+		// Cumulative: the longest is below the least bound under which all the new ones are.
+		least := 0.0
+		for bound, n := range after[i] {
+			if total > was && n-before[i][bound] >= total-was && (least == 0 || bound < least) {
+				least = bound
+			}
+		}
+		longest = max(longest, least)
+	}
+	return longest
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// figures are the values that a target reached, by name.
+func (t *turn) figures() map[string]float64 {
+	r := &t.result
+	operations := float64(max(r.Operations, 1))
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / operations }
+	f := map[string]float64{
+		Throughput: r.Throughput(), P50: ms(r.Quantile(50)), P99: ms(r.Quantile(99)), Longest: ms(r.Longest),
+		Failed: float64(r.Failed), Refused: float64(r.Refused),
+		ClientCPU: micros(t.client.CPU), ClientBytes: float64(t.allocBytes) / operations, ClientCount: float64(t.allocs) / operations,
+	}
+	if t.server.CPU > 0 {
+		f[ServerCPU], f[Written] = micros(t.server.CPU), float64(t.server.Written)/operations
+		f[Resident] = float64(t.resident) / (1 << 20)
+	} else {
+		f[Written] = float64(t.client.Written) / operations
+	}
+	for _, name := range []string{ServerBytes, ServerCount, LogEntries} {
+		if value, ok := t.counters[name]; ok {
+			f[name] = value / operations
+		}
+	}
+	if gc, ok := t.counters[GCShare]; ok && t.server.CPU > 0 {
+		f[GCShare], f[GCPause] = gc/t.server.CPU.Seconds(), t.pause*1000
+	}
+	for name, value := range t.levels {
+		f[name] = value
+	}
+	return f
+}
