@@ -55,6 +55,7 @@ func (f *FSM) reachMark() {
 	f.state.space().Rebase()
 	f.since = Weight{Mark: f.index, Configuration: f.since.Configuration}
 	m, err := f.pin()
+	f.settle()
 	if err != nil {
 		f.skipped++
 		f.logger.Info("no snapshot is taken at this mark", "index", f.index, "reason", err, "skipped", f.skipped)

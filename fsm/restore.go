@@ -136,6 +136,7 @@ func (f *FSM) swap(next *state, header *snapshotHeader, received bool) error {
 	f.state, f.index, f.term, f.started = next, header.index, header.term, true
 	next.space().Rebase()
 	f.since = Weight{Mark: header.index, Configuration: f.since.Configuration}
+	f.settle()
 	f.mu.Unlock()
 	f.applied.publish(header.index, header.term)
 	f.tellUpkeep()

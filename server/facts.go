@@ -19,12 +19,17 @@ type Facts struct {
 	Snapshots       *SnapshotFacts
 	Install         *InstallFacts
 	Transfers       []TransferFacts
-	Journal         *JournalFacts
+	// Sent is what this member has sent to those that catch up since its process started.
+	Sent    SentFacts
+	Journal *JournalFacts
 	// Verdict of the newest comparison of digests.
 	Verdict *Verdict
 	Scrub   []ScrubFacts
 	Disk    *DiskFacts
 }
+
+// SentFacts are bytes of pages and records, manifests, and journal.
+type SentFacts struct{ Pages, Manifests, Journal uint64 }
 
 // RaftFacts are raft's numbers.
 type RaftFacts struct {

@@ -3,7 +3,7 @@
 //
 //	            nothing known: Start, doubled each interval ── until the first disturbance, or Free
 //	disturbed:  half of what went in the interval, not below Floor
-//	after that: Step more each interval ── until Limit, or Free
+//	after that: Step, or the share Growth, more each interval ── until Limit, or Free
 package pace
 
 import (
@@ -43,6 +43,9 @@ type Config struct {
 	Slack time.Duration
 	// Step is what an undisturbed interval adds to a rate that was cut. Default 1 MiB.
 	Step float64
+	// Growth is the share of the rate that such an interval adds, where that is more than Step: one disturbed second costs what a few
+	// undisturbed ones give, however far it is from Floor to Limit. Default 0.
+	Growth float64
 }
 
 // Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up beyond the slack.
@@ -57,6 +60,7 @@ type Pace struct {
 	// since is when the present interval began, sent what went in it.
 	since time.Time
 	sent  float64
+	went  float64 // in the interval before, bytes a second
 }
 
 // New makes a Pace.
@@ -111,6 +115,21 @@ func (p *Pace) Status() Status {
 	return Status{Limit: p.limit, Rate: p.rate()}
 }
 
+// feltFrom is how many times Floor must go before callers can feel it.
+const feltFrom = 2
+
+// Felt reports whether so much went of late that callers may feel it. At Floor they do not: if they wait, it is for something else.
+func (p *Pace) Felt() bool {
+	now := p.cfg.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	length := now.Sub(p.since)
+	if length > 4*Interval {
+		return false
+	}
+	return max(p.went, p.sent/max(length, Interval).Seconds()) > feltFrom*p.cfg.Floor
+}
+
 // delay is how long bytes that are to go now have to wait; they count as gone then.
 func (p *Pace) delay(bytes int) time.Duration {
 	now := p.cfg.Now()
@@ -150,7 +169,7 @@ func (p *Pace) adapt(now time.Time) {
 	}
 	went := p.sent / length.Seconds()
 	rested := p.since.IsZero() || length > 4*Interval // nothing is known of it
-	p.since, p.sent = now, 0
+	p.since, p.sent, p.went = now, 0, went
 	if p.cfg.Busy == nil {
 		return
 	}
@@ -175,7 +194,7 @@ func (p *Pace) rise() {
 	if p.doubling {
 		p.held *= 2
 	} else {
-		p.held += p.cfg.Step
+		p.held += max(p.cfg.Step, p.cfg.Growth*p.held)
 	}
 	if p.limit > 0 && p.held >= p.limit || p.held >= Free {
 		p.held, p.doubling = 0, false

@@ -33,6 +33,7 @@ func (n *node) ownFacts() server.Facts {
 	f.Log = n.logFacts()
 	f.Install = n.staging.facts()
 	f.Transfers = n.transferFacts()
+	f.Sent = server.SentFacts(n.transport.Sent())
 	f.Scrub = n.scrubFacts()
 	f.Snapshots = n.snapshotFacts()
 	f.Journal = n.journalFacts()

@@ -26,6 +26,7 @@ func (n *node) openTransport() (err error) {
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
+		Voters: n.voters, Tell: n.tell,
 		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, Outgrown: n.noteOutgrown,
 		BeforeInstall: n.beforeInstall, Busy: n.strain.busy,
 		// Asked only once members are served, which is after raft was started.
