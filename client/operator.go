@@ -140,6 +140,17 @@ func (o *Operator) TransferLeadership(ctx context.Context, name string) (string,
 	return answer.GetName(), err
 }
 
+// RaiseClusterVersion raises the cluster version, for ever, and returns the one in force before and after. 0 wants the newest that
+// every member's program applies. Raising it to what it is is harmless.
+func (o *Operator) RaiseClusterVersion(ctx context.Context, version uint32) (before, after uint32, err error) {
+	var answer *ballastv1.RaiseClusterVersionResponse
+	err = o.c.repeat(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.RaiseClusterVersion(ctx, &ballastv1.RaiseClusterVersionRequest{Version: version})
+		return err
+	})
+	return answer.GetBefore(), answer.GetVersion(), err
+}
+
 // Settings reads the replicated settings.
 func (o *Operator) Settings(ctx context.Context) (*ballastv1.Settings, error) {
 	var answer *ballastv1.GetSettingsResponse

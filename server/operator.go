@@ -36,6 +36,7 @@ type Commands interface {
 	Announce(ctx context.Context, member roster.Member) error
 	Forget(ctx context.Context, id raft.ServerID) error
 	Settings(ctx context.Context, by string, settings []proposal.Setting) error
+	RaiseVersion(ctx context.Context, wanted uint32) error
 }
 
 // OperatorConfig is what the operator service needs. Zero times mean the defaults.

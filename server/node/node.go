@@ -139,7 +139,7 @@ func Run(ctx context.Context, options Options) error {
 			n.Logger.Info("stopped before the member was up", "at", err)
 			return unwound
 		}
-		return errors.Join(err, unwound)
+		return errors.Join(outdated(err), unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
@@ -210,7 +210,7 @@ func (n *node) bindAddresses() (err error) {
 
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{
-		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal,
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: func(err error) { n.Fatal(outdated(err)) },
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/internal/version"
@@ -81,6 +82,7 @@ func (n *node) makeServices() error {
 		Steady: n.promotion.Steady, ConfigurationIndex: n.configurationIndex,
 	})
 	n.undo.pushClose("end the watch over non-voters", run(n.promotion.Run))
+	n.undo.pushClose("end the watch over members' versions", run(n.operator.WatchVersions))
 	return nil
 }
 
@@ -109,7 +111,7 @@ func run(part func(context.Context)) (end func() error) {
 func (n *node) self() roster.Member {
 	return roster.Member{
 		ID: string(n.id), MemberAddress: n.Config.MemberAddress, ClientAddress: n.Config.ClientAddress,
-		OperatorAddress: n.Config.OperatorAddress,
+		OperatorAddress: n.Config.OperatorAddress, NewestVersion: fsm.SupportedVersion,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	n.staging = &staging{Stager: stager{n.snapshots}}
+	n.staging = &staging{Stager: stager{n.snapshots}, fatal: n.Fatal}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),

@@ -380,9 +380,11 @@ type Member struct {
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
 	// How often its data directory was opened, as its cluster was told; 0: not told.
-	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
+	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
+	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -471,6 +473,13 @@ func (x *Member) GetBoots() uint64 {
 	return 0
 }
 
+func (x *Member) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
+}
+
 // StatusResponse is a member's view.
 type StatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -548,8 +557,12 @@ type StatusResponse struct {
 	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
 	// The snapshot that it is writing; absent: none.
 	SnapshotWriting *SnapshotWriting `protobuf:"bytes,37,opt,name=snapshot_writing,json=snapshotWriting,proto3" json:"snapshot_writing,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Oldest cluster version that its program applies.
+	OldestClusterVersion uint32 `protobuf:"varint,38,opt,name=oldest_cluster_version,json=oldestClusterVersion,proto3" json:"oldest_cluster_version,omitempty"`
+	// Newest cluster version that its program applies.
+	NewestClusterVersion uint32 `protobuf:"varint,39,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -839,6 +852,20 @@ func (x *StatusResponse) GetSnapshotWriting() *SnapshotWriting {
 		return x.SnapshotWriting
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetOldestClusterVersion() uint32 {
+	if x != nil {
+		return x.OldestClusterVersion
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
 }
 
 // Lag is how far a member is behind its leader.
@@ -2048,6 +2075,107 @@ func (x *RemoveMemberResponse) GetIndex() uint64 {
 	return 0
 }
 
+// RaiseClusterVersionRequest names the wanted version.
+type RaiseClusterVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0: the newest that every member applies.
+	Version       uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionRequest) Reset() {
+	*x = RaiseClusterVersionRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionRequest) ProtoMessage() {}
+
+func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionRequest.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RaiseClusterVersionRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// RaiseClusterVersionResponse tells what is in force.
+type RaiseClusterVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Before.
+	Before uint32 `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	// From now on.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionResponse) Reset() {
+	*x = RaiseClusterVersionResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionResponse) ProtoMessage() {}
+
+func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionResponse.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RaiseClusterVersionResponse) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *RaiseClusterVersionResponse) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // TransferLeadershipRequest names the next leader.
 type TransferLeadershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2059,7 +2187,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2199,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2212,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2105,7 +2233,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2117,7 +2245,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2258,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2177,7 +2305,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2317,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2330,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2303,7 +2431,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2443,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2456,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
@@ -2356,7 +2484,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2496,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2509,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2404,7 +2532,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2544,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2429,7 +2557,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2461,7 +2589,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2601,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2614,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -2519,7 +2647,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2659,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2672,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 // GetSettingsResponse has every field.
@@ -2558,7 +2686,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2698,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2711,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2604,7 +2732,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2616,7 +2744,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2629,7 +2757,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2650,7 +2778,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2790,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2803,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2694,7 +2822,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2834,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2847,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2733,7 +2861,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2873,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2886,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2789,7 +2917,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2929,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2942,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -2869,7 +2997,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x87\x02\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbd\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
@@ -2878,7 +3006,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xec\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\xd8\f\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2919,7 +3048,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
 	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
-	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\"d\n" +
+	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x124\n" +
+	"\x16oldest_cluster_version\x18& \x01(\rR\x14oldestClusterVersion\x124\n" +
+	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -3006,7 +3137,12 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\",\n" +
 	"\x14RemoveMemberResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"/\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"6\n" +
+	"\x1aRaiseClusterVersionRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"O\n" +
+	"\x1bRaiseClusterVersionResponse\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\rR\x06before\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"/\n" +
 	"\x19TransferLeadershipRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"0\n" +
 	"\x1aTransferLeadershipResponse\x12\x12\n" +
@@ -3092,13 +3228,14 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\x8f\a\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xf7\a\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ballast.v1.AddMemberRequest\x1a\x1d.ballast.v1.AddMemberResponse\x12T\n" +
 	"\rPromoteMember\x12 .ballast.v1.PromoteMemberRequest\x1a!.ballast.v1.PromoteMemberResponse\x12Q\n" +
-	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
+	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12f\n" +
+	"\x13RaiseClusterVersion\x12&.ballast.v1.RaiseClusterVersionRequest\x1a'.ballast.v1.RaiseClusterVersionResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
@@ -3119,57 +3256,59 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_ballast_v1_operator_proto_goTypes = []any{
-	(Role)(0),                          // 0: ballast.v1.Role
-	(RaftState)(0),                     // 1: ballast.v1.RaftState
-	(Phase)(0),                         // 2: ballast.v1.Phase
-	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
-	(*StatusRequest)(nil),              // 4: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 5: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 6: ballast.v1.Member
-	(*StatusResponse)(nil),             // 7: ballast.v1.StatusResponse
-	(*Lag)(nil),                        // 8: ballast.v1.Lag
-	(*CatchUp)(nil),                    // 9: ballast.v1.CatchUp
-	(*Pages)(nil),                      // 10: ballast.v1.Pages
-	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
-	(*SnapshotWriting)(nil),            // 14: ballast.v1.SnapshotWriting
-	(*SnapshotTransfer)(nil),           // 15: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 16: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 17: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),           // 18: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 19: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 20: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 21: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 22: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 23: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 24: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 25: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 26: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 27: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 28: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 29: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 30: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),              // 31: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),             // 32: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),         // 33: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 34: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 35: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 36: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 37: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 38: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 39: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 40: google.protobuf.Duration
+	(Role)(0),                           // 0: ballast.v1.Role
+	(RaftState)(0),                      // 1: ballast.v1.RaftState
+	(Phase)(0),                          // 2: ballast.v1.Phase
+	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
+	(*StatusRequest)(nil),               // 4: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 5: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 6: ballast.v1.Member
+	(*StatusResponse)(nil),              // 7: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 8: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 9: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 10: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 11: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 12: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 13: ballast.v1.JournalStatus
+	(*SnapshotWriting)(nil),             // 14: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),            // 15: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 16: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 17: ballast.v1.DiskStatus
+	(*BootstrapRequest)(nil),            // 18: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 19: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 20: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 21: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 22: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 23: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 24: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 25: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 26: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 27: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 28: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 29: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 30: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 31: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 32: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),               // 33: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 34: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 35: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 36: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 37: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 38: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 39: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 40: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 41: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 42: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	40, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	42, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	40, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	42, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3181,43 +3320,45 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
 	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	14, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
-	40, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	40, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	42, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	42, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	10, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	40, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	40, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	42, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	42, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	10, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	40, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	40, // 24: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	40, // 25: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	28, // 26: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	28, // 27: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	28, // 28: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	39, // 29: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	42, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	42, // 24: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	42, // 25: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	30, // 26: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	30, // 27: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	30, // 28: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	41, // 29: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
 	4,  // 30: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
 	18, // 31: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
 	20, // 32: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
 	22, // 33: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
 	24, // 34: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	26, // 35: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	33, // 36: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	35, // 37: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	37, // 38: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	29, // 39: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	31, // 40: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	7,  // 41: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	19, // 42: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	21, // 43: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	23, // 44: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	25, // 45: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	27, // 46: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	34, // 47: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	36, // 48: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	38, // 49: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	30, // 50: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	32, // 51: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	41, // [41:52] is the sub-list for method output_type
-	30, // [30:41] is the sub-list for method input_type
+	26, // 35: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	28, // 36: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	35, // 37: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	37, // 38: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	39, // 39: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	31, // 40: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	33, // 41: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	7,  // 42: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	19, // 43: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	21, // 44: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	23, // 45: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	25, // 46: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	27, // 47: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	29, // 48: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	36, // 49: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	38, // 50: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	40, // 51: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	32, // 52: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	34, // 53: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	42, // [42:54] is the sub-list for method output_type
+	30, // [30:42] is the sub-list for method input_type
 	30, // [30:30] is the sub-list for extension type_name
 	30, // [30:30] is the sub-list for extension extendee
 	0,  // [0:30] is the sub-list for field type_name
@@ -3228,14 +3369,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[24].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
