@@ -88,6 +88,12 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&b, ": asked %d, available %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED:
 		fmt.Fprintf(&b, ": asked %d, room below the ceiling %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_VELOCITY_EXCEEDED:
+		fmt.Fprintf(&b, ": asked %d, room below the caps %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY:
+		fmt.Fprintf(&b, ": asked %d, moved %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_VERSION_MISMATCH:
+		fmt.Fprintf(&b, ": its version is %d", e.Result.GetVersion())
 	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD:
 		fmt.Fprintf(&b, ": asked %d, held %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
