@@ -16,6 +16,11 @@ func (n *node) notes() (notes []string) {
 			notes = append(notes, *note)
 		}
 	}
+	if n.space != nil {
+		if note := n.spaceNote(); note != "" {
+			notes = append(notes, note)
+		}
+	}
 	if n.comparer != nil {
 		notes = append(notes, n.comparer.Notes()...)
 	}
