@@ -18,6 +18,9 @@ const (
 	keptSuffix = ".incomplete"
 )
 
+// reserveName is the file that only holds room on the disk (internal/diskspace); a copy of it would hold nothing but more of it.
+const reserveName = "reserve"
+
 // Kept is where KeepAside keeps what there is before the recovery to an epoch.
 func (d *Dir) Kept(epoch uint64) string {
 	return filepath.Join(d.root, fmt.Sprint(keptPrefix, epoch))
@@ -49,7 +52,7 @@ func (d *Dir) KeepAside(epoch uint64) (err error) {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == lostFound || strings.HasPrefix(e.Name(), keptPrefix) {
+		if e.Name() == lostFound || e.Name() == reserveName || strings.HasPrefix(e.Name(), keptPrefix) {
 			continue
 		}
 		copyOne := copyFile

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
+	"github.com/ballastdb/ballast/internal/diskspace"
 	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 	"github.com/ballastdb/ballast/transport"
 )
@@ -63,9 +64,10 @@ func listed(id, address string) *raftv1.CensusMember {
 	return &raftv1.CensusMember{Id: []byte(id), Address: []byte(address), Voter: true}
 }
 
+// withoutBoot leaves out what a start writes before it asks anybody: the count of openings, the room that is held, the audit log.
 func withoutBoot(c map[string][32]byte) map[string][32]byte {
 	for path := range c {
-		if filepath.Base(path) == "boot" {
+		if base := filepath.Base(path); base == "boot" || base == diskspace.FileName || filepath.Base(filepath.Dir(path)) == auditDir {
 			delete(c, path)
 		}
 	}
