@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +18,11 @@ import (
 func start(t *testing.T, system compare.System) {
 	t.Helper()
 	dir := t.TempDir()
+	for _, passable := range []string{filepath.Dir(dir), dir} { // for servers that run as somebody else
+		if err := os.Chmod(passable, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	err := system.Start(t.Context(), compare.Env{Dir: dir, Tell: func(line string) { t.Log(line) }})
 	t.Cleanup(func() {
 		if err := system.Stop(); err != nil {

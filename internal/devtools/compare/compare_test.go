@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -75,9 +76,13 @@ func testCase(targets ...string) Case {
 	}
 }
 
-func testRun(t *testing.T, c Case, systems ...System) (*Report, error) {
+// testRun runs a case on synctest's clock: how busy this machine is does not matter.
+func testRun(t *testing.T, c Case, systems ...System) (report *Report, err error) {
 	t.Helper()
-	return Run(t.Context(), []Case{c}, systems, Options{Dir: t.TempDir(), LogStore: "wal", Tell: func(line string) { t.Log(line) }})
+	synctest.Test(t, func(t *testing.T) {
+		report, err = Run(t.Context(), []Case{c}, systems, Options{Dir: t.TempDir(), LogStore: "wal", Tell: func(line string) { t.Log(line) }})
+	})
+	return report, err
 }
 
 func names(rows []workload.Row) (found []string) {
