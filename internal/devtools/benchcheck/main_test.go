@@ -74,7 +74,8 @@ func TestPlantedSlowdownIsCaught(t *testing.T) {
 	}
 	write("20000", "2")
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "."},
+		{"init", "--quiet"},
+		{"add", "."},
 		{"-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m", "base"},
 	} {
 		if output, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput(); err != nil {
