@@ -87,7 +87,7 @@ func newEtcd() running {
 }
 
 func newPostgres() running {
-	p := &postgresPeer{}
+	p := &postgresPeer{connections: 4}
 	return running{p, &p.processes}
 }
 
@@ -117,7 +117,7 @@ func exercise(t *testing.T, target compare.Target) {
 
 // Those who check the floor refuse what goes below it.
 func TestFloorIsChecked(t *testing.T) {
-	for name, system := range map[string]compare.System{"redis": &redisPeer{}, "etcd": &etcdPeer{}, "postgres": &postgresPeer{}} {
+	for name, system := range map[string]compare.System{"redis": &redisPeer{}, "etcd": &etcdPeer{}, "postgres": &postgresPeer{connections: 4}} {
 		t.Run(name, func(t *testing.T) {
 			start(t, system)
 			for _, target := range system.Targets() {

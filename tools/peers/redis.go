@@ -77,6 +77,7 @@ func redisConfig(dir string, port, master int) string {
 		"bind 127.0.0.1", fmt.Sprintf("port %d", port), "dir " + dir, "daemonize no",
 		"appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite no", `save ""`,
 		"repl-diskless-sync yes", "repl-diskless-sync-delay 0", "replica-read-only yes",
+		"shutdown-timeout 0", // the replicas that a master would wait for end at the same time
 	}
 	if master != 0 {
 		lines = append(lines, fmt.Sprintf("replicaof 127.0.0.1 %d", master))
