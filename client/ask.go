@@ -18,13 +18,13 @@ func (c *Client) read(ctx context.Context, stale bool, ask asker) error {
 	if stale {
 		target = c.directory.any
 	}
-	return c.ask(ctx, target, ask, func(f *failure) bool { return !f.final() })
+	return c.ask(ctx, target, ask, tryTimeout, func(f *failure) bool { return !f.final() })
 }
 
 // change asks the leader for a change of the cluster itself. These have no ids, so only a try that surely did nothing is
 // followed by another.
 func (c *Client) change(ctx context.Context, ask asker) error {
-	return c.ask(ctx, c.directory.leader, ask, func(f *failure) bool {
+	return c.ask(ctx, c.directory.leader, ask, tryTimeout, func(f *failure) bool {
 		if f.code == codes.FailedPrecondition {
 			return f.leader != "" // else it is the change that cannot be done
 		}
@@ -32,18 +32,44 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 	})
 }
 
-// ask tries members one after the other while again allows it. Errors have a *StatusError in them.
-func (c *Client) ask(ctx context.Context, target func() string, ask asker, again func(*failure) bool) error {
+// repeat is change for what is harmless to be done twice: it is tried again also where it may have been done.
+func (c *Client) repeat(ctx context.Context, ask asker) error {
+	return c.ask(ctx, c.directory.leader, ask, tryTimeout, func(f *failure) bool {
+		if f.code == codes.FailedPrecondition {
+			return f.leader != "" // else it is the change that cannot be done
+		}
+		return !f.final()
+	})
+}
+
+// await asks the leader for what takes long and may be asked for again: one try may take all the time that there is, since the
+// connection tells of a member that is gone. What a member says of itself, other than that it did not even try, ends it.
+func (c *Client) await(ctx context.Context, ask asker) error {
+	whole := func(left time.Duration) time.Duration { return left }
+	return c.ask(ctx, c.directory.leader, ask, whole, func(f *failure) bool {
+		if f.code == codes.FailedPrecondition {
+			return f.leader != ""
+		}
+		return !f.final() && !(f.said && f.maybe)
+	})
+}
+
+// ask tries members one after the other while again allows it, each for the part of the time that is left that try says. Errors
+// have a *StatusError in them.
+func (c *Client) ask(ctx context.Context, target func() string, ask asker, try func(time.Duration) time.Duration, again func(*failure) bool) error {
 	deadline := c.deadline(ctx)
 	var way course
 	var report *failure
 	for {
 		endpoint := target()
-		f := c.askOne(ctx, endpoint, ask, deadline)
+		f := c.askOne(ctx, endpoint, ask, try(time.Until(deadline)))
 		if f == nil {
 			return nil
 		}
 		if report = moreTelling(report, f); !again(f) {
+			if !f.said { // it told nothing: the next call had better ask another member
+				c.directory.leave(endpoint)
+			}
 			return f.asError()
 		}
 		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &way), deadline) {
@@ -52,13 +78,13 @@ func (c *Client) ask(ctx context.Context, target func() string, ask asker, again
 	}
 }
 
-// askOne makes one try at one member, bounded to a part of the time that is left.
-func (c *Client) askOne(ctx context.Context, endpoint string, ask asker, deadline time.Time) *failure {
+// askOne makes one try at one member.
+func (c *Client) askOne(ctx context.Context, endpoint string, ask asker, within time.Duration) *failure {
 	l, err := c.links.get(endpoint)
 	if err != nil {
 		return failureHere(endpoint, err)
 	}
-	tryCtx, cancel := context.WithTimeout(ctx, tryTimeout(time.Until(deadline)))
+	tryCtx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := ask(tryCtx, l); err != nil {
 		return failureOf(endpoint, err)

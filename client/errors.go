@@ -22,6 +22,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrUnknownAccount: no account has this id. Neither "unavailable" nor "balance zero".
 	ErrUnknownAccount = errors.New("unknown account")
+	// ErrUnknownHold: no hold of this id is remembered.
+	ErrUnknownHold = errors.New("unknown hold")
 	// ErrInvalid: a field is out of its documented bounds; nothing was proposed.
 	ErrInvalid = errors.New("invalid")
 	// ErrClosed: the Client has been closed.
@@ -84,16 +86,21 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&b, ": asked %d, available %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED:
 		fmt.Fprintf(&b, ": asked %d, room below the ceiling %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD:
+		fmt.Fprintf(&b, ": asked %d, held %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
 		fmt.Fprintf(&b, ": because of member %d", e.Result.GetFailedMember())
 	}
 	return b.String()
 }
 
-// Is makes errors.Is find ErrRefused, and ErrUnknownAccount where that is the reason.
+// Is makes errors.Is find ErrRefused, and ErrUnknownAccount or ErrUnknownHold where that is the reason.
 func (e *RefusedError) Is(target error) bool {
-	if target == ErrUnknownAccount {
+	switch target {
+	case ErrUnknownAccount:
 		return e.Code == ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ACCOUNT
+	case ErrUnknownHold:
+		return e.Code == ballastv1.ResultCode_RESULT_CODE_UNKNOWN_HOLD
 	}
 	return target == ErrRefused
 }

@@ -149,6 +149,12 @@ type fakeMember struct {
 	requests atomic.Int64
 	read     func(context.Context) error // before each unary read
 	status   *ballastv1.StatusResponse
+	take     func(context.Context, *ballastv1.TakeSnapshotRequest) (index uint64, err error)
+}
+
+func (m *fakeMember) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
+	index, err := m.take(ctx, r)
+	return &ballastv1.TakeSnapshotResponse{Index: index}, err
 }
 
 func (m *fakeMember) SubmitStream(stream ballastv1.MoneyService_SubmitStreamServer) error {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -47,6 +48,28 @@ func (c *Client) SetFrozen(ctx context.Context, account string, freeze Freeze, o
 // CloseAccount closes an account for ever.
 func (c *Client) CloseAccount(ctx context.Context, account string, options ...OpOption) (*ballastv1.Result, error) {
 	return c.do(ctx, NewCloseAccount(account, options...))
+}
+
+// Hold sets amount minor units of an account aside. The hold's id, which is returned in any case, is the operation's.
+func (c *Client) Hold(ctx context.Context, account string, amount int64, terms HoldTerms, options ...OpOption) (id string, r *ballastv1.Result, err error) {
+	op := NewHold(account, amount, terms, options...)
+	r, err = c.do(ctx, op)
+	return op.GetId(), r, err
+}
+
+// CaptureHold captures a hold or a part of it; Result.Amount tells how much.
+func (c *Client) CaptureHold(ctx context.Context, hold string, capture Capture, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewCaptureHold(hold, capture, options...))
+}
+
+// VoidHold ends a hold; Result.Amount tells how much is available again.
+func (c *Client) VoidHold(ctx context.Context, hold string, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewVoidHold(hold, options...))
+}
+
+// ExtendHold gives a hold more time.
+func (c *Client) ExtendHold(ctx context.Context, hold string, timeout time.Duration, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewExtendHold(hold, timeout, options...))
 }
 
 func (c *Client) do(ctx context.Context, op *ballastv1.Operation) (*ballastv1.Result, error) {

@@ -112,6 +112,50 @@ func NewCloseAccount(account string, options ...OpOption) *ballastv1.Operation {
 	}}, options)
 }
 
+// HoldTerms are what a hold is made with.
+type HoldTerms struct {
+	// Timeout is how long it lives unless it is extended: log time from when it takes effect, at most 400 days.
+	Timeout time.Duration
+	// InParts: it may be captured in several parts.
+	InParts bool
+}
+
+// NewHold makes an operation that holds amount minor units of an account. The operation's id is the hold's.
+func NewHold(account string, amount int64, terms HoldTerms, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_Hold{Hold: &ballastv1.Hold{
+		Account: account, Amount: amount, Timeout: int64(terms.Timeout), InParts: terms.InParts,
+	}}}, options)
+}
+
+// Capture says what of a hold is captured. The zero value captures all that remains, out of the ledger.
+type Capture struct {
+	// Amount in minor units; 0: all that remains.
+	Amount int64
+	// To is the account that is credited; empty: the ledger's own, as with a debit.
+	To string
+	// Last: of a hold in parts this is the last one, what remains is available again.
+	Last bool
+}
+
+// NewCaptureHold makes an operation that captures a hold or a part of it.
+func NewCaptureHold(hold string, capture Capture, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_CaptureHold{CaptureHold: &ballastv1.CaptureHold{
+		Hold: hold, Amount: capture.Amount, CreditAccount: capture.To, Last: capture.Last,
+	}}}, options)
+}
+
+// NewVoidHold makes an operation that ends a hold and gives back what it holds.
+func NewVoidHold(hold string, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_VoidHold{VoidHold: &ballastv1.VoidHold{Hold: hold}}}, options)
+}
+
+// NewExtendHold makes an operation that gives a hold more time: timeout from when it takes effect.
+func NewExtendHold(hold string, timeout time.Duration, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_ExtendHold{ExtendHold: &ballastv1.ExtendHold{
+		Hold: hold, Timeout: int64(timeout),
+	}}}, options)
+}
+
 // Group links operations so that all take effect or none does. Pass it to Submit as it is: Submit(ctx, Group(a, b)...).
 func Group(ops ...*ballastv1.Operation) []*ballastv1.Operation {
 	for i, op := range ops {

@@ -140,6 +140,17 @@ func (o *Operator) TransferLeadership(ctx context.Context, name string) (string,
 	return answer.GetName(), err
 }
 
+// RaiseClusterVersion raises the cluster version, for ever, and returns the one in force before and after. 0 wants the newest that
+// every member's program applies. Raising it to what it is is harmless.
+func (o *Operator) RaiseClusterVersion(ctx context.Context, version uint32) (before, after uint32, err error) {
+	var answer *ballastv1.RaiseClusterVersionResponse
+	err = o.c.repeat(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.RaiseClusterVersion(ctx, &ballastv1.RaiseClusterVersionRequest{Version: version})
+		return err
+	})
+	return answer.GetBefore(), answer.GetVersion(), err
+}
+
 // Settings reads the replicated settings.
 func (o *Operator) Settings(ctx context.Context) (*ballastv1.Settings, error) {
 	var answer *ballastv1.GetSettingsResponse
@@ -171,15 +182,41 @@ func (o *Operator) SettingsHistory(ctx context.Context) ([]*ballastv1.SettingCha
 	return answer.GetChanges(), err
 }
 
-// TakeSnapshot has every member take a snapshot at one point of the log, and tells its index once the leader has it. Taking
+// TakeSnapshot has every member take a snapshot at one point of the log, and tells its index once the leader has it, which for a
+// large state takes minutes: it waits until ctx's deadline. Where it ends before, the snapshot goes on being written. Taking
 // one more is harmless.
 func (o *Operator) TakeSnapshot(ctx context.Context) (index uint64, err error) {
+	mark, err := o.MarkSnapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return o.AwaitSnapshot(ctx, mark)
+}
+
+// MarkSnapshot has every member take a snapshot at the point of the log whose index it returns, without waiting for it.
+func (o *Operator) MarkSnapshot(ctx context.Context) (index uint64, err error) {
+	// A mark too many is a snapshot too many, and often not even that.
+	return o.takeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{AtOnce: true})
+}
+
+// AwaitSnapshot waits until the leader has a snapshot of the index or of a later one, and returns whose. Where none is being written,
+// because the leader has changed or was busy at the mark, one is taken. It may be repeated, and takes no more snapshots for that.
+func (o *Operator) AwaitSnapshot(ctx context.Context, index uint64) (uint64, error) {
+	return o.takeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{NotBefore: index})
+}
+
+func (o *Operator) takeSnapshot(ctx context.Context, request *ballastv1.TakeSnapshotRequest) (uint64, error) {
 	var answer *ballastv1.TakeSnapshotResponse
-	err = o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
-		answer, err = l.operator.TakeSnapshot(ctx, &ballastv1.TakeSnapshotRequest{})
+	err := o.c.await(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.TakeSnapshot(ctx, request)
 		return err
 	})
 	return answer.GetIndex(), err
+}
+
+// LeaderStatus asks the member that is thought to lead how it sees itself and the cluster.
+func (o *Operator) LeaderStatus(ctx context.Context) (*ballastv1.StatusResponse, error) {
+	return o.Status(ctx, o.c.directory.leader())
 }
 
 // at asks the member at one endpoint, once.

@@ -168,6 +168,57 @@ func (c *Client) Operation(ctx context.Context, id string, options ...ReadOption
 	return answer, nil
 }
 
+// GetHold reads a hold, open or ended. ErrUnknownHold where none of this id is remembered.
+func (c *Client) GetHold(ctx context.Context, id string, options ...ReadOption) (*ballastv1.HoldRecord, error) {
+	r := newRead(options)
+	request := &ballastv1.GetHoldRequest{Id: id, Consistency: r.consistency}
+	var answer *ballastv1.GetHoldResponse
+	err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+		answer, err = l.money.GetHold(ctx, request)
+		return err
+	})
+	if hasCode(err, codes.NotFound) {
+		err = fmt.Errorf("%w: %q", ErrUnknownHold, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.state(answer.GetState())
+	return answer.GetHold(), nil
+}
+
+// ListHolds lists an account's open holds, newest first. Each page of rows is consistent; pages are not with each other.
+// It ends after the first error; ErrUnknownAccount where there is no such account.
+func (c *Client) ListHolds(ctx context.Context, account string, options ...ReadOption) iter.Seq2[*ballastv1.HoldRecord, error] {
+	r := newRead(options)
+	return func(yield func(*ballastv1.HoldRecord, error) bool) {
+		request := &ballastv1.ListHoldsRequest{Account: account, PageSize: r.pageSize, Consistency: r.consistency}
+		for {
+			var page *ballastv1.ListHoldsResponse
+			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+				page, err = l.money.ListHolds(ctx, request)
+				return err
+			})
+			if hasCode(err, codes.NotFound) {
+				err = fmt.Errorf("%w: %q", ErrUnknownAccount, account)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			r.state(page.GetState())
+			for _, hold := range page.GetHolds() {
+				if !yield(hold, nil) {
+					return
+				}
+			}
+			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+				return
+			}
+		}
+	}
+}
+
 // Ledgers lists all ledgers in order of creation.
 func (c *Client) Ledgers(ctx context.Context, options ...ReadOption) ([]*ballastv1.Ledger, error) {
 	r := newRead(options)

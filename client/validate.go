@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,6 +21,7 @@ const (
 	maxGroup          = 1000
 	maxOperations     = 8000
 	maxSubmitBytes    = 1 << 20
+	maxHoldTimeout    = int64(400 * 24 * time.Hour)
 )
 
 // InvalidError names a field that is out of its documented bounds. It is ErrInvalid.
@@ -157,6 +159,16 @@ func validate(op *ballastv1.Operation) error {
 		return checkAccount("set_frozen.account", kind.SetFrozen.GetAccount())
 	case *ballastv1.Operation_CloseAccount:
 		return checkAccount("close_account.account", kind.CloseAccount.GetAccount())
+	case *ballastv1.Operation_Hold:
+		return first(checkAccount("hold.account", kind.Hold.GetAccount()), checkAmount("hold.amount", kind.Hold.GetAmount()),
+			checkTimeout("hold.timeout", kind.Hold.GetTimeout()))
+	case *ballastv1.Operation_CaptureHold:
+		return validateCapture(kind.CaptureHold)
+	case *ballastv1.Operation_VoidHold:
+		return checkText("void_hold.hold", kind.VoidHold.GetHold(), maxIDBytes, unicode.IsControl)
+	case *ballastv1.Operation_ExtendHold:
+		return first(checkText("extend_hold.hold", kind.ExtendHold.GetHold(), maxIDBytes, unicode.IsControl),
+			checkTimeout("extend_hold.timeout", kind.ExtendHold.GetTimeout()))
 	}
 	return invalidf("kind", "not set, expected what to do")
 }
@@ -186,6 +198,25 @@ func validateSetLimits(k *ballastv1.SetLimits) error {
 	}
 	return first(checkAccount("set_limits.account", k.GetAccount()), checkFloor("set_limits.floor", k.GetFloor()),
 		checkCeiling("set_limits.ceiling", k.GetCeiling()))
+}
+
+func validateCapture(k *ballastv1.CaptureHold) error {
+	if k.GetAmount() < 0 {
+		return invalidf("capture_hold.amount", "%d, expected 1 or more minor units, or 0 for all that remains", k.GetAmount())
+	}
+	if k.GetCreditAccount() != "" {
+		if err := checkAccount("capture_hold.credit_account", k.GetCreditAccount()); err != nil {
+			return err
+		}
+	}
+	return checkText("capture_hold.hold", k.GetHold(), maxIDBytes, unicode.IsControl)
+}
+
+func checkTimeout(field string, timeout int64) error {
+	if timeout <= 0 || timeout > maxHoldTimeout {
+		return invalidf(field, "%s, expected more than 0 and at most %s", time.Duration(timeout), time.Duration(maxHoldTimeout))
+	}
+	return nil
 }
 
 func checkAccount(field, id string) error {

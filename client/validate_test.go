@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -72,7 +73,8 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 		return drawText(t, "ledger", 32)
 	}
 	amount := func() int64 { return drawUnits(t, "amount") }
-	switch rapid.IntRange(0, 8).Draw(t, "kind") {
+	timeout := func() time.Duration { return time.Duration(drawUnits(t, "timeout")) }
+	switch rapid.IntRange(0, 12).Draw(t, "kind") {
 	case 0:
 		op.Kind = NewCredit(account("a"), amount()).Kind
 	case 1:
@@ -93,6 +95,18 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 		}}
 	case 7:
 		op.Kind = NewCloseAccount(account("a")).Kind
+	case 8:
+		op.Kind = NewHold(account("a"), rapid.Int64Range(-1, 5).Draw(t, "amount"), HoldTerms{Timeout: timeout(), InParts: rapid.Bool().Draw(t, "parts")}).Kind
+	case 9:
+		capture := Capture{Amount: rapid.Int64Range(-1, 5).Draw(t, "amount"), Last: rapid.Bool().Draw(t, "last")}
+		if rapid.Bool().Draw(t, "to an account") {
+			capture.To = account("to")
+		}
+		op.Kind = NewCaptureHold(account("hold"), capture).Kind
+	case 10:
+		op.Kind = NewVoidHold(account("hold")).Kind
+	case 11:
+		op.Kind = NewExtendHold(account("hold"), timeout()).Kind
 	}
 	return op
 }
@@ -128,6 +142,16 @@ func toLedger(op *ballastv1.Operation) *ledger.Operation {
 		flat.Frozen, flat.FrozenCredits = k.SetFrozen.GetFrozen(), k.SetFrozen.GetCreditsToo()
 	case *ballastv1.Operation_CloseAccount:
 		flat.Kind, flat.Credit = ledger.KindCloseAccount, []byte(k.CloseAccount.GetAccount())
+	case *ballastv1.Operation_Hold:
+		flat.Kind, flat.Debit, flat.Amount = ledger.KindHold, []byte(k.Hold.GetAccount()), k.Hold.GetAmount()
+		flat.Timeout, flat.Parts = k.Hold.GetTimeout(), k.Hold.GetInParts()
+	case *ballastv1.Operation_CaptureHold:
+		flat.Kind, flat.Hold, flat.Amount = ledger.KindCapture, []byte(k.CaptureHold.GetHold()), k.CaptureHold.GetAmount()
+		flat.Credit, flat.Last = []byte(k.CaptureHold.GetCreditAccount()), k.CaptureHold.GetLast()
+	case *ballastv1.Operation_VoidHold:
+		flat.Kind, flat.Hold = ledger.KindVoid, []byte(k.VoidHold.GetHold())
+	case *ballastv1.Operation_ExtendHold:
+		flat.Kind, flat.Hold, flat.Timeout = ledger.KindExtend, []byte(k.ExtendHold.GetHold()), k.ExtendHold.GetTimeout()
 	}
 	return flat
 }

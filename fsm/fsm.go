@@ -31,9 +31,6 @@ type Config struct {
 	// Fatal must end the process: the state machine met something that it must not go beyond. Where it returns, nothing
 	// is applied any more.
 	Fatal func(error)
-	// Loading is told how many pages of a snapshot have been loaded, of how many (0: not known); nil: nobody is. It is called
-	// once a page.
-	Loading func(done, total uint64)
 }
 
 // Guards of UPSTREAM rows.
@@ -57,7 +54,6 @@ var (
 type FSM struct {
 	logger  hclog.Logger
 	fatal   func(error)
-	loading func(done, total uint64)
 	running atomic.Bool // raft has started
 	journal *journal.Journal
 	applied applied
@@ -78,6 +74,7 @@ type FSM struct {
 	index, term uint64        // of the newest log entry that the state shows
 	since       Weight        // the log since the newest mark
 	pinned      *Mark         // nil: none
+	settled     atomic.Uint64 // mark: see Settled
 	last        *Mark         // that was released; nil: none
 	skipped     uint64        // marks at which nothing was pinned
 	holds       int           // why no snapshot is taken
@@ -102,7 +99,7 @@ func Open(c Config) (*FSM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state machine: %w", err)
 	}
-	return &FSM{logger: c.Logger, fatal: c.Fatal, loading: c.Loading, journal: j, state: newState(), marks: make(chan *Mark, 1), now: time.Now}, nil
+	return &FSM{logger: c.Logger, fatal: c.Fatal, journal: j, state: newState(), marks: make(chan *Mark, 1), now: time.Now}, nil
 }
 
 // BeginShutdown stops the state machine for good: from its return on nothing is applied and nothing is snapshotted, and

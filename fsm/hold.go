@@ -50,6 +50,7 @@ func (f *FSM) HoldSnapshots(ctx context.Context) (release func(), err error) {
 // unpin notes that the mark was released. The caller holds mu.
 func (f *FSM) unpin() {
 	f.pinned = nil
+	f.settle()
 	if f.idle != nil {
 		close(f.idle)
 		f.idle = nil

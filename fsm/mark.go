@@ -30,6 +30,7 @@ type Mark struct {
 	state  *state // that was pinned
 	header snapshotHeader
 	view   *page.View // nil once all pages were read; mu guards it
+	pages  uint64     // of the state
 	// mu of the FSM guards these too.
 	offered  bool
 	released bool
@@ -54,6 +55,7 @@ func (f *FSM) reachMark() {
 	f.state.space().Rebase()
 	f.since = Weight{Mark: f.index, Configuration: f.since.Configuration}
 	m, err := f.pin()
+	f.settle()
 	if err != nil {
 		f.skipped++
 		f.logger.Info("no snapshot is taken at this mark", "index", f.index, "reason", err, "skipped", f.skipped)
@@ -87,7 +89,7 @@ func (f *FSM) pin() (*Mark, error) {
 	if end := f.journal.End(); end != m.header.journal && f.started {
 		return nil, fmt.Errorf("the journal ends at %+v, the state says %+v: not snapshotted", end, m.header.journal)
 	}
-	m.view = s.space().View(f.mu.RLocker())
+	m.view, m.pages = s.space().View(f.mu.RLocker()), uint64(s.space().Bytes()/page.Size)
 	f.pinned = m
 	return m, nil
 }
@@ -102,6 +104,9 @@ func (m *Mark) Index() uint64 { return m.header.index }
 
 // Term is that of the entry at Index.
 func (m *Mark) Term() uint64 { return m.header.term }
+
+// Pages is how many the pinned state has.
+func (m *Mark) Pages() uint64 { return m.pages }
 
 // Write gives the sink the pages that changed, holding up batches for the copy of one page at a time, and makes the journal
 // durable that the snapshot names. Once. From then on nothing is preserved for the mark any more.

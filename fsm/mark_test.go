@@ -73,17 +73,27 @@ func TestMembersPinAlike(t *testing.T) {
 func TestOneMarkAtATime(t *testing.T) {
 	f := openOn(t, vfs.NewMem())
 	s := newScript(4)
+	settled := func(want uint64) {
+		t.Helper()
+		if got := f.Settled(); got != want {
+			t.Errorf("settled is %d, want %d", got, want)
+		}
+	}
 	f.ApplyBatch(s.logs)
+	settled(0)
 	f.ApplyBatch(s.mark())
 	m := <-f.Marks()
 	if !f.Weight().Busy {
 		t.Error("not busy while a mark is pinned")
 	}
+	settled(m.Index() - 1)
 	f.ApplyBatch(s.mark())
+	settled(m.Index() - 1) // that is still being written
 	if _, err := f.PinExact(); !errors.Is(err, ErrPinned) {
 		t.Errorf("pinned twice: %v", err)
 	}
 	m.Release()
+	settled(m.Index() + 1)
 	if w := f.Weight(); len(f.Marks()) != 0 || w.Skipped != 1 || w.Busy {
 		t.Errorf("%d marks are waiting, %+v; want none, and one skipped", len(f.Marks()), w)
 	}

@@ -31,6 +31,12 @@ func (f *FSM) ReadIndexed(fn func(s *ledger.State, index uint64)) {
 	fn(f.state.books, f.index)
 }
 
+// NextExpiry is the log time at which the next hold expires, Unix nanoseconds; false: there is none.
+func (f *FSM) NextExpiry() (at int64, ok bool) {
+	f.Read(func(s *ledger.State) { at, ok = s.NextExpiry() })
+	return at, ok
+}
+
 // MarkerTerm is the highest term whose marker was applied: all entries of earlier terms are, too.
 func (f *FSM) MarkerTerm() uint64 {
 	f.mu.RLock()

@@ -62,6 +62,9 @@ func (f *FSM) restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
+	if err := header.applicable(); err != nil {
+		return err
+	}
 	if index, _ := f.Applied(); header.index < index {
 		return fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
 	}
@@ -136,6 +139,7 @@ func (f *FSM) swap(next *state, header *snapshotHeader, received bool) error {
 	f.state, f.index, f.term, f.started = next, header.index, header.term, true
 	next.space().Rebase()
 	f.since = Weight{Mark: header.index, Configuration: f.since.Configuration}
+	f.settle()
 	f.mu.Unlock()
 	f.applied.publish(header.index, header.term)
 	f.tellUpkeep()

@@ -36,23 +36,8 @@ func (p *progress) reached(message string, done, total uint64) {
 
 // load reads all pages of a snapshot into a fresh state.
 func (f *FSM) load(source PageSource) (*state, error) {
-	next, p := newState(), newProgress(f.logger, f.now)
-	done, total := uint64(0), uint64(0)
-	if counted, ok := source.(interface{ Pages() int }); ok {
-		total = uint64(counted.Pages())
-	}
-	err := source.Walk(func(q page.Page) error {
-		done++
-		if f.loading != nil {
-			f.loading(done, total)
-		}
-		p.reached("loading the pages of the newest snapshot", done, total)
-		return next.space().Load(q)
-	})
-	if err == nil && p.told != p.began {
-		f.logger.Info("loaded the pages of the newest snapshot; indexes are rebuilt next", "pages", done, "after", p.now().Sub(p.began))
-	}
-	return next, err
+	next := newState()
+	return next, source.Walk(func(q page.Page) error { return next.space().Load(q) })
 }
 
 // replay is the log that a member had when it started: the state is up to date with it when that is applied again.

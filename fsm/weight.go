@@ -22,6 +22,19 @@ type Weight struct {
 	Skipped uint64
 }
 
+// Settled is the newest mark that was applied here and is done with: its snapshot is published, was given up, or was skipped,
+// and the next mark would not be skipped. It waits for nothing.
+func (f *FSM) Settled() uint64 { return f.settled.Load() }
+
+// settle notes what Settled answers. The caller holds mu.
+func (f *FSM) settle() {
+	settled := f.since.Mark
+	if f.pinned != nil {
+		settled = min(settled, max(f.pinned.header.index, 1)-1)
+	}
+	f.settled.Store(settled)
+}
+
 // Weight since the newest mark.
 func (f *FSM) Weight() Weight {
 	f.mu.RLock()

@@ -169,10 +169,14 @@ func alone(t *testing.T) *member {
 // given the same twice.
 func TestTakeByHand(t *testing.T) {
 	m := alone(t)
-	index, err := m.cadence.Take(t.Context())
+	index, err := m.cadence.Take(t.Context(), 0)
 	must(t, err)
 	if at, _ := m.kept.NewestSnapshot(); at != index {
 		t.Errorf("the newest snapshot is at %d, want %d", at, index)
+	}
+	taken := m.snapshotter.Status().Taken
+	if again, err := m.cadence.Take(t.Context(), index); err != nil || again != index || m.snapshotter.Status().Taken != taken {
+		t.Errorf("asked for again: %d, %v, %d were taken and then %d", again, err, taken, m.snapshotter.Status().Taken)
 	}
 	must(t, m.apply(ledger.Operation{Kind: ledger.KindCredit, ID: []byte("x"), Credit: account(1), Amount: 1}))
 	before := m.raft.Stats()["last_snapshot_index"]
@@ -204,7 +208,7 @@ func blockPack(m *member) (began chan struct{}, goOn func()) {
 // is over, and nothing of it stays on the disk.
 func TestInstallEndsASnapshot(t *testing.T) {
 	m := alone(t)
-	first, err := m.cadence.Take(t.Context())
+	first, err := m.cadence.Take(t.Context(), 0)
 	must(t, err)
 	must(t, m.apply(ledger.Operation{Kind: ledger.KindCredit, ID: []byte("x"), Credit: account(1), Amount: 1}))
 	before, err := m.disk.ReadDir(keptDir)
@@ -236,7 +240,7 @@ func TestInstallEndsASnapshot(t *testing.T) {
 		t.Errorf("left behind: %q, %v, want %q", after, err, before)
 	}
 	release()
-	_, err = m.cadence.Take(t.Context())
+	_, err = m.cadence.Take(t.Context(), 0)
 	must(t, err)
 }
 
@@ -252,7 +256,7 @@ func TestShutdownWaitsForNoSnapshot(t *testing.T) {
 	m.start(raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}}})
 	(&cluster{t, []*member{m}}).leader()
 	m.openAccounts()
-	first, err := m.cadence.Take(t.Context())
+	first, err := m.cadence.Take(t.Context(), 0)
 	must(t, err)
 	must(t, m.apply(ledger.Operation{Kind: ledger.KindCredit, ID: []byte("x"), Credit: account(1), Amount: 1}))
 	began, goOn := blockPack(m)

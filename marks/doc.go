@@ -20,6 +20,20 @@
 // fails: after a success without a newer snapshot raft would think that it can let entries go which no snapshot covers. Raft's
 // own timer is off.
 //
+// # When the next one comes
+//
+// A member that is still writing skips the next mark, and then lacks the leader's newest snapshot: where every page
+// changes from mark to mark it has no page for those that catch up, and the leader must send all. So each member tells the leader, with
+// its answers to appends, up to which mark it is done (fsm.Settled: published, given up or skipped, and nothing is being written),
+// and a mark that is due waits until a majority of the voters is done with the last. Waited for are only those that answer and whose log
+// has that mark; at most a minute. The log grows meanwhile, as it does while the leader itself writes; a bound in bytes
+// (twice SnapshotMaxLogBytes was tried) ends the wait just where callers write much, which is when every page changes. Keeping the
+// last two snapshots would not help: who skipped a mark has no snapshot of it at all. Offering an older one that another
+// member has too would need it kept, and the log behind it.
+//
+// A mark also comes, due or not, when a member tells that its newest snapshot is damaged on its disk: only a newer one mends that, and
+// without load none would be due. One for each damaged snapshot: where it did not help, another would not.
+//
 // # What ends a mark
 //
 // A mark is skipped on a member where the one before is still being written, or where another member's snapshot is being

@@ -79,17 +79,12 @@ func (m *member) start(configuration raft.Configuration) {
 	must(t, err)
 	m.kept = snapshots.NewRaftStore(snapshots.RaftConfig{
 		Store: m.store, Owner: owner{m.machine}, Fatal: fatal,
-		Published: func(index, _ uint64) {
-			if m.published != nil {
-				m.published(m, index)
-			}
-		},
 	})
 	_, m.transport = raft.NewInmemTransport(raft.ServerAddress(m.id))
 	if last, _ := m.log.LastIndex(); last == 0 {
 		must(t, raft.BootstrapCluster(m.config(), m.log, m.log, m.kept, m.transport, configuration))
 	}
-	m.raft, err = raft.NewRaft(m.config(), m.machine, m.log, m.log, m.kept, m.transport)
+	m.raft, err = raft.NewRaft(m.config(), m.machine, m.log, m.log, telling{m.kept, m}, m.transport)
 	must(t, err)
 	logger := hclog.NewNullLogger()
 	m.snapshotter = NewSnapshotter(SnapshotterConfig{Machine: m.machine, Store: m.kept, Raft: m.raft, Logger: logger})
@@ -183,4 +178,33 @@ func (m *member) pages() (index, term uint64, list []pageAt) {
 	}))
 	must(m.t, sn.Close())
 	return sn.Index, sn.Term, list
+}
+
+// telling is a member's snapshot store that tells of what is published.
+type telling struct {
+	*snapshots.RaftStore
+	m *member
+}
+
+func (s telling) Create(
+	version raft.SnapshotVersion, index, term uint64, c raft.Configuration, at uint64, t raft.Transport,
+) (raft.SnapshotSink, error) {
+	sink, err := s.RaftStore.Create(version, index, term, c, at, t)
+	if err != nil {
+		return nil, err
+	}
+	return tellingSink{sink.(*snapshots.Sink), s}, nil
+}
+
+type tellingSink struct {
+	*snapshots.Sink
+	store telling
+}
+
+func (s tellingSink) Publish(index, term uint64) error {
+	err := s.Sink.Publish(index, term)
+	if err == nil && s.store.m.published != nil {
+		s.store.m.published(s.store.m, index)
+	}
+	return err
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/snapshots"
 )
 
@@ -33,8 +35,8 @@ type Status struct {
 	Index, Term uint64
 	// Taken, Failed and Skipped count marks. Of one that failed the next one takes the place.
 	Taken, Failed, Skipped uint64
-	// Writing is the index of the mark that is being written, 0: none.
-	Writing uint64
+	// Writing is the index of the mark that is being written, 0: none; Pages of OfPages of it have been dealt with.
+	Writing, Pages, OfPages uint64
 	// Bytes is what the newest of them wrote into its pack, Took how long that took from picking up the mark.
 	Bytes uint64
 	Took  time.Duration
@@ -49,6 +51,7 @@ type Snapshotter struct {
 	mu     sync.Mutex
 	status Status
 	failed uint64 // newest mark of which no snapshot could be taken
+	pages  atomic.Uint64
 	// changed is closed and replaced when a mark was dealt with.
 	changed chan struct{}
 }
@@ -80,12 +83,15 @@ func (s *Snapshotter) Status() Status {
 	s.mu.Unlock()
 	status.Index, status.Term = s.cfg.Store.NewestSnapshot()
 	status.Skipped = s.cfg.Machine.Weight().Skipped
+	if status.Writing > 0 {
+		status.Pages = min(s.pages.Load(), status.OfPages)
+	}
 	return status
 }
 
-// Taken waits until no mark is being written, and tells whether the newest snapshot is at index or later. Where that of
-// index failed the error says why.
-func (s *Snapshotter) Taken(ctx context.Context, index uint64) (bool, error) {
+// Taken waits until no mark is being written, and answers the newest snapshot's index where that is index or later; 0: it is not.
+// Where that of index failed the error says why.
+func (s *Snapshotter) Taken(ctx context.Context, index uint64) (uint64, error) {
 	for {
 		s.mu.Lock()
 		changed, failed, why := s.changed, s.failed, s.status.Error
@@ -93,16 +99,16 @@ func (s *Snapshotter) Taken(ctx context.Context, index uint64) (bool, error) {
 		at, _ := s.cfg.Store.NewestSnapshot()
 		switch {
 		case index > 0 && at >= index:
-			return true, nil
+			return at, nil
 		case index > 0 && failed == index:
-			return false, fmt.Errorf("snapshot of index %d: %w", index, why)
+			return 0, fmt.Errorf("snapshot of index %d: %w", index, why)
 		case !s.cfg.Machine.Snapshotting():
-			return false, nil
+			return 0, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
 }
@@ -110,7 +116,8 @@ func (s *Snapshotter) Taken(ctx context.Context, index uint64) (bool, error) {
 // take deals with one mark.
 func (s *Snapshotter) take(ctx context.Context, m *fsm.Mark) {
 	s.mu.Lock()
-	s.status.Writing = m.Index()
+	s.status.Writing, s.status.OfPages = m.Index(), m.Pages()
+	s.pages.Store(0)
 	s.mu.Unlock()
 	began := s.cfg.Clock()
 	written, err := s.publish(ctx, m)
@@ -130,7 +137,7 @@ func (s *Snapshotter) publish(ctx context.Context, m *fsm.Mark) (written uint64,
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.Drop()) }()
-	if err := m.Write(p); err != nil {
+	if err := m.Write(counted{p, &s.pages}); err != nil {
 		return 0, err
 	}
 	if err := p.Seal(); err != nil {
@@ -147,9 +154,21 @@ func (s *Snapshotter) publish(ctx context.Context, m *fsm.Mark) (written uint64,
 	return p.Written(), nil
 }
 
+// counted is a sink that counts pages.
+type counted struct {
+	*snapshots.Prepared
+	pages *atomic.Uint64
+}
+
+// Page is fsm.PageSink's.
+func (c counted) Page(p page.Page) error {
+	c.pages.Add(1)
+	return c.Prepared.Page(p)
+}
+
 func (s *Snapshotter) note(m *fsm.Mark, written uint64, took time.Duration, err error) {
 	s.mu.Lock()
-	s.status.Writing = 0
+	s.status.Writing, s.status.OfPages = 0, 0
 	if err == nil {
 		s.status.Taken++
 		s.status.Bytes, s.status.Took = written, took

@@ -59,5 +59,10 @@ func catchUpTable() []pulled {
 			tell(float64(len(f.Transfers)-waiting), "running")
 			tell(float64(waiting), "waiting")
 		}, "state"),
+		counter("ballast_sent_bytes_total", "Bytes that this member has sent to members that catch up: pages and records, manifests, journal.", func(f *server.Facts, tell put) {
+			tell(float64(f.Sent.Pages), "pages")
+			tell(float64(f.Sent.Manifests), "manifests")
+			tell(float64(f.Sent.Journal), "journal")
+		}, "what"),
 	}
 }

@@ -45,10 +45,16 @@ type offer struct {
 	snapshots.Offer
 	from     raft.Server
 	manifest []byte
+	alike    int // members that offer the same, this one included
 }
 
+// agreeRounds is how many rounds members that could agree on a snapshot are waited for: one of them may be about to publish it.
+const agreeRounds = 5
+
 // Snapshot gets a snapshot from the other members, before this one takes part in anything: round after round until it has
-// one, or ctx ends. The newest that is offered is tried first; one that did not turn out to be good is tried last.
+// one, or ctx ends. The newest that a majority of all members offers alike is tried first. Where a majority offers something and
+// not the same, that is waited for, for some rounds. Then, and where too few answer, what most offer alike and the newest of
+// that is tried first; one that did not turn out to be good is tried last.
 func Snapshot(ctx context.Context, cfg SnapshotConfig) (snapshots.Offer, error) {
 	if len(cfg.Peers) == 0 {
 		return snapshots.Offer{}, ErrNobody
@@ -59,13 +65,13 @@ func Snapshot(ctx context.Context, cfg SnapshotConfig) (snapshots.Offer, error) 
 	failed := map[raft.ServerID]int{}
 	for round := 1; ; round++ {
 		offers, why := collect(ctx, &cfg)
-		slices.SortStableFunc(offers, func(a, b offer) int {
-			if a, b := failed[a.from.ID], failed[b.from.ID]; a != b {
-				return a - b
-			}
-			return cmp.Compare(b.Index, a.Index)
-		})
-		if len(offers) > 0 {
+		majority := (len(cfg.Peers)+1)/2 + 1
+		rank(offers, failed, majority)
+		switch {
+		case len(offers) == 0:
+		case offers[0].alike < majority && len(offers) >= majority && round <= agreeRounds:
+			why = append(why, fmt.Errorf("%d members offer a snapshot, and no %d of them the same", len(offers), majority))
+		default:
 			err := install(ctx, &cfg, &offers[0])
 			if err == nil {
 				return offers[0].Offer, nil
@@ -82,6 +88,33 @@ func Snapshot(ctx context.Context, cfg SnapshotConfig) (snapshots.Offer, error) 
 		cfg.Logger.Warn("no snapshot was had from another member; it is tried again", "round", round, "members", len(cfg.Peers), "error", errors.Join(why...))
 		sleep(ctx, cfg.Pause)
 	}
+}
+
+// rank sorts offers, the best first.
+func rank(offers []offer, failed map[raft.ServerID]int, majority int) {
+	for i := range offers {
+		offers[i].alike = 0
+		for j := range offers {
+			if offers[i].Offer == offers[j].Offer {
+				offers[i].alike++
+			}
+		}
+	}
+	slices.SortStableFunc(offers, func(a, b offer) int {
+		if a, b := failed[a.from.ID], failed[b.from.ID]; a != b {
+			return a - b
+		}
+		if a, b := a.alike >= majority, b.alike >= majority; a != b {
+			if a {
+				return -1
+			}
+			return 1
+		}
+		if a.Index != b.Index {
+			return cmp.Compare(b.Index, a.Index)
+		}
+		return b.alike - a.alike
+	})
 }
 
 // collect asks every member for the manifest of its newest snapshot, and keeps those that are of use.

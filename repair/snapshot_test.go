@@ -20,6 +20,11 @@ import (
 // manifestOf makes the manifest of an empty snapshot of an index.
 func manifestOf(t *testing.T, index uint64) []byte {
 	t.Helper()
+	return manifestWith(t, index, page.Digest{index})
+}
+
+func manifestWith(t *testing.T, index uint64, digest page.Digest) []byte {
+	t.Helper()
 	disk := vfs.NewMem()
 	if err := disk.Mkdir("/s", 0o700); err != nil {
 		t.Fatal(err)
@@ -32,7 +37,7 @@ func manifestOf(t *testing.T, index uint64) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Commit(page.Digest{index}, raftMeta(t)); err != nil {
+	if err := w.Commit(digest, raftMeta(t)); err != nil {
 		t.Fatal(err)
 	}
 	rs := snapshots.NewRaftStore(snapshots.RaftConfig{Store: store})
@@ -91,7 +96,7 @@ func TestSnapshotTakesTheNewestThatTurnsOutGood(t *testing.T) {
 	}}
 	var tried []string
 	got, err := Snapshot(t.Context(), SnapshotConfig{
-		Peers: servers("away", "old", "good", "nonsense", "bad"), Members: m, Least: 5, Logger: hclog.NewNullLogger(), Pause: time.Millisecond,
+		Peers: servers("away", "elsewhere", "old", "good", "nonsense", "bad"), Members: m, Least: 5, Logger: hclog.NewNullLogger(), Pause: time.Millisecond,
 		Install: func(_ context.Context, manifest []byte, from snapshots.Puller, _ func(snapshots.Progress)) error {
 			o, err := snapshots.ReadOffer(manifest)
 			if err != nil {
@@ -100,7 +105,7 @@ func TestSnapshotTakesTheNewestThatTurnsOutGood(t *testing.T) {
 			sources := from.Sources()
 			last := sources[len(sources)-1]
 			tried = append(tried, fmt.Sprintf("%d of %s", o.Index, last.ID))
-			if !last.Leader || len(sources) != 5 {
+			if !last.Leader || len(sources) != 6 {
 				t.Errorf("sources %v", sources)
 			}
 			if o.Index == 9 {
@@ -114,6 +119,49 @@ func TestSnapshotTakesTheNewestThatTurnsOutGood(t *testing.T) {
 	}
 	if want := []string{"9 of bad", "8 of good"}; !slices.Equal(tried, want) {
 		t.Errorf("tried %q, want %q", tried, want)
+	}
+}
+
+// TestSnapshotOfTheMajority: what one member says alone is not believed where a majority of all can be asked: not what is newer, and
+// not what is another state at the same index. It is waited for a majority for a while, not for ever.
+func TestSnapshotOfTheMajority(t *testing.T) {
+	right, wrong, newer := manifestOf(t, 8), manifestWith(t, 8, page.Digest{99}), manifestOf(t, 9)
+	for name, c := range map[string]struct {
+		rounds [][]byte // of b, c, d in each round, nil: not reached; the last stays
+		want   string
+	}{
+		"one is newer":            {[][]byte{newer, right, right, right}, "8 in round 1"},
+		"one says something else": {[][]byte{wrong, right, right, right}, "8 in round 1"},
+		"they are about to agree": {[][]byte{newer, right, right, nil, newer, newer, right, newer}, "9 in round 2"},
+		"they never agree":        {[][]byte{right, wrong, newer, nil}, "9 in round 6"},
+		"too few are there":       {[][]byte{newer, right, nil, nil}, "9 in round 1"},
+	} {
+		ids := []raft.ServerID{"b", "c", "d", "e"}
+		round, m := 1, &scriptedMembers{manifests: map[raft.ServerID]func() ([]byte, error){}}
+		for i, id := range ids {
+			m.manifests[id] = func() ([]byte, error) {
+				at := min(round-1, len(c.rounds)/len(ids)-1)*len(ids) + i
+				if c.rounds[at] == nil {
+					return nil, fmt.Errorf("%s is not reached", id)
+				}
+				return c.rounds[at], nil
+			}
+		}
+		var got string
+		_, err := Snapshot(t.Context(), SnapshotConfig{
+			Peers: servers(ids...), Members: m, Logger: hclog.NewNullLogger(), Pause: time.Millisecond, Alive: func() { round++ },
+			Install: func(_ context.Context, manifest []byte, _ snapshots.Puller, _ func(snapshots.Progress)) error {
+				o, err := snapshots.ReadOffer(manifest)
+				got = fmt.Sprintf("%d in round %d", o.Index, round)
+				if o.Digest == (page.Digest{99}) {
+					t.Errorf("%s: the wrong one is taken", name)
+				}
+				return err
+			},
+		})
+		if err != nil || got != c.want {
+			t.Errorf("%s: took %s, %v, want %s", name, got, err, c.want)
+		}
 	}
 }
 

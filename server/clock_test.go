@@ -19,6 +19,7 @@ type setClock struct{}
 func (setClock) Observe(int64)                     {}
 func (setClock) Set(context.Context, uint64) error { return nil }
 func (setClock) Ready(uint64) bool                 { return true }
+func (setClock) Now() time.Time                    { return time.Unix(1_700_000_000, 0) }
 
 func noLogTime() int64 { return 0 }
 

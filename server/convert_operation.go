@@ -63,6 +63,17 @@ func (r *operationReader) kind(p *ballastv1.Operation) error {
 		op.Frozen, op.FrozenCredits = f.GetFrozen(), f.GetCreditsToo()
 	case *ballastv1.Operation_CloseAccount:
 		op.Kind, op.Credit = ledger.KindCloseAccount, r.bytes(k.CloseAccount.GetAccount())
+	case *ballastv1.Operation_Hold:
+		op.Kind, op.Debit, op.Amount = ledger.KindHold, r.bytes(k.Hold.GetAccount()), k.Hold.GetAmount()
+		op.Timeout, op.Parts = k.Hold.GetTimeout(), k.Hold.GetInParts()
+	case *ballastv1.Operation_CaptureHold:
+		c := k.CaptureHold
+		op.Kind, op.Hold, op.Amount = ledger.KindCapture, r.bytes(c.GetHold()), c.GetAmount()
+		op.Credit, op.Last = r.bytes(c.GetCreditAccount()), c.GetLast()
+	case *ballastv1.Operation_VoidHold:
+		op.Kind, op.Hold = ledger.KindVoid, r.bytes(k.VoidHold.GetHold())
+	case *ballastv1.Operation_ExtendHold:
+		op.Kind, op.Hold, op.Timeout = ledger.KindExtend, r.bytes(k.ExtendHold.GetHold()), k.ExtendHold.GetTimeout()
 	default:
 		return &ledger.FieldError{Field: "kind", Problem: "want one of the kinds that this version knows, found none"}
 	}
@@ -109,6 +120,12 @@ func accountOn(p *ballastv1.Operation, side ledger.Side) string {
 		return k.SetFrozen.GetAccount()
 	case *ballastv1.Operation_CloseAccount:
 		return k.CloseAccount.GetAccount()
+	case *ballastv1.Operation_Hold:
+		return k.Hold.GetAccount()
+	case *ballastv1.Operation_CaptureHold:
+		if side == ledger.SideCredit {
+			return k.CaptureHold.GetCreditAccount()
+		}
 	}
 	return ""
 }

@@ -25,10 +25,25 @@ func ledgerProto(l *ledger.LedgerInfo) *ballastv1.Ledger {
 }
 
 func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
-	return &ballastv1.Entry{
+	p := &ballastv1.Entry{
 		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
 		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
 		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
+	}
+	if len(e.Hold) > 0 {
+		p.Hold = &ballastv1.HoldChange{
+			Id: string(e.Hold), PreviousSequence: e.PrevHold, Remaining: e.Remaining, Released: e.Released, Expires: e.Expires,
+			InParts: e.InParts, Ended: e.Ended,
+		}
+	}
+	return p
+}
+
+func holdProto(h *ledger.Hold) *ballastv1.HoldRecord {
+	return &ballastv1.HoldRecord{
+		Id: h.ID, Account: h.Account, Ledger: h.Ledger, Scale: uint32(h.Scale), State: ballastv1.HoldState(h.State), Amount: h.Amount,
+		Captured: h.Captured, Remaining: h.Remaining, InParts: h.InParts, Created: h.Created, Expires: h.Expires, Ended: h.Ended,
+		FirstSequence: h.FirstSequence, LastSequence: h.LastSequence,
 	}
 }
 

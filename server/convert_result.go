@@ -28,4 +28,5 @@ func fillResult(p *ballastv1.Result, r *ledger.Result) {
 	p.Available = r.Available
 	p.Asked = r.Asked
 	p.FailedMember = r.FailedMember
+	p.Amount = r.Amount
 }

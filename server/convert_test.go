@@ -48,6 +48,14 @@ func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
 		return &ballastv1.SetFrozen{Account: credit, Frozen: o.Frozen, CreditsToo: o.FrozenCredits}
 	case ledger.KindCloseAccount:
 		return &ballastv1.CloseAccount{Account: credit}
+	case ledger.KindHold:
+		return &ballastv1.Hold{Account: debit, Amount: o.Amount, Timeout: o.Timeout, InParts: o.Parts}
+	case ledger.KindCapture:
+		return &ballastv1.CaptureHold{Hold: string(o.Hold), Amount: o.Amount, CreditAccount: credit, Last: o.Last}
+	case ledger.KindVoid:
+		return &ballastv1.VoidHold{Hold: string(o.Hold)}
+	case ledger.KindExtend:
+		return &ballastv1.ExtendHold{Hold: string(o.Hold), Timeout: o.Timeout}
 	}
 	return nil
 }
@@ -106,6 +114,10 @@ func TestOperationConversionIsComplete(t *testing.T) {
 		"set_limits":     &ballastv1.SetLimits{Account: "x", Floor: new(int64)},
 		"set_frozen":     &ballastv1.SetFrozen{Account: "x", Frozen: true},
 		"close_account":  &ballastv1.CloseAccount{Account: "x"},
+		"hold":           &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
+		"capture_hold":   &ballastv1.CaptureHold{Hold: "x"},
+		"void_hold":      &ballastv1.VoidHold{Hold: "x"},
+		"extend_hold":    &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
 	}
 	for i := range kinds.Len() {
 		name := kinds.Get(i).Name()
@@ -149,13 +161,14 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 		account ledger.Account
 		info    ledger.LedgerInfo
 		entry   fsm.StatementEntry
+		hold    ledger.Hold
 	)
-	for _, v := range []any{&result, &account, &info, &entry} {
+	for _, v := range []any{&result, &account, &info, &entry, &hold} {
 		fill(reflect.ValueOf(v).Elem())
 	}
 	result.Side = ledger.SideCredit
 	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
-	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry)} {
+	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry), entryProto(&entry).GetHold(), holdProto(&hold)} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {
 			if !m.ProtoReflect().Has(fields.Get(i)) {
@@ -167,16 +180,16 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 
 // Codes and kinds of entries have the same numbers on both sides.
 func TestCodesAreThoseOfTheWire(t *testing.T) {
-	for code := ledger.CodeApplied; code <= ledger.CodeLimitReached; code++ {
+	for code := ledger.CodeApplied; code <= ledger.CodeNewest; code++ {
 		if _, ok := ballastv1.ResultCode_name[int32(code)]; !ok {
 			t.Errorf("result code %d is not on the wire", code)
 		}
 	}
-	if most := len(ballastv1.ResultCode_name) - 1; most != int(ledger.CodeLimitReached) {
-		t.Errorf("the wire has %d codes, the ledger %d", most, ledger.CodeLimitReached)
+	if most := len(ballastv1.ResultCode_name) - 1; most != int(ledger.CodeNewest) {
+		t.Errorf("the wire has %d codes, the ledger %d", most, ledger.CodeNewest)
 	}
-	if most := len(ballastv1.EntryKind_name) - 1; most != int(ledger.EntryAccountClosed) {
-		t.Errorf("the wire has %d kinds of entries, the ledger %d", most, ledger.EntryAccountClosed)
+	if most := len(ballastv1.EntryKind_name) - 1; most != int(ledger.EntryNewest) {
+		t.Errorf("the wire has %d kinds of entries, the ledger %d", most, ledger.EntryNewest)
 	}
 }
 
@@ -196,6 +209,9 @@ func TestAccountOfEachSide(t *testing.T) {
 		{op("o", &ballastv1.SetLimits{Account: "x"}), ledger.SideCredit, "x"},
 		{op("o", &ballastv1.SetFrozen{Account: "x"}), ledger.SideCredit, "x"},
 		{op("o", &ballastv1.CloseAccount{Account: "x"}), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.Hold{Account: "x"}), ledger.SideDebit, "x"},
+		{op("o", &ballastv1.CaptureHold{CreditAccount: "x"}), ledger.SideCredit, "x"},
+		{op("o", &ballastv1.CaptureHold{CreditAccount: "x"}), ledger.SideDebit, ""},
 	} {
 		if got := accountOn(c.p, c.side); got != c.want {
 			t.Errorf("side %d of %v is %q, want %q", c.side, c.p, got, c.want)
@@ -204,6 +220,16 @@ func TestAccountOfEachSide(t *testing.T) {
 }
 
 func TestPageTokensComeBack(t *testing.T) {
+	for _, c := range []ledger.HoldCursor{{}, {Before: 1}, {Before: 1 << 60, Slot: 1<<32 - 2}} {
+		if got, ok := holdCursor(holdToken(c)); !ok || got != c {
+			t.Errorf("token of %+v reads as %+v, %v", c, got, ok)
+		}
+	}
+	for _, token := range []string{"x", pageToken("a"), strings.Repeat("A", 18), strings.Repeat("A", 1000)} {
+		if got, ok := holdCursor(token); ok {
+			t.Errorf("token %q reads as %+v", token, got)
+		}
+	}
 	for _, id := range []string{"a", strings.Repeat("ü", 32)} {
 		if got, ok := afterPage(pageToken(id)); !ok || got != id {
 			t.Errorf("token of %q reads as %q, %v", id, got, ok)

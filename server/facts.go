@@ -19,12 +19,17 @@ type Facts struct {
 	Snapshots       *SnapshotFacts
 	Install         *InstallFacts
 	Transfers       []TransferFacts
-	Journal         *JournalFacts
+	// Sent is what this member has sent to those that catch up since its process started.
+	Sent    SentFacts
+	Journal *JournalFacts
 	// Verdict of the newest comparison of digests.
 	Verdict *Verdict
 	Scrub   []ScrubFacts
 	Disk    *DiskFacts
 }
+
+// SentFacts are bytes of pages and records, manifests, and journal.
+type SentFacts struct{ Pages, Manifests, Journal uint64 }
 
 // RaftFacts are raft's numbers.
 type RaftFacts struct {
@@ -87,6 +92,8 @@ type SnapshotFacts struct {
 	// Took is how long the last took to write, and Written the bytes of its pack.
 	Took    time.Duration
 	Written uint64
+	// Writing is the index of the one that is being written, 0: none; WritingPages of WritingOf pages have been dealt with.
+	Writing, WritingPages, WritingOf uint64
 }
 
 // InstallFacts are those of a snapshot on its way: to this member, or, in TransferFacts, to another one.

@@ -36,6 +36,14 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_SetFrozen{SetFrozen: k}
 	case *ballastv1.CloseAccount:
 		o.Kind = &ballastv1.Operation_CloseAccount{CloseAccount: k}
+	case *ballastv1.Hold:
+		o.Kind = &ballastv1.Operation_Hold{Hold: k}
+	case *ballastv1.CaptureHold:
+		o.Kind = &ballastv1.Operation_CaptureHold{CaptureHold: k}
+	case *ballastv1.VoidHold:
+		o.Kind = &ballastv1.Operation_VoidHold{VoidHold: k}
+	case *ballastv1.ExtendHold:
+		o.Kind = &ballastv1.Operation_ExtendHold{ExtendHold: k}
 	}
 	return o
 }

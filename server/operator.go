@@ -36,6 +36,7 @@ type Commands interface {
 	Announce(ctx context.Context, member roster.Member) error
 	Forget(ctx context.Context, id raft.ServerID) error
 	Settings(ctx context.Context, by string, settings []proposal.Setting) error
+	RaiseVersion(ctx context.Context, wanted uint32) error
 }
 
 // OperatorConfig is what the operator service needs. Zero times mean the defaults.
@@ -54,6 +55,9 @@ type OperatorConfig struct {
 	Self roster.Member
 	// ClusterID is the cluster's UUID in its usual text.
 	ClusterID string
+	// ConfigurationIndex is the log index of the newest configuration that this member has applied, which a change must build on; 0:
+	// not known. Raft itself does not tell (GetConfiguration's index is always 0). nil: what raft says.
+	ConfigurationIndex func() uint64
 	// Marked waits until this member has committed its marker of a term.
 	Marked func(ctx context.Context, term uint64) error
 	// Version is the program's; PID its process id.
@@ -109,10 +113,15 @@ func (o *Operator) change(ctx context.Context) (c change, failure *Failure) {
 	}
 	c.end = func() { <-o.changing; c.cancel() }
 	var err error
+	index := uint64(0)
+	if o.cfg.ConfigurationIndex != nil {
+		index = o.cfg.ConfigurationIndex() // before the configuration is read: one that comes in between then refuses the change
+	}
 	if c.configuration, c.index, err = latest(o.cfg.Raft); err != nil {
 		c.end()
 		return change{}, withLeader(notLeader(err), o.leader)
 	}
+	c.index = max(c.index, index)
 	return c, nil
 }
 

@@ -53,6 +53,14 @@ func (p *Proposer) Checkpoint(ctx context.Context) error {
 	return err
 }
 
+// Tick lets log time pass for the books: holds that are due expire.
+func (p *Proposer) Tick(ctx context.Context) error {
+	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
+		return proposal.EncodeTick(now, version), nil
+	})
+	return err
+}
+
 // Mark has every member take a snapshot of its state at the index that is returned.
 func (p *Proposer) Mark(ctx context.Context) (index uint64, err error) {
 	return p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
@@ -72,6 +80,14 @@ func (p *Proposer) Settings(ctx context.Context, by string, settings []proposal.
 func (p *Proposer) Announce(ctx context.Context, member roster.Member) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
 		return proposal.EncodeAnnounce(now, version, proposal.Member(member))
+	})
+	return err
+}
+
+// RaiseVersion raises the cluster version. Every member must apply the new one: those that do not, stop.
+func (p *Proposer) RaiseVersion(ctx context.Context, wanted uint32) error {
+	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
+		return proposal.EncodeRaiseVersion(now, version, wanted), nil
 	})
 	return err
 }

@@ -12,8 +12,11 @@ import (
 
 // Snapshots takes snapshots; *marks.Cadence does.
 type Snapshots interface {
-	// Take commits a snapshot mark and waits until this member has a snapshot of it, whose index it returns.
-	Take(ctx context.Context) (index uint64, err error)
+	// Take waits until this member has a snapshot at notBefore or later, whose index it returns; notBefore 0, and where none is
+	// there or being written: of a mark that it commits.
+	Take(ctx context.Context, notBefore uint64) (index uint64, err error)
+	// Mark commits a snapshot mark and returns its index.
+	Mark(ctx context.Context) (index uint64, err error)
 }
 
 // takeTimeout bounds the taking of a snapshot where the caller's deadline does not.
@@ -21,7 +24,7 @@ const takeTimeout = 10 * time.Minute
 
 // TakeSnapshot is ballastv1.OperatorServiceServer's.
 func (o *Operator) TakeSnapshot(
-	ctx context.Context, _ *ballastv1.TakeSnapshotRequest,
+	ctx context.Context, r *ballastv1.TakeSnapshotRequest,
 ) (*ballastv1.TakeSnapshotResponse, error) {
 	if failure := o.cfg.Gate.pass(); failure != nil {
 		return nil, withLeader(failure, o.leader)
@@ -31,7 +34,13 @@ func (o *Operator) TakeSnapshot(
 	}
 	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
 	defer cancel()
-	index, err := o.cfg.Snapshots.Take(ctx)
+	var index uint64
+	var err error
+	if r.GetAtOnce() && r.GetNotBefore() == 0 {
+		index, err = o.cfg.Snapshots.Mark(ctx)
+	} else {
+		index, err = o.cfg.Snapshots.Take(ctx, r.GetNotBefore())
+	}
 	var known *Failure
 	switch {
 	case err == nil:

@@ -17,9 +17,17 @@ import (
 type fakeSnapshots struct {
 	index uint64
 	err   error
+	asked []uint64 // not before
+	marks uint64
 }
 
-func (f *fakeSnapshots) Take(ctx context.Context) (uint64, error) {
+func (f *fakeSnapshots) Mark(context.Context) (uint64, error) {
+	f.marks++
+	return f.marks, f.err
+}
+
+func (f *fakeSnapshots) Take(ctx context.Context, notBefore uint64) (uint64, error) {
+	f.asked = append(f.asked, notBefore)
 	if f.index == 0 && f.err == nil {
 		<-ctx.Done()
 		return 0, ctx.Err()
@@ -37,8 +45,16 @@ func TestTakeSnapshot(t *testing.T) {
 	if index, err := take(testContext(t)); err != nil || index != 77 {
 		t.Errorf("taken at %d, %v", index, err)
 	}
+	r, err := m.operator.TakeSnapshot(testContext(t), &ballastv1.TakeSnapshotRequest{AtOnce: true})
+	if err != nil || r.GetIndex() != 1 || len(m.snapshots.asked) != 1 {
+		t.Errorf("at once: %v, %v, asked for %v", r, err, m.snapshots.asked)
+	}
+	r, err = m.operator.TakeSnapshot(testContext(t), &ballastv1.TakeSnapshotRequest{NotBefore: 70})
+	if err != nil || r.GetIndex() != 77 || m.snapshots.asked[1] != 70 || m.snapshots.marks != 1 {
+		t.Errorf("not before 70: %v, %v, asked for %v", r, err, m.snapshots.asked)
+	}
 	m.snapshots.err = errors.New("the disk is full")
-	_, err := take(testContext(t))
+	_, err = take(testContext(t))
 	wantOperator(t, err, codes.Unavailable, "could not take a snapshot", "the disk is full")
 	m.snapshots.err = notReady()
 	_, err = take(testContext(t))

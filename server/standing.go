@@ -181,8 +181,9 @@ func (s *Standing) Facts(f Facts) Facts {
 // what is committed meanwhile.
 func (s *Standing) left(f *Facts, now time.Time) time.Duration {
 	switch {
-	case f.Install != nil && f.Install.PagesDone > 0 && f.Install.PagesDone < f.Install.PagesTotal:
-		perPage := s.cfg.Now().Sub(f.Install.Since).Seconds() / float64(f.Install.PagesDone)
+	case f.Install != nil && f.Install.PagesDone > f.Install.PagesReused && f.Install.PagesDone < f.Install.PagesTotal:
+		// What is reused takes no time to speak of.
+		perPage := s.cfg.Now().Sub(f.Install.Since).Seconds() / float64(f.Install.PagesDone-f.Install.PagesReused)
 		return seconds(perPage * float64(f.Install.PagesTotal-f.Install.PagesDone))
 	case f.Install == nil && f.Standing.Behind():
 		if gain := f.Standing.EntriesRate - s.leader.commits.rate(now); gain > 0 {

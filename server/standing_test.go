@@ -100,7 +100,7 @@ func TestPhases(t *testing.T) {
 	}
 	b.own.Install = &InstallFacts{PagesTotal: 400, Since: b.now}
 	b.after(t, time.Second, 9000, 10)
-	b.own.Install = &InstallFacts{PagesTotal: 400, PagesDone: 100, BytesOthers: 1 << 20, Since: b.own.Install.Since, Sources: []string{"c"}}
+	b.own.Install = &InstallFacts{PagesTotal: 600, PagesDone: 300, PagesReused: 200, BytesOthers: 1 << 20, Since: b.own.Install.Since, Sources: []string{"c"}}
 	if s := b.after(t, time.Second, 9000, 10); s.Phase != PhasePages || s.BytesRate != 1<<20 || s.Left != 6*time.Second {
 		t.Errorf("pages arrive: %+v", s)
 	}

@@ -28,6 +28,9 @@ func showFacts(s *ballastv1.StatusResponse, f *Facts) {
 			Index: n.Index, Term: n.Term, Age: ageProto(n.At), Pages: uint64(n.Pages), Bytes: n.Bytes, Packs: uint32(n.Packs), PackBytes: n.PackBytes,
 		}
 	}
+	if n := f.Snapshots; n != nil && n.Writing > 0 {
+		s.SnapshotWriting = &ballastv1.SnapshotWriting{Index: n.Writing, Pages: n.WritingPages, OfPages: n.WritingOf}
+	}
 	if j := f.Journal; j != nil {
 		s.Journal = &ballastv1.JournalStatus{
 			Holes: uint32(j.Holes), MissingEntries: j.MissingEntries, MissingBytes: j.MissingBytes, Source: j.Source,

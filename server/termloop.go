@@ -15,6 +15,7 @@ type Duties interface {
 	Marker(ctx context.Context, term uint64) error
 	Announce(ctx context.Context, member roster.Member) error
 	Checkpoint(ctx context.Context) error
+	Tick(ctx context.Context) error
 }
 
 // TermClock is the time that a leader stamps with; *ClusterClock is one.
@@ -25,6 +26,8 @@ type TermClock interface {
 	Set(ctx context.Context, term uint64) error
 	// Ready reports whether it was set for term.
 	Ready(term uint64) bool
+	// Now is the time that proposals are stamped with.
+	Now() time.Time
 }
 
 // TermLoopConfig is what a TermLoop needs. Zero times mean the defaults.
@@ -45,7 +48,9 @@ type TermLoopConfig struct {
 	// changed.
 	Applied func() (index, term uint64)
 	Covered func() bool
-	Logger  hclog.Logger
+	// NextExpiry is the log time at which something of the state is due, Unix nanoseconds; false: nothing is. May be nil.
+	NextExpiry func() (at int64, ok bool)
+	Logger     hclog.Logger
 	// Tick is how often the loop looks. Default 100 ms.
 	Tick time.Duration
 	// Quiet is how long nothing must have been applied before a checkpoint is proposed. Default 1 s.
@@ -56,8 +61,8 @@ type TermLoopConfig struct {
 	Timeout time.Duration
 }
 
-// TermLoop does what a leader owes in its term: set the clock that it stamps with, commit one marker, see to it that the roster has its addresses, and
-// record a checkpoint when the state has changed and come to rest. Run is its only goroutine.
+// TermLoop does what a leader owes in its term: set the clock that it stamps with, commit one marker, see to it that the roster has its addresses,
+// have what is due expire where nothing is written, and record a checkpoint when the state has changed and come to rest. Run is its only goroutine.
 type TermLoop struct {
 	cfg TermLoopConfig
 
@@ -126,7 +131,28 @@ func (l *TermLoop) step(ctx context.Context, now time.Time) {
 	if !l.setClock(ctx, term, now) || !l.mark(ctx, term) || !l.announce(ctx) {
 		return
 	}
+	l.expire(ctx)
 	l.checkpoint(ctx, now)
+}
+
+// ticksPerStep bounds the ticks of one step; each of them expires a bounded number.
+const ticksPerStep = 16
+
+// expire proposes ticks while something is due. What is written does the same: then there is nothing left to do here.
+func (l *TermLoop) expire(ctx context.Context) {
+	if l.cfg.NextExpiry == nil {
+		return
+	}
+	for range ticksPerStep {
+		at, ok := l.cfg.NextExpiry()
+		if !ok || at > l.cfg.Clock.Now().UnixNano() {
+			return
+		}
+		if err := l.cfg.Duties.Tick(ctx); err != nil {
+			l.cfg.Logger.Warn("what is due does not expire", "error", err)
+			return
+		}
+	}
 }
 
 // setClock sets the clock once for the term and adjusts it from time to time. Failing to adjust it stops nothing.

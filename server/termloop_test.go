@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func (d *fakeDuties) Announce(_ context.Context, m roster.Member) error {
 	return d.do("announce " + m.ClientAddress)
 }
 func (d *fakeDuties) Checkpoint(context.Context) error { return d.do("checkpoint") }
+func (d *fakeDuties) Tick(context.Context) error       { return d.do("tick") }
 
 func TestDutiesOfALeader(t *testing.T) {
 	r, d := newFakeRaft(), &fakeDuties{}
@@ -89,6 +91,42 @@ func TestDutiesOfALeader(t *testing.T) {
 	announced["a"] = self
 	r.with(func(r *fakeRaft) { r.term = 7 })
 	step(0, "[marker 7]")
+}
+
+// What is due is ticked away, a bounded number of ticks at a time, and by a leader only.
+func TestLeaderTicks(t *testing.T) {
+	r, d := newFakeRaft(), &fakeDuties{}
+	self, due := roster.Member{ID: "a"}, []int64{-3, -2, -1, 60_000_000_000}
+	l := NewTermLoop(TermLoopConfig{
+		Clock: setClock{}, LogTime: noLogTime, Raft: r, Duties: d, Self: self, Logger: hclog.NewNullLogger(),
+		Announced: func(string) (roster.Member, bool) { return self, true },
+		Applied:   func() (uint64, uint64) { return 1, 5 },
+		Covered:   func() bool { return true },
+		NextExpiry: func() (int64, bool) {
+			done := 0
+			for _, what := range d.did {
+				if what == "tick" {
+					done++
+				}
+			}
+			if done >= len(due) {
+				return 0, false
+			}
+			return setClock{}.Now().UnixNano() + due[done], true
+		},
+	})
+	r.with(func(r *fakeRaft) { r.state = raft.Follower })
+	l.step(testContext(t), time.Unix(1000, 0))
+	r.with(func(r *fakeRaft) { r.state = raft.Leader })
+	l.step(testContext(t), time.Unix(1000, 0))
+	if got := fmt.Sprint(d.did); got != "[marker 5 tick tick tick]" {
+		t.Errorf("the leader did %s", got)
+	}
+	due, d.did = slices.Repeat([]int64{-1}, 100), nil
+	l.step(testContext(t), time.Unix(1000, 0))
+	if len(d.did) != ticksPerStep {
+		t.Errorf("%d ticks in one step, want %d", len(d.did), ticksPerStep)
+	}
 }
 
 func TestTermLoopMarksWhenElected(t *testing.T) {

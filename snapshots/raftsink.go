@@ -126,9 +126,6 @@ func (s *RaftStore) publish(w *Writer, digest page.Digest, meta raftMeta, drop f
 		err = nil
 	}
 	if err == nil {
-		if s.Published != nil {
-			s.Published(w.manifest.Index, w.manifest.Term)
-		}
 		return nil
 	}
 	if !s.Store.unused() {

@@ -26,14 +26,9 @@ type RaftConfig struct {
 	Store *Store
 	// Owner of the state.
 	Owner Owner
-	// Offered is asked before anything of another member's snapshot is staged: an error is why staging it is of no use.
-	// nil: it always is.
-	Offered func(index, term uint64) error
 	// Admit is asked, on raft's own goroutine, before what is staged is installed: an error is why it must not be now. nil:
 	// it always may.
 	Admit func(index, term uint64) error
-	// Published is told the index and term of each snapshot that has become the newest, nil: nobody. It must not wait.
-	Published func(index, term uint64)
 	// ServeIdle is how long a snapshot that others pull pages of stays open behind the last call, though a newer one has
 	// replaced it: its packs stay on the disk. Default 30 s.
 	ServeIdle time.Duration

@@ -526,19 +526,13 @@ func TestUselessAreaGoes(t *testing.T) {
 	}
 }
 
-// TestOfferedIsAskedFirst: what would be refused is not read.
-func TestOfferedIsAskedFirst(t *testing.T) {
+// TestWhatIsHereIsNotStaged: nor read.
+func TestWhatIsHereIsNotStaged(t *testing.T) {
 	m := newMember(t)
 	read := errors.New("read")
 	if _, err := m.stage(9, iotest.ErrReader(read), of()); !errors.Is(err, read) {
 		t.Errorf("not read: %v", err)
 	}
-	useless := errors.New("useless")
-	m.Offered = func(uint64, uint64) error { return useless }
-	if _, err := m.stage(9, iotest.ErrReader(read), of()); !errors.Is(err, useless) {
-		t.Errorf("staged: %v", err)
-	}
-	m.Offered = nil
 	check(t, m.persist(newer))
 	if _, err := m.stage(9, iotest.ErrReader(read), of()); err == nil || errors.Is(err, read) {
 		t.Errorf("staged what is here already: %v", err)

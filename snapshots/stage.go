@@ -107,10 +107,7 @@ func (s *RaftStore) offered(r *raft.InstallSnapshotRequest) error {
 		return fmt.Errorf("snapshots: index %d of term %d is not newer than the newest snapshot, index %d of term %d",
 			r.LastLogIndex, r.LastLogTerm, newest.Index, newest.Term)
 	}
-	if s.Offered == nil {
-		return nil
-	}
-	return s.Offered(r.LastLogIndex, r.LastLogTerm)
+	return nil
 }
 
 // beginStaging answers the token of what is staged where that is what raft announces. Otherwise the staging is the

@@ -48,6 +48,11 @@ type Config struct {
 	// Leading reports whether this member leads the cluster in this term; asked of terms that it led. Default: yes, until
 	// CurrentTerm is another.
 	Leading func(term uint64) bool
+	// Voters of the newest configuration, this member included where it votes: who is brought up to date first. It must not wait.
+	// Default: none.
+	Voters func() []raft.ServerID
+	// Tell is what this member tells its leader with every answer to an append; it must not wait. Default: nothing.
+	Tell func() Told
 	// Clock answers ReadClock. Default time.Now.
 	Clock func() time.Time
 	// Checkpoints answers another member that compares its state with this one's, newest first. Default: none.
@@ -120,6 +125,8 @@ type Timeouts struct {
 	// InstallTurn bounds the wait of a snapshot for others that are being sent. Raft tries again after a growing pause.
 	// Default 10 min.
 	InstallTurn time.Duration
+	// InstallOthers bounds the wait of a snapshot whose turn has come for another member that is still writing it. Default 30 s.
+	InstallOthers time.Duration
 	// InstallIdle bounds the time without progress of a snapshot on its way, on both sides. Default 10 s.
 	InstallIdle time.Duration
 	// InstallAnswer bounds the time without a report of progress while a receiver pulls, verifies and installs. Default 30 s.
@@ -149,6 +156,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Confirm, time.Second)
 	set(&t.Append, 5*time.Second)
 	set(&t.InstallTurn, 10*time.Minute)
+	set(&t.InstallOthers, 30*time.Second)
 	set(&t.InstallIdle, 10*time.Second)
 	set(&t.InstallAnswer, 30*time.Second)
 	set(&t.PinAfter, time.Minute)
@@ -221,6 +229,12 @@ func (c *Config) hooks() {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Voters == nil {
+		c.Voters = func() []raft.ServerID { return nil }
+	}
+	if c.Tell == nil {
+		c.Tell = func() Told { return Told{} }
 	}
 	if c.Covered == nil {
 		c.Covered = func() (index, term uint64) { return 0, 0 }

@@ -76,18 +76,19 @@ func (t *Transport) FetchJournal(ctx context.Context, m raft.Server, after uint6
 
 // FetchPages fetches pages of the snapshot with this index and term from a member, as Puller.Pull does, but remembers nothing.
 func (t *Transport) FetchPages(ctx context.Context, m raft.Server, index, term uint64, wants []byte, got func(items []byte) error) error {
-	return t.fetchPages(ctx, m.ID, m.Address, index, term, wants, got)
+	return t.fetchPages(ctx, m, &raftv1.FetchPagesRequest{Index: index, Term: term, Wants: wants}, got)
 }
 
-func (t *Transport) fetchPages(ctx context.Context, id raft.ServerID, address raft.ServerAddress, index, term uint64, wants []byte, got func([]byte) error) error {
-	p, err := t.peer(id, address)
+// fetchPages makes a call with what the request says.
+func (t *Transport) fetchPages(ctx context.Context, m raft.Server, request *raftv1.FetchPagesRequest, got func([]byte) error) error {
+	p, err := t.peer(m.ID, m.Address)
 	if err != nil {
 		return err
 	}
-	if len(wants) > MaxWantsBytes {
+	if wants := request.GetWants(); len(wants) > MaxWantsBytes {
 		return p.failed("pages", fmt.Errorf("expected wants of up to %d bytes, found %d", MaxWantsBytes, len(wants)))
 	}
-	request := &raftv1.FetchPagesRequest{Envelope: p.envelope(), Header: t.header(), Index: index, Term: term, Wants: wants}
+	request.Envelope, request.Header = p.envelope(), t.header()
 	return fetch(ctx, p, "pages", func(ctx context.Context) (grpc.ServerStreamingClient[raftv1.FetchPagesResponse], error) {
 		return p.installs.client.FetchPages(ctx, request)
 	}, func(answer *raftv1.FetchPagesResponse) error { return got(answer.GetItems()) })

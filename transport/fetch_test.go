@@ -134,7 +134,7 @@ func TestFetch(t *testing.T) {
 // TestSources: all members of the configuration but this one, the leader last; a configuration that is none is refused.
 func TestSources(t *testing.T) {
 	a, b, c := startMember(t, "a", nil), startMember(t, "b", nil), startMember(t, "c", nil)
-	p, err := newPuller(b.Transport, offerOf(a, a, b, c))
+	p, err := newPuller(b.Transport, offerOf(a, a, b, c), newHurry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestSources(t *testing.T) {
 	}
 	broken := offerOf(a, a)
 	broken.Configuration = broken.Configuration[:5]
-	if _, err := newPuller(b.Transport, broken); err == nil {
+	if _, err := newPuller(b.Transport, broken, newHurry()); err == nil {
 		t.Error("half a configuration is taken")
 	}
 }
@@ -162,7 +162,7 @@ func TestSilentSourcesAreSkipped(t *testing.T) {
 		}
 	})
 	gone := Source{ID: ServerID("b", [16]byte{'b'}), Address: "b"}
-	p, err := newPuller(a.Transport, offerOf(a, a))
+	p, err := newPuller(a.Transport, offerOf(a, a), newHurry())
 	if err != nil {
 		t.Fatal(err)
 	}

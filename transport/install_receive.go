@@ -27,6 +27,7 @@ type receiving struct {
 	parts   *snapshotParts
 	request *raft.InstallSnapshotRequest
 	reports *reporter
+	hurry   *hurry
 }
 
 // InstallSnapshot implements raftv1.RaftServiceServer. The snapshot is staged here, outside raft's main loop, which goes on
@@ -40,8 +41,9 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 	ctx, end := context.WithCancelCause(stream.Context())
 	defer end(nil)
 	defer context.AfterFunc(t.calls, func() { end(stopping()) })()
-	r := &receiving{service: s, stream: stream, ctx: ctx}
-	r.parts = &snapshotParts{ctx: ctx, messages: receive(t, stream), idle: t.config.Timeouts.InstallIdle}
+	r := &receiving{service: s, stream: stream, ctx: ctx, hurry: newHurry()}
+	defer r.hurry.set(true) // nobody waits for that any more
+	r.parts = &snapshotParts{ctx: ctx, messages: receive(t, hurried{stream, r.hurry}), idle: t.config.Timeouts.InstallIdle}
 	if err := r.begin(); err != nil {
 		return installError(err)
 	}
@@ -62,6 +64,24 @@ func (s *service) InstallSnapshot(stream raftv1.RaftService_InstallSnapshotServe
 		return installError(err)
 	}
 	return r.answer(installAnswer(answer))
+}
+
+// hurried is the stream of an offer, without what the leader says of its urgency.
+type hurried struct {
+	raftv1.RaftService_InstallSnapshotServer
+	hurry *hurry
+}
+
+// Recv is the stream's.
+func (h hurried) Recv() (*raftv1.InstallSnapshotRequest, error) {
+	for {
+		m, err := h.RaftService_InstallSnapshotServer.Recv()
+		part, is := m.GetPart().(*raftv1.InstallSnapshotRequest_Urgent)
+		if err != nil || !is {
+			return m, err
+		}
+		h.hurry.set(part.Urgent)
+	}
 }
 
 // reportsPerIdle is how often progress is reported, at most, in InstallIdle.
@@ -86,7 +106,7 @@ func (r *receiving) begin() error {
 // run stages and has raft install.
 func (r *receiving) run() (*raft.InstallSnapshotResponse, error) {
 	t := r.service.transport
-	from, err := newPuller(t, r.request)
+	from, err := newPuller(t, r.request, r.hurry)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type sending struct {
 	end    context.CancelCauseFunc
 	stream raftv1.RaftService_InstallSnapshotClient
 	idle   *time.Timer
+	turn   *installTurn
+	urgent bool // as the peer was told
 }
 
 // sendSnapshot offers a snapshot whose manifest is args.Size bytes of data, when its turn has come, and waits until the peer has
@@ -37,7 +39,7 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 	defer end(nil)
 	s := &sending{peer: p, args: args, ctx: ctx, end: end, status: t.transfers.begin(p, args, time.Now())}
 	defer t.transfers.end(s.status)
-	done, err := t.turn(ctx, args)
+	done, err := s.takeTurn()
 	if err != nil {
 		return nil, p.failed("snapshot", err)
 	}
@@ -74,9 +76,7 @@ func (s *sending) run(data io.Reader) (*raftv1.InstallSnapshotAnswer, error) {
 		<-answers
 		return nil, err
 	}
-	if err == nil {
-		_ = s.stream.CloseSend() // documented never to fail
-	}
+	s.look()
 	s.status.set(TransferStaging, time.Now())
 	s.idle.Reset(s.peer.transport.config.Timeouts.InstallAnswer)
 	tick := time.NewTicker(termCheck)
@@ -89,7 +89,22 @@ func (s *sending) run(data io.Reader) (*raftv1.InstallSnapshotAnswer, error) {
 			if err := s.peer.transport.leads(s.args.Term); err != nil {
 				s.end(err)
 			}
+			s.look()
 		}
+	}
+}
+
+// look sees how urgent the transfer is by now, and tells the peer where that has changed.
+func (s *sending) look() {
+	t, now := s.peer.transport, s.urgency()
+	t.turns.judge(s.turn, now)
+	if urgent := now == needed; urgent != s.urgent {
+		s.urgent = urgent
+		if urgent {
+			t.config.Logger.Info("a voter without which nothing is committed is brought up to date before all others, at full speed", "peer", s.peer.id)
+		}
+		// Where it fails the answer says why.
+		_ = s.stream.Send(&raftv1.InstallSnapshotRequest{Part: &raftv1.InstallSnapshotRequest_Urgent{Urgent: urgent}})
 	}
 }
 
@@ -102,6 +117,10 @@ func (s *sending) next(bytes int) error {
 	s.idle.Reset(t.config.Timeouts.InstallIdle)
 	if err := t.leads(s.args.Term); err != nil {
 		return err
+	}
+	t.sent.manifests.Add(uint64(bytes))
+	if s.urgency() == needed {
+		return nil
 	}
 	return t.pace.Wait(s.ctx, bytes)
 }

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
@@ -20,15 +18,28 @@ var (
 	errInstallStale = errors.New("snapshot transfer not begun: there is a newer snapshot by now")
 	// errInstallTerm ends a transfer of a leader that is none any more.
 	errInstallTerm = errors.New("snapshot transfer ended: the term is over")
+	// errInstallYield ends a transfer in favour of a voter that the majority needs.
+	errInstallYield = errors.New("snapshot transfer interrupted: a voter without which nothing is committed comes first; it is gone on with afterwards")
 )
 
-// installTurns bounds how many snapshots are on their way at once; turns come in order. Who waits costs a goroutine of raft's
-// and nothing else: nothing is read or sent, and heartbeats go on beside it.
+// installTurns bounds how many snapshots are on their way at once. The more urgent come first, and those alike in order. Who
+// waits costs a goroutine of raft's and nothing else: nothing is read or sent, and heartbeats go on beside it. Where a
+// needed one would have to wait, one that is less urgent gives up its turn.
 type installTurns struct {
 	mu      sync.Mutex
 	most    int
-	taken   int
-	waiting []chan struct{} // closed, and no longer here, when its turn has come
+	taken   []*installTurn
+	waiting []*installTurn // in the order in which they came
+}
+
+// installTurn is one transfer's; mu of its installTurns guards it, but for come.
+type installTurn struct {
+	urgency urgency
+	// come is closed, and the turn is among those taken, when it has come.
+	come chan struct{}
+	// yield has the transfer end, so that another takes the turn. It does not wait.
+	yield    func()
+	yielding bool
 }
 
 // set changes how many there are. Those that are taken stay so.
@@ -39,67 +50,105 @@ func (t *installTurns) set(most int) {
 	t.next()
 }
 
-// next gives free turns to those that wait. The caller holds mu.
+// next gives free turns to those that wait, and has one given up where a needed one still waits. The caller holds mu.
 func (t *installTurns) next() {
-	for len(t.waiting) > 0 && t.taken < t.most {
-		t.taken++
-		close(t.waiting[0])
-		t.waiting = t.waiting[1:]
+	for len(t.waiting) > 0 && len(t.taken) < t.most {
+		first := t.first()
+		t.waiting = slices.DeleteFunc(t.waiting, func(w *installTurn) bool { return w == first })
+		t.taken = append(t.taken, first)
+		close(first.come)
+	}
+	if len(t.waiting) == 0 || t.first().urgency < needed {
+		return
+	}
+	least := slices.MinFunc(t.taken, func(a, b *installTurn) int { return int(a.urgency - b.urgency) })
+	if least.urgency < needed && !least.yielding {
+		least.yielding = true
+		least.yield()
 	}
 }
 
-func (t *installTurns) enter() chan struct{} {
+// first is who is served first of those that wait, of which there are some. The caller holds mu.
+func (t *installTurns) first() *installTurn {
+	return slices.MaxFunc(t.waiting, func(a, b *installTurn) int { return int(a.urgency - b.urgency) })
+}
+
+func (t *installTurns) enter(u urgency, yield func()) *installTurn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	turn := make(chan struct{})
+	turn := &installTurn{urgency: u, come: make(chan struct{}), yield: yield}
 	t.waiting = append(t.waiting, turn)
 	t.next()
 	return turn
 }
 
-// leave gives up a turn, or the wait for it.
-func (t *installTurns) leave(turn chan struct{}) {
+// judge changes how urgent a transfer is, which waits or has its turn.
+func (t *installTurns) judge(turn *installTurn, u urgency) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.Index(t.waiting, turn); i >= 0 {
-		t.waiting = slices.Delete(t.waiting, i, i+1)
-		return
+	if turn.urgency != u {
+		turn.urgency = u
+		t.next()
 	}
-	t.taken--
+}
+
+// leave gives up a turn, or the wait for it.
+func (t *installTurns) leave(turn *installTurn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	is := func(w *installTurn) bool { return w == turn }
+	t.waiting, t.taken = slices.DeleteFunc(t.waiting, is), slices.DeleteFunc(t.taken, is)
 	t.next()
 }
 
-// take waits for a turn, at most for the given time, and returns what ends it.
-func (t *installTurns) take(ctx context.Context, limit time.Duration) (done func(), err error) {
-	turn := t.enter()
-	timer := time.NewTimer(limit)
+// take waits for a turn, at most for the given time, and looks all the while how urgent it is. yield is called, once and without
+// waiting for it, where the turn is to be given up.
+func (t *installTurns) take(ctx context.Context, limit time.Duration, urgent func() urgency, yield func()) (*installTurn, error) {
+	turn := t.enter(urgent(), yield)
+	timer, tick := time.NewTimer(limit), time.NewTicker(termCheck)
 	defer timer.Stop()
-	select {
-	case <-turn:
-		return sync.OnceFunc(func() { t.leave(turn) }), nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-timer.C:
-		err = errInstallTurn
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-turn.come:
+			return turn, nil
+		case <-tick.C:
+			t.judge(turn, urgent())
+			continue
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-timer.C:
+			err = errInstallTurn
+		}
+		t.leave(turn)
+		return nil, err
 	}
-	t.leave(turn)
-	return nil, err
 }
 
-// turn waits until a snapshot may be sent, and ends what is of no use by then.
-func (t *Transport) turn(ctx context.Context, r *raft.InstallSnapshotRequest) (done func(), err error) {
-	done, err = t.turns.take(ctx, t.config.Timeouts.InstallTurn)
+// takeTurn waits until a snapshot may be sent, and ends what is of no use by then. done gives the turn back.
+func (s *sending) takeTurn() (done func(), err error) {
+	t := s.peer.transport
+	s.turn, err = t.turns.take(s.ctx, t.config.Timeouts.InstallTurn, s.urgency, func() { s.end(errInstallYield) })
 	if err != nil {
 		return nil, err
 	}
-	if err = t.leads(r.Term); err == nil {
-		err = t.isNewest(r.LastLogIndex)
+	done = sync.OnceFunc(func() { t.turns.leave(s.turn) })
+	if err = s.awaitOthers(); err == nil {
+		err = t.leads(s.args.Term)
+	}
+	if err == nil {
+		err = t.isNewest(s.args.LastLogIndex)
 	}
 	if err != nil {
 		done()
 		return nil, err
 	}
 	return done, nil
+}
+
+func (s *sending) urgency() urgency {
+	return s.peer.transport.urgencyOf(s.peer.id, s.args, time.Now())
 }
 
 // leads is an error once this member does not lead the term any more.

@@ -197,6 +197,7 @@ func (l *pipeline) readAnswers() {
 func (l *pipeline) readAnswer(f *appendFuture) error {
 	timer := time.AfterFunc(l.peer.transport.config.Timeouts.forAppend(f.bytes), func() { l.end(errPipelineStalled) })
 	defer timer.Stop()
+	var last *raftv1.AppendEntriesResponse
 	for range f.parts {
 		m, err := l.stream.Recv()
 		if err != nil {
@@ -206,11 +207,13 @@ func (l *pipeline) readAnswer(f *appendFuture) error {
 			}
 			return l.ended()
 		}
-		*f.answer = appendAnswerFromWire(m.GetResponse())
+		last = m.GetResponse()
+		*f.answer = appendAnswerFromWire(last)
 		if !f.answer.Success {
 			return nil
 		}
 	}
+	l.peer.transport.followers.note(l.peer.id, f.request, last, time.Now())
 	return nil
 }
 

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
 )
 
 // puller pulls the pages of one snapshot that is offered.
 type puller struct {
 	transport *Transport
 	sources   []Source
+	hurry     *hurry
 
 	mu sync.Mutex
 	// silent members are not asked again before the given time. Never the leader: it is the last to ask.
@@ -23,12 +26,14 @@ type puller struct {
 var _ Puller = (*puller)(nil)
 
 // newPuller takes the members from the configuration that came with an offer.
-func newPuller(t *Transport, r *raft.InstallSnapshotRequest) (*puller, error) {
+func newPuller(t *Transport, r *raft.InstallSnapshotRequest, h *hurry) (*puller, error) {
 	configuration, err := decodeConfiguration(r)
 	if err != nil {
 		return nil, err
 	}
-	return &puller{transport: t, sources: sourcesOf(configuration, t.config.LocalID, raft.ServerID(r.ID)), silent: map[raft.ServerID]time.Time{}}, nil
+	return &puller{
+		transport: t, sources: sourcesOf(configuration, t.config.LocalID, raft.ServerID(r.ID)), hurry: h, silent: map[raft.ServerID]time.Time{},
+	}, nil
 }
 
 // decodeConfiguration decodes what a member sent; raft's own decoder panics.
@@ -67,11 +72,37 @@ func (p *puller) Pull(ctx context.Context, s Source, index, term uint64, wants [
 	if err := p.wasSilent(s); err != nil {
 		return err
 	}
-	err := p.transport.fetchPages(ctx, s.ID, s.Address, index, term, wants, got)
-	if errors.Is(err, ErrUnreachable) && ctx.Err() == nil {
-		p.noteSilent(s)
+	some := false
+	for {
+		err := p.pull(ctx, s, &raftv1.FetchPagesRequest{Index: index, Term: term, Wants: wants}, func(items []byte) error {
+			some = true
+			return got(items)
+		})
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case errors.Is(err, errUrgentNow) && !some:
+			continue
+		case errors.Is(err, ErrUnreachable):
+			p.noteSilent(s)
+		}
+		return err
 	}
-	return err
+}
+
+// errUrgentNow ends a call that was not urgent when it began: the one who answers it holds back what it sends.
+var errUrgentNow = errors.New("asked for anew: it has become urgent")
+
+// pull makes one call, urgent where it is so by now.
+func (p *puller) pull(ctx context.Context, s Source, r *raftv1.FetchPagesRequest, got func([]byte) error) error {
+	until, urgent := p.hurry.get()
+	if r.Urgent = urgent; !urgent {
+		var end context.CancelCauseFunc
+		ctx, end = context.WithCancelCause(ctx)
+		defer end(nil)
+		defer context.AfterFunc(until, func() { end(errUrgentNow) })()
+	}
+	return p.transport.fetchPages(ctx, raft.Server{ID: s.ID, Address: s.Address}, r, got)
 }
 
 func (p *puller) wasSilent(s Source) error {

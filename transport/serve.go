@@ -70,8 +70,10 @@ type request interface {
 
 // serve runs work, which sends answers, for an admitted request when there is a slot. It gives the caller up when nothing moves
 // for InstallIdle: the slot is free again when work ends, which a hung disk may put off.
-func serve[A any](s *service, r request, stream grpc.ServerStreamingServer[A], work func(ctx context.Context, send func(answer *A, bytes int) error) error) error {
+func serve[A any](s *service, r request, stream grpc.ServerStreamingServer[A], sent *atomic.Uint64, work func(ctx context.Context, send func(answer *A, bytes int) error) error) error {
 	t := s.transport
+	hurried, is := r.(interface{ GetUrgent() bool })
+	urgent := is && hurried.GetUrgent()
 	if !t.enter() {
 		return stopping()
 	}
@@ -92,12 +94,15 @@ func serve[A any](s *service, r request, stream grpc.ServerStreamingServer[A], w
 	t.running.Go(func() {
 		defer release()
 		done <- work(ctx, func(answer *A, bytes int) error {
-			if err := t.pace.Wait(ctx, bytes); err != nil {
-				return err
+			if !urgent {
+				if err := t.pace.Wait(ctx, bytes); err != nil {
+					return err
+				}
 			}
 			if err := stream.Send(answer); err != nil {
 				return err
 			}
+			sent.Add(uint64(bytes))
 			idle.Reset(t.config.Timeouts.InstallIdle)
 			return nil
 		})
@@ -133,7 +138,7 @@ func servesNone(what string) error {
 // FetchPages implements raftv1.RaftServiceServer.
 func (s *service) FetchPages(r *raftv1.FetchPagesRequest, stream raftv1.RaftService_FetchPagesServer) error {
 	t := s.transport
-	return serve(s, r, stream, func(ctx context.Context, send func(*raftv1.FetchPagesResponse, int) error) error {
+	return serve(s, r, stream, &t.sent.pages, func(ctx context.Context, send func(*raftv1.FetchPagesResponse, int) error) error {
 		switch {
 		case t.config.Pages == nil:
 			return servesNone("pages")
@@ -153,7 +158,7 @@ func (s *service) FetchPages(r *raftv1.FetchPagesRequest, stream raftv1.RaftServ
 // FetchManifest implements raftv1.RaftServiceServer.
 func (s *service) FetchManifest(r *raftv1.FetchManifestRequest, stream raftv1.RaftService_FetchManifestServer) error {
 	t := s.transport
-	return serve(s, r, stream, func(_ context.Context, send func(*raftv1.FetchManifestResponse, int) error) error {
+	return serve(s, r, stream, &t.sent.manifests, func(_ context.Context, send func(*raftv1.FetchManifestResponse, int) error) error {
 		if t.config.Pages == nil {
 			return servesNone("pages")
 		}
@@ -178,7 +183,7 @@ func (s *service) FetchManifest(r *raftv1.FetchManifestRequest, stream raftv1.Ra
 // FetchJournal implements raftv1.RaftServiceServer.
 func (s *service) FetchJournal(r *raftv1.FetchJournalRequest, stream raftv1.RaftService_FetchJournalServer) error {
 	t := s.transport
-	return serve(s, r, stream, func(ctx context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
+	return serve(s, r, stream, &t.sent.journal, func(ctx context.Context, send func(*raftv1.FetchJournalResponse, int) error) error {
 		if t.config.Journal == nil {
 			return servesNone("journal")
 		}

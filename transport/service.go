@@ -142,7 +142,12 @@ func (s *service) AppendEntries(ctx context.Context, m *raftv1.AppendEntriesRequ
 	if index, term := s.transport.config.Covered(); index > 0 {
 		skipCovered(r, index, term)
 	}
-	return exchange(ctx, s.transport, r, appendAnswerToWire)
+	answer, err := exchange(ctx, s.transport, r, appendAnswerToWire)
+	if err == nil {
+		told := s.transport.config.Tell()
+		answer.SettledMark, answer.DamagedSnapshot = told.Settled, told.Damaged
+	}
+	return answer, err
 }
 
 // RequestVote implements raftv1.RaftServiceServer.

@@ -80,12 +80,11 @@ func (t *transfer) report(p Progress, now time.Time) {
 	t.status.Progress, t.status.Reported = p, now
 }
 
-// Sending reports whether anything is on its way to members that catch up.
-func (t *Transport) Sending() bool {
-	t.transfers.mu.Lock()
-	defer t.transfers.mu.Unlock()
-	return len(t.transfers.all) > 0 || len(t.serving.slots) > 0
-}
+// paceGrowth is the share of the pace that an undisturbed interval adds: from the slowest to a quarter of a gigabyte in about 6 s.
+const paceGrowth = 0.25
+
+// Felt reports whether this member sends so much to those that catch up that callers may feel it.
+func (t *Transport) Felt() bool { return t.pace.Felt() }
 
 // Transfers are the snapshots on their way from this member, by receiver; Progress.ByTable must not be changed.
 func (t *Transport) Transfers() []TransferStatus {

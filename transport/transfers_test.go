@@ -87,7 +87,7 @@ func TestProgressIsSeen(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if list := a.Transfers(); len(list) != 0 || a.Sending() {
+	if list := a.Transfers(); len(list) != 0 {
 		t.Errorf("afterwards there is still %+v", list)
 	}
 }
@@ -198,16 +198,13 @@ func TestLogIsPinned(t *testing.T) {
 	})
 	b := startMember(t, "b", nil)
 	b.answerAll(t, restoring(t, snapshot))
-	other, err := a.turns.take(t.Context(), patience)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := a.turns.enter(ordinary, nil)
 	result := install(a, b, snapshot)
 	eventually(t, "the wait", func() bool { return len(a.Transfers()) == 1 })
 	if pinned.Load() != 0 {
 		t.Error("pinned while it waits")
 	}
-	other()
+	a.turns.leave(other)
 	for range 3 {
 		if err := <-result; err != nil {
 			t.Error(err)

@@ -29,6 +29,8 @@ type Transport struct {
 	turns       installTurns // outgoing
 	pins        pins         // of the log, for them
 	transfers   transfers    // outgoing
+	followers   followers    // what the others' answers say
+	sent        sent         // of bulk, so far
 	serving     servingSlots // of pages and journal, for others
 	pace        *pace.Pace   // of all bulk that goes out
 	journalPace *pace.Pace   // of the journal in it
@@ -75,7 +77,7 @@ func New(config Config) (*Transport, error) {
 		peers:    map[peerKey]*peer{},
 		serving:  newServingSlots(),
 		pace: pace.New(pace.Config{
-			Busy: config.Busy, Limit: float64(config.TransferRate), Floor: float64(config.slowest(config.MaxTransfers)),
+			Busy: config.Busy, Limit: float64(config.TransferRate), Floor: float64(config.slowest(config.MaxTransfers)), Growth: paceGrowth,
 		}),
 		journalPace: pace.New(pace.Config{}),
 	}
@@ -218,7 +220,9 @@ func (t *Transport) AppendEntries(id raft.ServerID, address raft.ServerAddress, 
 	}
 	if isHeartbeat(args) {
 		m := appendToWire(p.envelope(), args)
-		return finish(resp, appendAnswerFromWire)(call(p, p.control, "heartbeat", t.config.Timeouts.Heartbeat, raftv1.RaftServiceClient.AppendEntries, m))
+		answer, err := call(p, p.control, "heartbeat", t.config.Timeouts.Heartbeat, raftv1.RaftServiceClient.AppendEntries, m)
+		t.followers.note(id, args, answer, time.Now())
+		return finish(resp, appendAnswerFromWire)(answer, err)
 	}
 	if err := t.config.shorten(args); err != nil {
 		return p.failed("append", err)
@@ -226,7 +230,9 @@ func (t *Transport) AppendEntries(id raft.ServerID, address raft.ServerAddress, 
 	m := appendToWire(p.envelope(), args)
 	m.LeaderCommitIndex = provenCommit(args)
 	limit := t.config.Timeouts.forAppend(appendBytes(args.Entries))
-	return finish(resp, appendAnswerFromWire)(call(p, p.appends, "append", limit, raftv1.RaftServiceClient.AppendEntries, m))
+	answer, err := call(p, p.appends, "append", limit, raftv1.RaftServiceClient.AppendEntries, m)
+	t.followers.note(id, args, answer, time.Now())
+	return finish(resp, appendAnswerFromWire)(answer, err)
 }
 
 // isHeartbeat tells the requests that raft sends only to be heard.

@@ -34,6 +34,25 @@ type fakeCluster struct {
 	answerNothing  bool
 	settings       *ballastv1.Settings
 	backup         []byte
+	// awaited is called by whoever waits for a snapshot; nil: nobody waits.
+	awaited func(context.Context)
+	marks   uint64
+	looked  func() // called once by who asks for the status
+}
+
+func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.GetAtOnce() {
+		f.marks++
+		return &ballastv1.TakeSnapshotResponse{Index: f.marks}, nil
+	}
+	if f.awaited != nil {
+		f.mu.Unlock()
+		f.awaited(ctx)
+		f.mu.Lock()
+	}
+	return &ballastv1.TakeSnapshotResponse{Index: r.GetNotBefore() + 10}, ctx.Err()
 }
 
 const fakeTime = 1_700_000_000_000_000_000
@@ -306,6 +325,10 @@ func (f *fakeCluster) ListLedgers(_ context.Context, request *ballastv1.ListLedg
 func (f *fakeCluster) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1.StatusResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.looked != nil {
+		f.looked()
+		f.looked = nil
+	}
 	if f.status == nil {
 		return nil, status.Error(codes.Unavailable, "starting")
 	}

@@ -23,6 +23,7 @@ type operationView struct {
 	Ledger   string `json:"ledger,omitempty"`
 
 	Account           string `json:"account,omitempty"`
+	Hold              string `json:"hold,omitempty"`
 	DebitAccount      string `json:"debit_account,omitempty"`
 	CreditAccount     string `json:"credit_account,omitempty"`
 	Amount            string `json:"amount,omitempty"`
@@ -70,7 +71,11 @@ func viewOf(op *ballastv1.Operation, result *ballastv1.Result, d denomination) *
 			show(result.GetCreditPosted(), &v.CreditPosted, &v.CreditPostedUnits)
 		}
 	default:
-		v.Account = subject(op)
+		v.Account, v.Hold = subject(op), holdOf(op)
+		if money = v.Hold != ""; money && applied {
+			show(result.GetAmount(), &v.Amount, &v.AmountUnits)
+			show(result.GetDebitPosted(), &v.Posted, &v.PostedUnits)
+		}
 	}
 	if comparesAmounts(result.GetCode()) {
 		show(result.GetAsked(), &v.Asked, &v.AskedUnits)
@@ -82,7 +87,8 @@ func viewOf(op *ballastv1.Operation, result *ballastv1.Result, d denomination) *
 }
 
 func comparesAmounts(code ballastv1.ResultCode) bool {
-	return code == ballastv1.ResultCode_RESULT_CODE_INSUFFICIENT_FUNDS || code == ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED
+	return code == ballastv1.ResultCode_RESULT_CODE_INSUFFICIENT_FUNDS || code == ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED ||
+		code == ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD
 }
 
 // resultName is a result code as outputs name it.
@@ -114,6 +120,15 @@ func (v *operationView) grid(op *ballastv1.Operation) *render.Grid {
 		add("available", v.Available, true)
 	case *ballastv1.Operation_Credit, *ballastv1.Operation_Debit:
 		add("account", v.Account, false)
+		add("amount", v.Amount, true)
+		add("posted", v.Posted, true)
+		add("available", v.Available, true)
+	case *ballastv1.Operation_Hold:
+		add("account", v.Account, false)
+		add("held", v.Amount, true)
+		add("available", v.Available, true)
+	case *ballastv1.Operation_CaptureHold, *ballastv1.Operation_VoidHold, *ballastv1.Operation_ExtendHold:
+		add("hold", v.Hold, false)
 		add("amount", v.Amount, true)
 		add("posted", v.Posted, true)
 		add("available", v.Available, true)

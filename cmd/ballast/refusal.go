@@ -43,6 +43,19 @@ func refusalText(op *ballastv1.Operation, result *ballastv1.Result, d denominati
 		return fmt.Sprintf("account %q: its balance would leave the range of 64 bits", account)
 	case ballastv1.ResultCode_RESULT_CODE_NOT_EMPTY:
 		return fmt.Sprintf("account %q still has money posted or held", account)
+	case ballastv1.ResultCode_RESULT_CODE_UNKNOWN_HOLD:
+		return fmt.Sprintf("no hold %q is remembered", holdOf(op))
+	case ballastv1.ResultCode_RESULT_CODE_HOLD_EXISTS:
+		return fmt.Sprintf("there is a hold %q already", op.GetId())
+	case ballastv1.ResultCode_RESULT_CODE_HOLD_CAPTURED, ballastv1.ResultCode_RESULT_CODE_HOLD_VOIDED, ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED:
+		return fmt.Sprintf("hold %q has ended: it was %s", holdOf(op), map[ballastv1.ResultCode]string{
+			ballastv1.ResultCode_RESULT_CODE_HOLD_CAPTURED: "captured", ballastv1.ResultCode_RESULT_CODE_HOLD_VOIDED: "voided",
+			ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED: "left to expire",
+		}[code])
+	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD:
+		return fmt.Sprintf("hold %q holds less: asked %s, held %s (ledger %s)", holdOf(op), asked, available, d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT:
+		return fmt.Sprintf("account %q is the one that is debited", account)
 	default:
 		return aboutID(op, code)
 	}
@@ -60,7 +73,7 @@ func aboutID(op *ballastv1.Operation, code ballastv1.ResultCode) string {
 	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
 		return "the operation is stamped more than a minute ahead of the cluster's time: look at this machine's clock"
 	case ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED:
-		return "the store has reached its bound of ledgers or accounts"
+		return "the store has reached its bound of ledgers, accounts or holds"
 	case ballastv1.ResultCode_RESULT_CODE_INVALID:
 		return "a field is out of its documented bounds"
 	default:
@@ -80,10 +93,13 @@ func wayOn(op *ballastv1.Operation, result *ballastv1.Result) string {
 		return final + "; the newest attempt's answer: ballast operation get " + shellWord(op.GetId())
 	case ballastv1.ResultCode_RESULT_CODE_INVALID:
 		return fmt.Sprintf("operation %s: nothing is remembered of it", op.GetId())
-	case ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS, ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS:
+	case ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS, ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS,
+		ballastv1.ResultCode_RESULT_CODE_HOLD_EXISTS:
 		return final + "; if that is the one you want, nothing is left to do"
 	case ballastv1.ResultCode_RESULT_CODE_TOO_OLD, ballastv1.ResultCode_RESULT_CODE_LEDGER_MISMATCH,
-		ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED, ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED:
+		ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED, ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED,
+		ballastv1.ResultCode_RESULT_CODE_HOLD_CAPTURED, ballastv1.ResultCode_RESULT_CODE_HOLD_VOIDED,
+		ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED, ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT:
 		return final
 	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
 		return final + "; once its time has come: " + higher
@@ -108,6 +124,23 @@ func subject(op *ballastv1.Operation) string {
 		return kind.SetFrozen.GetAccount()
 	case *ballastv1.Operation_CloseAccount:
 		return kind.CloseAccount.GetAccount()
+	case *ballastv1.Operation_Hold:
+		return kind.Hold.GetAccount()
+	}
+	return ""
+}
+
+// holdOf is the hold that an operation is about.
+func holdOf(op *ballastv1.Operation) string {
+	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_Hold:
+		return op.GetId()
+	case *ballastv1.Operation_CaptureHold:
+		return kind.CaptureHold.GetHold()
+	case *ballastv1.Operation_VoidHold:
+		return kind.VoidHold.GetHold()
+	case *ballastv1.Operation_ExtendHold:
+		return kind.ExtendHold.GetHold()
 	}
 	return ""
 }

@@ -34,6 +34,7 @@ func TestWayOnAfterRefusals(t *testing.T) {
 		ballastv1.ResultCode_RESULT_CODE_INVALID, ballastv1.ResultCode_RESULT_CODE_CONFLICT, ballastv1.ResultCode_RESULT_CODE_SUPERSEDED,
 		ballastv1.ResultCode_RESULT_CODE_TOO_OLD, ballastv1.ResultCode_RESULT_CODE_LEDGER_EXISTS, ballastv1.ResultCode_RESULT_CODE_ACCOUNT_EXISTS,
 		ballastv1.ResultCode_RESULT_CODE_LEDGER_MISMATCH, ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED, ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED,
+		ballastv1.ResultCode_RESULT_CODE_HOLD_CAPTURED, ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED, ballastv1.ResultCode_RESULT_CODE_HOLD_EXISTS,
 	} {
 		if text := of(code); strings.Contains(text, "--attempt") {
 			t.Errorf("%v: %s", code, text)

@@ -79,7 +79,8 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.key, "key", os.Getenv("BALLAST_KEY"), "PEM `file` of its private key; also BALLAST_KEY")
 	root.AddCommand(
 		newDevCommand(a),
-		group("cluster", "Form a cluster", newClusterPlanCommand(a), newClusterBootstrapCommand(a), newClusterJoinCommand(a)),
+		group("cluster", "Form and upgrade a cluster", newClusterPlanCommand(a), newClusterBootstrapCommand(a), newClusterJoinCommand(a),
+			newClusterUpgradeCommand(a), newClusterRaiseVersionCommand(a)),
 		group("members", "Look at and change who the members are", newMembersListCommand(a), newMembersAddCommand(a),
 			newMembersPromoteCommand(a), newMembersRemoveCommand(a), newMembersReplaceCommand(a)),
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),
@@ -94,6 +95,8 @@ func newRoot(a *app) *cobra.Command {
 		group("account", "Make, read and change accounts", newAccountCreateCommand(a), newAccountGetCommand(a), newAccountListCommand(a),
 			newAccountSetCommand(a), newAccountFreezeCommand(a), newAccountThawCommand(a), newAccountCloseCommand(a)),
 		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a),
+		group("hold", "Set money aside, and take it or give it back", newHoldCreateCommand(a), newHoldGetCommand(a), newHoldListCommand(a),
+			newHoldCaptureCommand(a), newHoldVoidCommand(a), newHoldExtendCommand(a)),
 		newStatementCommand(a),
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),

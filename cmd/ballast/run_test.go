@@ -109,12 +109,12 @@ func TestMoneyStory(t *testing.T) {
 		t.Errorf("account get:\n%s\nwant\n%s", got, want)
 	}
 	got = s.must("statement", "alice", "-o", "csv")
-	id := regexp.MustCompile(`,,0,,[-0-9a-f]{36}\n`)
-	want = "sequence,log_time,kind,amount,posted,amount_units,posted_units,counterparty,event_time,code,reference,operation\n" +
-		"6,2023-11-14T22:13:20.000000000Z,credit,-12.34,68.16,-1234,6816,bob,,0,,ID\n" +
-		"5,2023-11-14T22:13:20.000000000Z,debit,-20.00,80.50,-2000,8050,@usd/debits,2026-01-31T00:00:00Z,7,call-1,0190a0b0-c0d0-7000-8000-000000000001\n" +
-		"4,2023-11-14T22:13:20.000000000Z,credit,100.50,100.50,10050,10050,@usd/credits,,0,,ID\n"
-	if got = id.ReplaceAllString(got, ",,0,,ID\n"); got != want {
+	id := regexp.MustCompile(`,,0,,[-0-9a-f]{36},,,\n`)
+	want = "sequence,log_time,kind,amount,posted,amount_units,posted_units,counterparty,event_time,code,reference,operation,hold,remaining,released\n" +
+		"6,2023-11-14T22:13:20.000000000Z,credit,-12.34,68.16,-1234,6816,bob,,0,,ID,,,\n" +
+		"5,2023-11-14T22:13:20.000000000Z,debit,-20.00,80.50,-2000,8050,@usd/debits,2026-01-31T00:00:00Z,7,call-1,0190a0b0-c0d0-7000-8000-000000000001,,,\n" +
+		"4,2023-11-14T22:13:20.000000000Z,credit,100.50,100.50,10050,10050,@usd/credits,,0,,ID,,,\n"
+	if got = id.ReplaceAllString(got, ",,0,,ID,,,\n"); got != want {
 		t.Errorf("statement:\n%s\nwant\n%s", got, want)
 	}
 	s.must("account", "freeze", "alice", "--credits-too")

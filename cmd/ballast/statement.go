@@ -29,6 +29,12 @@ type entryView struct {
 	EventTime    string `json:"event_time"`
 	Code         uint32 `json:"code"`
 	Reference    string `json:"reference"`
+	// Hold of an entry about one: its id, what it holds after, and what the entry gave back.
+	Hold           string `json:"hold,omitempty"`
+	Remaining      string `json:"remaining,omitempty"`
+	RemainingUnits string `json:"remaining_units,omitempty"`
+	Released       string `json:"released,omitempty"`
+	ReleasedUnits  string `json:"released_units,omitempty"`
 }
 
 type statementView struct {
@@ -98,7 +104,7 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 	if entry.GetDebitAccount() == account {
 		amount, posted, counterparty = -amount, entry.GetDebitPosted(), entry.GetCreditAccount()
 	}
-	return entryView{
+	v := entryView{
 		Sequence: entry.GetSequence(), LogTime: timetext.FormatFixed(entry.GetLogTime()),
 		Kind:   strings.ToLower(strings.TrimPrefix(entry.GetKind().String(), "ENTRY_KIND_")),
 		Amount: d.format(amount), AmountUnits: strconv.FormatInt(amount, 10),
@@ -106,6 +112,11 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 		Counterparty: counterparty, Operation: entry.GetOperationId(),
 		EventTime: timetext.Format(entry.GetEventTime()), Code: entry.GetCode(), Reference: entry.GetReference(),
 	}
+	if h := entry.GetHold(); h != nil {
+		v.Hold, v.Remaining, v.Released = h.GetId(), d.format(h.GetRemaining()), d.format(h.GetReleased())
+		v.RemainingUnits, v.ReleasedUnits = strconv.FormatInt(h.GetRemaining(), 10), strconv.FormatInt(h.GetReleased(), 10)
+	}
+	return v
 }
 
 func (v *statementView) grid() *render.Grid {
@@ -122,10 +133,14 @@ func (v *statementView) grid() *render.Grid {
 		{Name: "code", Right: true},
 		{Name: "reference"},
 		{Name: "operation"},
+		{Name: "hold", Wide: true},
+		{Name: "remaining", Right: true, Wide: true},
+		{Name: "released", Right: true, Wide: true},
 	}}
 	for _, e := range v.Entries {
 		g.Add(strconv.FormatUint(e.Sequence, 10), e.LogTime, e.Kind, e.Amount, e.Posted, e.AmountUnits, e.PostedUnits,
-			e.Counterparty, e.EventTime, strconv.FormatUint(uint64(e.Code), 10), e.Reference, e.Operation)
+			e.Counterparty, e.EventTime, strconv.FormatUint(uint64(e.Code), 10), e.Reference, e.Operation,
+			e.Hold, e.Remaining, e.Released)
 	}
 	return g
 }

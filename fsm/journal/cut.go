@@ -45,7 +45,12 @@ func (j *Journal) Truncate(sequence, bytes uint64) error {
 	if pos.Bytes != bytes {
 		return fmt.Errorf("cut the journal: entry %d ends at byte %d, want %d: it belongs to another state", sequence, pos.Bytes, bytes)
 	}
-	return j.change("cut the journal", func() error { return j.cut(pos) })
+	return j.change("cut the journal", func() error {
+		if !j.reaches(sequence) {
+			return fmt.Errorf("%w: the segment that has entry %d was found damaged", ErrMissing, sequence)
+		}
+		return j.cut(pos)
+	})
 }
 
 // Place makes the journal go on at a position that a snapshot names. What is behind it is cut. Where the journal ends
@@ -60,12 +65,24 @@ func (j *Journal) Place(at Position) error {
 	if err != nil && !damaged {
 		return fmt.Errorf("place the journal: %w", err)
 	}
+	return j.place(at, held, damaged)
+}
+
+// place does what Place says, where the journal held the position a moment ago, or could not be read there.
+func (j *Journal) place(at Position, held, damaged bool) error {
 	return j.change("place the journal", func() error {
-		if held {
+		if held && j.reaches(at.Sequence) { // the scrub may have condemned that segment meanwhile
 			return j.cut(at)
 		}
 		return j.skip(at, damaged)
 	})
+}
+
+// reaches reports whether a segment has an entry, or begins behind it. The caller holds mu.
+func (j *Journal) reaches(sequence uint64) bool {
+	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].first > sequence })
+	begins := i < len(j.segments) && j.segments[i].first == sequence+1
+	return sequence == 0 || begins || i > 0 && j.segments[i-1].until().Sequence >= sequence
 }
 
 // change runs do under all locks. A failure is final.

@@ -213,6 +213,30 @@ func TestDamageIsSetAside(t *testing.T) {
 	}
 }
 
+// TestPlacedWhereTheScrubCondemns: the segment that was found to hold the position is set aside before the journal is cut there. What
+// it held becomes part of a hole.
+func TestPlacedWhereTheScrubCondemns(t *testing.T) {
+	h, damage := new(history).grow(300), errors.New("found by the scrub")
+	for _, held := range []uint64{20, 150, 295} {
+		j := open(t, vfs.NewMem(), "/journal")
+		catchUp(t, j, h)
+		if holds, err := j.Holds(h.at(held)); err != nil || !holds {
+			t.Fatalf("entry %d is not held: %v", held, err)
+		}
+		i, err := j.segmentOf(held)
+		must(t, err)
+		before := j.segments[i].from()
+		must(t, j.condemn(held, damage))
+		must(t, j.place(h.at(held), true, false))
+		if end, holes := j.End(), j.Holes(); end != h.at(held) || len(holes) != 1 || holes[0] != (Hole{After: before, Until: h.at(held)}) {
+			t.Fatalf("entry %d: the journal ends at %+v with the holes %+v, want one from %+v to the end", held, end, holes, before)
+		}
+		must(t, j.Append(h.bytes[h.at(held).Bytes:], 300-int(held), h.end().Hash))
+		fillAll(t, j, h)
+		check(t, j, h)
+	}
+}
+
 // TestDamageInTheSegmentBeingWritten: appends go on in a new one.
 func TestDamageInTheSegmentBeingWritten(t *testing.T) {
 	h, fsys := new(history).grow(300), vfs.NewMem()

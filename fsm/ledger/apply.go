@@ -22,10 +22,12 @@ func (o *Output) reset(n int, first uint64) {
 
 // Apply applies the operations of one log entry in order. index is the entry's, now the leader's stamp in it, Unix
 // nanoseconds: log time becomes max(its previous value, now). Operations linked to the next form one atomic group with
-// it. Nothing of ops is kept.
+// it. Nothing of ops is kept. First holds whose time has come expire: without operations the call does that alone.
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
 	out.reset(len(ops), s.meta.sequence+1)
+	s.holds.forget(index, s.meta.horizon)
+	s.expire(out)
 	s.expect(ops)
 	for len(ops) > 0 {
 		n := 1
@@ -163,19 +165,29 @@ func (s *State) rememberRefusals(results []Result, exact bool) {
 // commit writes back what the unit changed, appends its entries and records its answers.
 func (s *State) commit(results []Result, out *Output) {
 	w := &s.work
-	s.commitLedgers()
-	for i := range w.touched {
-		s.commitAccount(&w.touched[i])
-	}
-	for i := range w.effects {
-		out.Entries = s.appendEntry(out.Entries, &w.effects[i])
-		out.Count++
-	}
+	s.commitEffects(out)
 	keep := s.keep()
 	for i := range w.members {
 		s.rememberDone(&w.members[i], w.ops[i].Kind, &results[i], keep)
 	}
 	s.trim(&s.done, dropsPerDone*len(w.members))
+}
+
+// commitEffects writes back what the unit changed and appends its entries: the one place where what happened is told, in
+// order.
+func (s *State) commitEffects(out *Output) {
+	w := &s.work
+	s.commitLedgers()
+	for i := range w.touched {
+		s.commitAccount(&w.touched[i])
+	}
+	if len(w.holds) > 0 {
+		s.commitHolds()
+	}
+	for i := range w.effects {
+		out.Entries = s.appendEntry(out.Entries, &w.effects[i])
+		out.Count++
+	}
 }
 
 func (s *State) commitLedgers() {

@@ -15,6 +15,10 @@ var ErrBooks = errors.New("the books are wrong")
 func (s *State) CheckBooks() error {
 	type sum struct{ lo, hi uint64 } // 128 bits, two's complement
 	sums := make([]sum, s.ledgers.Len())
+	held, err := s.heldByAccount()
+	if err != nil {
+		return err
+	}
 	for slot := range s.accounts.Len() {
 		rec := s.accounts.Get(slot)
 		a := decodeAccount(rec)
@@ -23,6 +27,9 @@ func (s *State) CheckBooks() error {
 		}
 		if problem := a.problem(); problem != "" {
 			return fmt.Errorf("%w: account %q: %s", ErrBooks, accountID(rec), problem)
+		}
+		if a.held != held[uint32(slot)] {
+			return fmt.Errorf("%w: account %q: held is %d, its open holds hold %d", ErrBooks, accountID(rec), a.held, held[uint32(slot)])
 		}
 		t := &sums[a.ledger]
 		var carry uint64
@@ -36,6 +43,23 @@ func (s *State) CheckBooks() error {
 		}
 	}
 	return nil
+}
+
+// heldByAccount sums up what open holds hold, by slot of account.
+func (s *State) heldByAccount() (map[uint32]int64, error) {
+	held := map[uint32]int64{}
+	for slot := range s.holds.table.Len() {
+		rec := s.holds.table.Get(slot)
+		h := decodeHold(rec)
+		if h.state == 0 {
+			continue
+		}
+		if problem := h.problem(); problem != "" {
+			return nil, fmt.Errorf("%w: hold %q: %s", ErrBooks, holdID(rec), problem)
+		}
+		held[h.account] += h.remaining
+	}
+	return held, nil
 }
 
 // problem names a rule that the account breaks. An account never gets below its floor or above its ceiling: limits are

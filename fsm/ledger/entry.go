@@ -18,6 +18,13 @@ const (
 	EntryLimitsSet      EntryKind = 6
 	EntryFrozenSet      EntryKind = 7
 	EntryAccountClosed  EntryKind = 8
+	EntryHoldCreated    EntryKind = 9
+	EntryHoldCaptured   EntryKind = 10
+	EntryHoldVoided     EntryKind = 11
+	EntryHoldExtended   EntryKind = 12
+	EntryHoldExpired    EntryKind = 13
+	// EntryNewest is the highest kind that this version writes.
+	EntryNewest = EntryHoldExpired
 )
 
 // Entry is the immutable record of an operation that took effect. Byte slices alias what it was decoded from.
@@ -51,6 +58,14 @@ type Entry struct {
 	HasCeiling            bool
 	Frozen, FrozenCredits bool
 
+	// Entries of a hold. Hold is its id; PrevHold the sequence of its entry before, 0 for the first; Remaining what is held
+	// after, Released what this entry gave back uncaptured, Expires its time, Unix nanoseconds. Ended: this is its end.
+	Hold                []byte
+	PrevHold            uint64
+	Remaining, Released int64
+	Expires             int64
+	InParts, Ended      bool
+
 	// Link is the low half of the chain's hash after this entry, see Chain.
 	Link uint64
 }
@@ -66,7 +81,8 @@ const (
 	// MinEntryBytes and MaxEntryBytes bound the length of an encoded entry.
 	MinEntryBytes = entryFixed + 1 + linkBytes
 	MaxEntryBytes = entryFixed + 8 + 4 + MaxIDLen + MaxReferenceLen + detailsMax + linkBytes
-	detailsMax    = 24 + MaxAccountLen
+	detailsMax    = holdDetails + MaxIDLen
+	holdDetails   = 34 // without the id
 )
 
 // Flags of an entry.
@@ -102,7 +118,7 @@ func (s *State) appendEntry(dst []byte, e *effect) []byte {
 	dst = le.AppendUint32(dst, e.credit)
 	dst = le.AppendUint64(dst, e.prevDebit)
 	dst = le.AppendUint64(dst, e.prevCredit)
-	dst = le.AppendUint64(dst, uint64(op.Amount))
+	dst = le.AppendUint64(dst, uint64(e.amount))
 	dst = le.AppendUint64(dst, uint64(e.debitPosted))
 	dst = le.AppendUint64(dst, uint64(e.creditPosted))
 	if op.EventTime != 0 {
@@ -112,7 +128,7 @@ func (s *State) appendEntry(dst []byte, e *effect) []byte {
 		dst = le.AppendUint32(dst, op.Code)
 	}
 	dst = append(append(dst, id...), op.Reference...)
-	dst = appendDetails(dst, e)
+	dst = s.appendDetails(dst, e)
 	le.PutUint16(dst[start:], uint16(len(dst)-start+linkBytes))
 	s.meta.journal = chain(s.meta.journal, dst[start:])
 	dst = le.AppendUint64(dst, s.meta.journal[0])
@@ -126,10 +142,14 @@ const (
 	detailFrozen        = 1 << 1
 	detailFrozenCredits = 1 << 2
 	detailFlags         = 1<<3 - 1
+	// Of entries of holds.
+	detailParts     = 1 << 0
+	detailEnded     = 1 << 1
+	detailHoldFlags = 1<<2 - 1
 )
 
 // appendDetails encodes what only one kind of entry has, so that the journal alone tells all that happened.
-func appendDetails(dst []byte, e *effect) []byte {
+func (s *State) appendDetails(dst []byte, e *effect) []byte {
 	switch e.kind {
 	case EntryLedgerCreated:
 		dst = append(dst, e.op.Scale, byte(len(e.op.Ledger)), byte(len(e.op.Asset)))
@@ -155,8 +175,31 @@ func appendDetails(dst []byte, e *effect) []byte {
 			dst = le.AppendUint32(dst, e.after.ledger)
 			dst = append(append(dst, byte(len(e.op.Credit))), e.op.Credit...)
 		}
+	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
+		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.hold-1])
 	}
 	return dst
+}
+
+// namesHold: an entry of this kind carries the hold's id; of the others the operation's id is the hold's.
+func (k EntryKind) namesHold() bool { return k != EntryHoldCreated && k != EntryHoldExpired }
+
+func appendHoldDetails(dst []byte, kind EntryKind, h *holdEntry) []byte {
+	flags, id := byte(0), h.id
+	if h.parts {
+		flags |= detailParts
+	}
+	if h.ended {
+		flags |= detailEnded
+	}
+	if !kind.namesHold() {
+		id = nil
+	}
+	dst = le.AppendUint64(append(dst, flags), h.previous)
+	dst = le.AppendUint64(dst, uint64(h.remaining))
+	dst = le.AppendUint64(dst, uint64(h.released))
+	dst = le.AppendUint64(dst, uint64(h.expires))
+	return append(append(dst, byte(len(id))), id...)
 }
 
 // Errors of DecodeEntry.
@@ -256,6 +299,8 @@ func (e *Entry) decodeDetails(b []byte) error {
 		want = 17
 	case EntryFrozenSet:
 		want = 1
+	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
+		return e.decodeHold(b)
 	default:
 		return corrupt("kind %d is not known", e.Kind)
 	}
@@ -283,6 +328,21 @@ func (e *Entry) decodeDetails(b []byte) error {
 	}
 	if len(b) != want {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
+	}
+	return nil
+}
+
+func (e *Entry) decodeHold(b []byte) error {
+	if len(b) < holdDetails || len(b) != holdDetails+int(b[holdDetails-1]) || b[0] > detailHoldFlags {
+		return corrupt("kind %d has %d bytes of details, want %d and an id", e.Kind, len(b), holdDetails)
+	}
+	e.InParts, e.Ended = b[0]&detailParts != 0, b[0]&detailEnded != 0
+	e.PrevHold, e.Remaining, e.Released, e.Expires = le.Uint64(b[1:]), i64(b[9:]), i64(b[17:]), i64(b[25:])
+	if e.Hold = b[holdDetails:]; !e.Kind.namesHold() {
+		e.Hold = e.OperationID
+	}
+	if n := len(b) - holdDetails; n > MaxIDLen || (n > 0) != e.Kind.namesHold() {
+		return corrupt("kind %d names a hold of %d bytes", e.Kind, n)
 	}
 	return nil
 }

@@ -29,6 +29,11 @@ func everyKind() []Operation {
 		{ID: []byte("e"), Kind: KindSetFrozen, Credit: []byte("bob"), Frozen: true, FrozenCredits: true},
 		{ID: []byte("f"), Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: []byte("carol")},
 		{ID: []byte("g"), Kind: KindCloseAccount, Credit: []byte("carol")},
+		{ID: []byte("h"), Kind: KindHold, Debit: []byte("alice"), Amount: 40, Timeout: 60 * second, Parts: true, Reference: []byte("trip")},
+		{ID: []byte("i"), Kind: KindCapture, Hold: []byte("h"), Amount: 15},
+		{ID: []byte("j"), Kind: KindExtend, Hold: []byte("h"), Timeout: 90 * second},
+		{ID: []byte("k"), Kind: KindVoid, Hold: []byte("h")},
+		{ID: []byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334456"), Kind: KindHold, Debit: []byte("alice"), Amount: 7, Timeout: 1},
 	}
 	for i := range ops {
 		ops[i].Attempt, ops[i].IssuedAt = 1, storyStart
@@ -113,11 +118,18 @@ func TestEntryRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Sequence != uint64(i+1) || string(e.OperationID) != string(op.ID) || e.Amount != op.Amount || e.Code != op.Code ||
+		if e.Sequence != uint64(i+1) || string(e.OperationID) != string(op.ID) || e.Code != op.Code ||
 			e.EventTime != op.EventTime || string(e.Reference) != string(op.Reference) {
 			t.Errorf("%+v\nof %+v", e, op)
 		}
+		if amount := op.Amount; op.Kind != KindHold && e.Amount != amount || op.Kind == KindHold && (e.Amount != 0 || e.Remaining != amount) {
+			t.Errorf("%+v\nof %+v", e, op)
+		}
 		switch e.Kind {
+		case EntryHoldCaptured, EntryHoldExtended, EntryHoldVoided:
+			if string(e.Hold) != "h" || e.PrevHold+1 != e.Sequence || !e.InParts || e.Ended != (e.Kind == EntryHoldVoided) || (e.Released == 25) != e.Ended {
+				t.Errorf("%+v", e)
+			}
 		case EntryAccountCreated:
 			if string(e.Name) != string(op.Credit) || e.Floor != op.Floor || e.Ceiling != op.Ceiling || e.HasCeiling != op.HasCeiling || e.Ledger != 0 {
 				t.Errorf("%+v\nof %+v", e, op)

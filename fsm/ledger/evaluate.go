@@ -10,7 +10,9 @@ type effect struct {
 	hasCredit                 bool
 	debit, credit             uint32 // slots
 	prevDebit, prevCredit     uint64
+	amount                    int64
 	debitPosted, creditPosted int64
+	hold                      int     // in work.holdEntries, from 1; 0: it is about none
 	after                     account // of the account that the entry is about, for the entry's details
 }
 
@@ -28,6 +30,10 @@ func (s *State) evaluate(op *Operation, m *member, res *Result) {
 		s.evaluateCreateAccount(op, m, res)
 	case KindSetLimits, KindSetFrozen, KindCloseAccount:
 		s.evaluateChange(op, m, res)
+	case KindHold:
+		s.evaluateHold(op, m, res)
+	case KindCapture, KindVoid, KindExtend:
+		s.evaluateHoldChange(op, m, res)
 	}
 }
 
@@ -46,16 +52,22 @@ func (s *State) evaluateMovement(op *Operation, m *member, res *Result) {
 	if !mayMove(op.Amount, d, c, res) {
 		return
 	}
-	debitPosted, ok1 := sub(d.posted, op.Amount)
-	creditPosted, ok2 := add(c.posted, op.Amount)
+	_, ok1 := sub(d.posted, op.Amount)
+	_, ok2 := add(c.posted, op.Amount)
 	if !ok1 || !ok2 {
 		refuse(res, CodeOverflow, overflowSide(d, c, ok1))
 		res.Asked = op.Amount
 		return
 	}
-	d.posted, c.posted = debitPosted, creditPosted
+	s.post(op, res, EntryKind(op.Kind), mv, op.Amount, 0)
+}
+
+// post moves an amount that may be moved, and accepts the operation.
+func (s *State) post(op *Operation, res *Result, kind EntryKind, mv movement, amount int64, hold int) {
+	d, c := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
+	d.posted, c.posted = d.posted-amount, c.posted+amount
 	s.accept(op, res, effect{
-		kind: EntryKind(op.Kind), hasDebit: true, hasCredit: true,
+		kind: kind, hasDebit: true, hasCredit: true, amount: amount, hold: hold,
 		debit: s.work.touched[mv.debit].slot, credit: s.work.touched[mv.credit].slot,
 		prevDebit: d.last, prevCredit: c.last, debitPosted: d.posted, creditPosted: c.posted,
 	}, d, c)

@@ -6,15 +6,16 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Tables of a State. Ids are part of every stored page: append-only. 7 (holds), 8 (top-ups) and 9 to 15 are kept for
-// kinds of records to come. docs/formats/state.md has the records.
+// Tables of a State. Ids are part of every stored page: append-only. 8 (top-ups) and 11 to 15 are kept for kinds of
+// records to come. docs/formats/state.md has the records.
 const (
 	tableMeta     = 0
 	tableSettings = 1
 	tableLedgers  = 2
 	tableAccounts = 3
-	tableQueues   = 4  // one record for each queue of operation ids
-	tableCells    = 5  // horizons of refused ids
+	tableQueues   = 4 // one record for each queue of operation ids
+	tableCells    = 5 // horizons of refused ids
+	tableHolds    = 7
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
 )
@@ -27,6 +28,7 @@ const (
 	accountBytes   = 128
 	queueBytes     = 32
 	cellBytes      = 16
+	holdBytes      = 192
 	operationBytes = 80
 )
 
@@ -43,6 +45,7 @@ const (
 	systemPrefix = '@'
 	maxLedgers   = 1 << 16
 	maxAccounts  = 1<<32 - 2
+	maxHolds     = 1<<32 - 2
 )
 
 var le = binary.LittleEndian

@@ -20,12 +20,22 @@ type model struct {
 type books struct {
 	ledgers  map[string]bool
 	accounts map[string]modelAccount
+	holds    map[string]modelHold
 	entries  int
+}
+
+type modelHold struct {
+	account                     string
+	amount, remaining, captured int64
+	expires, ended              int64
+	state                       HoldState
+	parts                       bool
 }
 
 type modelAccount struct {
 	ledger                                string
 	posted, floor                         *big.Int
+	held                                  int64
 	ceiling                               *big.Int // nil: none
 	frozen, frozenCredits, closed, system bool
 	version                               uint64
@@ -41,12 +51,12 @@ type modelAnswer struct {
 func newModel(window int64) *model {
 	return &model{
 		window: window, normal: map[string]modelAnswer{}, exact: map[[2]string]modelAnswer{},
-		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}},
+		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}, holds: map[string]modelHold{}},
 	}
 }
 
 func (b books) clone() books {
-	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), b.entries}
+	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries}
 }
 
 func (m *model) apply(now int64, ops []Operation) (results []Result) {
@@ -54,6 +64,7 @@ func (m *model) apply(now int64, ops []Operation) (results []Result) {
 	m.horizon = max(m.horizon, m.now-m.window)
 	maps.DeleteFunc(m.normal, func(_ string, a modelAnswer) bool { return a.keep < m.horizon })
 	maps.DeleteFunc(m.exact, func(_ [2]string, a modelAnswer) bool { return a.keep < m.horizon })
+	m.books.passTime(m.now, m.horizon)
 	for len(ops) > 0 {
 		n := 1
 		for n < len(ops) && ops[n-1].Linked {
@@ -140,7 +151,7 @@ func (m *model) unit(ops []Operation) []Result {
 	}
 	trial := m.books.clone()
 	for i, op := range ops {
-		results[i] = trial.evaluate(op)
+		results[i] = trial.evaluate(op, m.now)
 		results[i].Attempt = op.Attempt
 		if results[i].Code != CodeApplied {
 			failed := results[i]
@@ -193,8 +204,12 @@ func (m *model) remember(ops []Operation, texts []string, results []Result) {
 	}
 }
 
-func (b *books) evaluate(op Operation) Result {
+func (b *books) evaluate(op Operation, now int64) Result {
 	switch op.Kind {
+	case KindHold:
+		return b.hold(op, now)
+	case KindCapture, KindVoid, KindExtend:
+		return b.changeHold(op, now)
 	case KindCreateLedger:
 		return b.createLedger(op)
 	case KindCreateAccount:
@@ -239,7 +254,9 @@ func (b *books) changed(op Operation, a modelAccount) Result {
 	return Result{Code: CodeApplied, CreditPosted: a.posted.Int64(), Available: limited(a.available())}
 }
 
-func (a modelAccount) available() *big.Int { return new(big.Int).Sub(a.posted, a.floor) }
+func (a modelAccount) available() *big.Int { return new(big.Int).Sub(a.free(), a.floor) }
+
+func (a modelAccount) free() *big.Int { return new(big.Int).Sub(a.posted, big.NewInt(a.held)) }
 
 func limited(n *big.Int) int64 {
 	switch {
@@ -263,14 +280,14 @@ func (b *books) change(op Operation) Result {
 	case KindSetFrozen:
 		a.frozen, a.frozenCredits = op.Frozen, op.FrozenCredits
 	case KindCloseAccount:
-		if a.posted.Sign() != 0 {
+		if a.posted.Sign() != 0 || a.held != 0 {
 			return Result{Code: CodeNotEmpty, Side: SideCredit}
 		}
 		a.closed = true
 	case KindSetLimits:
 		floor, ceiling := big.NewInt(op.Floor), big.NewInt(op.Ceiling)
-		if op.HasFloor && a.posted.Cmp(floor) < 0 {
-			return Result{Code: CodeInsufficientFunds, Side: SideCredit, Asked: op.Floor, Available: a.posted.Int64()}
+		if op.HasFloor && a.free().Cmp(floor) < 0 {
+			return Result{Code: CodeInsufficientFunds, Side: SideCredit, Asked: op.Floor, Available: limited(a.free())}
 		}
 		if op.HasCeiling && a.posted.Cmp(ceiling) > 0 {
 			return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: op.Ceiling, Available: limited(new(big.Int).Sub(ceiling, a.posted))}
@@ -319,7 +336,7 @@ func (b *books) move(op Operation) Result {
 		return Result{Code: CodeAccountFrozen, Side: SideDebit}
 	case c.frozenCredits:
 		return Result{Code: CodeAccountFrozen, Side: SideCredit}
-	case !d.system && d2.Cmp(d.floor) < 0:
+	case !d.system && amount.Cmp(d.available()) > 0:
 		return Result{Code: CodeInsufficientFunds, Side: SideDebit, Asked: op.Amount, Available: limited(d.available())}
 	case c.ceiling != nil && c2.Cmp(c.ceiling) > 0:
 		return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: op.Amount, Available: limited(new(big.Int).Sub(c.ceiling, c.posted))}

@@ -1,5 +1,7 @@
 package ledger
 
+import "time"
+
 // Kind says what an operation does. Numbers are part of the proposal and entry formats: append-only.
 type Kind uint8
 
@@ -13,7 +15,14 @@ const (
 	KindSetLimits     Kind = 18
 	KindSetFrozen     Kind = 19
 	KindCloseAccount  Kind = 20
+	KindHold          Kind = 32
+	KindCapture       Kind = 33
+	KindVoid          Kind = 34
+	KindExtend        Kind = 35
 )
+
+// tellsAmount: the answer tells an amount, in the place of the credited account's balance.
+func (k Kind) tellsAmount() bool { return k >= KindHold }
 
 // Bounds of an operation's fields, in bytes unless said otherwise.
 const (
@@ -25,6 +34,8 @@ const (
 	MaxScale        = 18   // decimal places
 	MaxGroup        = 1000 // members of an atomic group
 	MaxBatch        = 8000 // operations of one proposal
+	// MaxHoldTimeout is for how long, in nanoseconds, a hold is made or extended at most: 400 days.
+	MaxHoldTimeout = int64(400 * 24 * time.Hour)
 )
 
 // Operation is one requested change, flat over all kinds so that a batch decodes without allocating. Byte slices may
@@ -43,12 +54,12 @@ type Operation struct {
 	Code      uint32
 	Reference []byte
 
-	// Debit is the debited account (KindDebit, KindTransfer).
+	// Debit is the debited account (KindDebit, KindTransfer), or the one whose money is held (KindHold).
 	Debit []byte
-	// Credit is the credited account (KindCredit, KindTransfer) or the one that the operation is about
+	// Credit is the credited account (KindCredit, KindTransfer; KindCapture, where empty is the ledger's own) or the one that the operation is about
 	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount).
 	Credit []byte
-	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer).
+	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold; KindCapture, where 0 is all).
 	Amount int64
 
 	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).
@@ -65,4 +76,11 @@ type Operation struct {
 
 	// Frozen and FrozenCredits are the wanted state of KindSetFrozen.
 	Frozen, FrozenCredits bool
+
+	// Hold is the id of the hold, that of the operation that made it (KindCapture, KindVoid, KindExtend).
+	Hold []byte
+	// Timeout is how long from now, in nanoseconds, the hold lives (KindHold, KindExtend).
+	Timeout int64
+	// Parts: the hold may be captured in several parts (KindHold). Last: this is the last one (KindCapture).
+	Parts, Last bool
 }

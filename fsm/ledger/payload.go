@@ -45,7 +45,7 @@ const (
 // exactly if they ask for the same. The encoding is hashed into the state: never change it for an existing kind.
 func appendPayload(dst []byte, op *Operation) []byte {
 	flags := byte(0)
-	for i, on := range [...]bool{op.HasFloor, op.HasCeiling, op.NoCeiling, op.Frozen, op.FrozenCredits} {
+	for i, on := range [...]bool{op.HasFloor, op.HasCeiling, op.NoCeiling, op.Frozen, op.FrozenCredits, op.Parts, op.Last, op.hasMore()} {
 		if on {
 			flags |= 1 << i
 		}
@@ -62,8 +62,18 @@ func appendPayload(dst []byte, op *Operation) []byte {
 	dst = append(dst, op.Debit...)
 	dst = append(dst, op.Credit...)
 	dst = append(dst, op.Ledger...)
-	return append(dst, op.Asset...)
+	dst = append(dst, op.Asset...)
+	if flags&payloadMore != 0 {
+		dst = append(dst, byte(len(op.Hold)))
+		dst = le.AppendUint64(append(dst, op.Hold...), uint64(op.Timeout))
+	}
+	return dst
 }
+
+// payloadMore is the flag of fields that most operations do not have.
+const payloadMore = 1 << 7
+
+func (op *Operation) hasMore() bool { return len(op.Hold) > 0 || op.Timeout != 0 }
 
 // primary is the account, or else the ledger, that an operation's refusals are counted against.
 func primary(op *Operation) []byte {
@@ -72,6 +82,8 @@ func primary(op *Operation) []byte {
 		return op.Debit
 	case len(op.Credit) > 0:
 		return op.Credit
+	case len(op.Hold) > 0:
+		return op.Hold
 	}
 	return op.Ledger
 }

@@ -155,7 +155,9 @@ func (r *run) operation() Operation {
 		return []byte(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, label))
 	}
 	amount := rapid.SampledFrom([]int64{1, 2, 10, 30, 50, math.MaxInt64 - 3, math.MaxInt64, 0})
-	switch rapid.IntRange(0, 14).Draw(t, "kind") {
+	hold := func() []byte { return fmt.Appendf(nil, "%d", max(1, r.nextID-rapid.IntRange(1, 12).Draw(t, "hold"))) }
+	timeout := rapid.SampledFrom([]int64{1, 5 * second, 30 * second, 100 * second, MaxHoldTimeout})
+	switch rapid.IntRange(0, 22).Draw(t, "kind") {
 	default:
 		op.Kind, op.Credit, op.Amount = KindCredit, account("credited"), amount.Draw(t, "amount")
 	case 4, 5, 6:
@@ -178,6 +180,18 @@ func (r *run) operation() Operation {
 		op.Kind, op.Credit, op.Frozen, op.FrozenCredits = KindSetFrozen, account("frozen"), rapid.Bool().Draw(t, "frozen"), rapid.Bool().Draw(t, "credits")
 	case 13:
 		op.Kind, op.Credit = KindCloseAccount, account("closed")
+	case 15, 16, 17:
+		op.Kind, op.Debit, op.Amount = KindHold, account("held"), amount.Draw(t, "amount")
+		op.Timeout, op.Parts = timeout.Draw(t, "timeout"), rapid.Bool().Draw(t, "parts")
+	case 18, 19, 20:
+		op.Kind, op.Hold, op.Amount, op.Last = KindCapture, hold(), amount.Draw(t, "amount"), rapid.Bool().Draw(t, "last")
+		if rapid.Bool().Draw(t, "to an account") {
+			op.Credit = account("to")
+		}
+	case 21:
+		op.Kind, op.Hold = KindVoid, hold()
+	case 22:
+		op.Kind, op.Hold, op.Timeout = KindExtend, hold(), timeout.Draw(t, "timeout")
 	case 14:
 		op.Kind, op.Ledger, op.Asset = KindCreateLedger, []byte(rapid.SampledFrom([]string{"usd", "gbp"}).Draw(t, "ledger")), []byte("X")
 	}
@@ -206,6 +220,7 @@ func (r *run) apply(ops []Operation) {
 		t.Fatal("digests differ")
 	}
 	r.compareAccounts()
+	r.compareHolds()
 }
 
 func (r *run) compare(who string, ops []Operation, want []Result) {

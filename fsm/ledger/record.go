@@ -5,7 +5,7 @@ package ledger
 //	index 8 | key 16 | payload 8 | keep 8 | sequence 8 or cell 2, side 1, 0, failed member 4 | three values of 8
 //	| attempt 4 | form of the key 1 | kind and flags 1 | code 2
 //
-// Values of an applied operation: debit posted, credit posted, available. Of a refused one: asked, available, 0.
+// Values of an applied operation: debit posted, credit posted or (Kind.tellsAmount) amount, available. Of a refused one: asked, available, 0.
 const (
 	offKey      = 8
 	offPayload  = 24
@@ -43,6 +43,7 @@ func (r record) cell() uint16    { return le.Uint16(r[offCell:]) }
 func (r record) attempt() uint32 { return le.Uint32(r[offAttempt:]) }
 func (r record) exact() bool     { return r[offKind]&recordExact != 0 }
 func (r record) ahead() bool     { return r[offKind]&recordAhead != 0 }
+func (r record) kind() Kind      { return Kind(r[offKind] &^ (recordExact | recordAhead)) }
 func (r record) code() Code      { return Code(le.Uint16(r[offCode:])) }
 func (r record) applied() bool   { return r.code() == CodeApplied }
 
@@ -63,6 +64,9 @@ func (r record) result() Result {
 	if res.Code == CodeApplied {
 		res.Sequence = le.Uint64(r[offSequence:])
 		res.DebitPosted, res.CreditPosted, res.Available = i64(r[offValues:]), i64(r[offValues+8:]), i64(r[offValues+16:])
+		if r.kind().tellsAmount() {
+			res.CreditPosted, res.Amount = 0, res.CreditPosted
+		}
 		return res
 	}
 	res.Side, res.FailedMember = Side(r[offSide]), le.Uint32(r[offFailed:])
@@ -77,7 +81,7 @@ func (r record) put(m *member, kind Kind, res *Result, keep int64, cell uint16, 
 	if res.Code == CodeApplied {
 		le.PutUint64(r[offSequence:], res.Sequence)
 		putI64(r[offValues:], res.DebitPosted)
-		putI64(r[offValues+8:], res.CreditPosted)
+		putI64(r[offValues+8:], res.CreditPosted+res.Amount) // one of them is 0
 		putI64(r[offValues+16:], res.Available)
 	} else {
 		le.PutUint16(r[offCell:], cell)

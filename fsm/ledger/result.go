@@ -26,6 +26,15 @@ const (
 	CodeOverflow          Code = 17
 	CodeNotEmpty          Code = 18
 	CodeLimitReached      Code = 19
+	CodeUnknownHold       Code = 20
+	CodeHoldExists        Code = 21
+	CodeHoldCaptured      Code = 22
+	CodeHoldVoided        Code = 23
+	CodeHoldExpired       Code = 24
+	CodeExceedsHold       Code = 25
+	CodeSameAccount       Code = 26
+	// CodeNewest is the highest code that this version answers.
+	CodeNewest = CodeSameAccount
 )
 
 // Side names one of an operation's two accounts.
@@ -50,5 +59,6 @@ type Result struct {
 	CreditPosted int64
 	Available    int64
 	Asked        int64
+	Amount       int64
 	FailedMember uint32
 }

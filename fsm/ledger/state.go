@@ -16,6 +16,7 @@ type State struct {
 	accounts *page.Table
 	queues   *page.Table
 	cells    *page.Table
+	holds    holdBook
 	done     idQueue
 	refused  [bucketCount]idQueue
 
@@ -46,6 +47,7 @@ func New() *State {
 	s.accounts = s.space.Table(tableAccounts, accountBytes)
 	s.queues = s.space.Table(tableQueues, queueBytes)
 	s.cells = s.space.Table(tableCells, cellBytes)
+	s.holds.table = s.space.Table(tableHolds, holdBytes)
 	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
 	for b := range s.refused {
 		s.refused[b] = idQueue{
@@ -62,6 +64,7 @@ func (s *State) forgetDerived() {
 	s.byID, s.byKey, s.byRefusedKey = page.NewIndex(), page.NewIndex(), page.NewIndex()
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
+	s.holds.forgetDerived()
 	s.done.index = s.byKey
 	for b := range s.refused {
 		s.refused[b].index = s.byRefusedKey
@@ -184,7 +187,7 @@ func (s *State) Rebuild(breathe page.Breathe) error {
 	}
 	s.setSettings(v)
 	pause := pacer{breathe: breathe}
-	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildKeys} {
+	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildKeys} {
 		if err := step(&pause); err != nil {
 			return err
 		}
@@ -213,7 +216,7 @@ func stateError(format string, args ...any) error {
 }
 
 func (s *State) rebuildEmpty() error {
-	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.done.Len() != 0 {
+	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.done.Len() != 0 {
 		return stateError("there are records but no meta record")
 	}
 	s.meta = meta{}
@@ -285,6 +288,8 @@ func (s *State) rebuildAccounts(pause *pacer) error {
 	}
 	return nil
 }
+
+func (s *State) rebuildHolds(pause *pacer) error { return s.holds.rebuild(s.accounts.Len(), pause) }
 
 // rebuildAccount checks an account's record and answers its id.
 func (s *State) rebuildAccount(slot uint64) ([]byte, error) {

@@ -27,7 +27,8 @@ const storyStart = int64(1_700_000_000) * int64(time.Second)
 //	flood 1000 debit alice 1 id=f       so many operations with ids f0, f1, ..., 100 in a proposal, step= apart; counts
 //	                                    by code. attempt=n: one id, attempts 1, 2, ...
 //	settings window=1h budget=2MiB      SetSettings
-//	account, operation, statement, list, ledgers, horizon
+//	tick                                a proposal without operations
+//	account, operation, statement, list, ledgers, horizon, show-hold, holds, expiry
 //	restart                             the pages move to a new State, which goes on
 //
 // An id is stamped with the time of its first mention, issued= sets another, attempt= raises the attempt. After every
@@ -166,6 +167,18 @@ func (st *story) command(words []string) {
 		}
 	case "horizon":
 		st.printf("done %s sure %s", st.since(st.s.Horizon()), st.since(st.s.SureHorizon()))
+	case "tick":
+		st.apply(nil)
+	case "show-hold":
+		st.printHold(arg(1))
+	case "holds":
+		st.listHolds(words[1:])
+	case "expiry":
+		if at, ok := st.s.NextExpiry(); ok {
+			st.printf("next at %s of %d", st.since(at), st.s.OpenHolds())
+		} else {
+			st.printf("none")
+		}
 	case "ledgers":
 		for _, l := range st.s.Ledgers() {
 			st.printf("%s %s scale %d", l.Name, l.Asset, l.Scale)
@@ -277,6 +290,9 @@ func (st *story) printResults() {
 
 func formatAccount(a *Account) string {
 	s := fmt.Sprintf("%s (%s) posted %d available %d version %d", a.ID, a.Ledger, a.Posted, a.Available, a.Version)
+	if a.Held != 0 {
+		s += fmt.Sprintf(" held %d", a.Held)
+	}
 	if a.Floor != 0 && !a.System {
 		s += fmt.Sprintf(" floor %d", a.Floor)
 	}
@@ -301,6 +317,41 @@ func (st *story) printAccount(id []byte) {
 		return
 	}
 	st.printf("%s", formatAccount(&a))
+}
+
+func (st *story) formatHold(h *Hold) string {
+	s := fmt.Sprintf("%s of %s: %d, captured %d, remaining %d, %s, expires %s", h.ID, h.Account, h.Amount, h.Captured, h.Remaining,
+		[...]string{"free", "open", "captured", "voided", "expired"}[h.State], st.since(h.Expires))
+	if h.InParts {
+		s += ", in parts"
+	}
+	if h.Ended != 0 {
+		s += ", ended " + st.since(h.Ended)
+	}
+	return s + fmt.Sprintf(", entries %d to %d", h.FirstSequence, h.LastSequence)
+}
+
+func (st *story) printHold(id []byte) {
+	if h, ok := st.s.Hold(id); ok {
+		st.printf("%s", st.formatHold(&h))
+	} else {
+		st.printf("no such hold")
+	}
+}
+
+func (st *story) listHolds(words []string) {
+	w, opt := options(words)
+	limit := 100
+	if l, ok := opt["limit"]; ok {
+		limit = int(st.number(l))
+	}
+	for from, more := (HoldCursor{}), true; more; more = from != (HoldCursor{}) {
+		var holds []Hold
+		holds, from, _ = st.s.Holds([]byte(w[0]), from, limit)
+		for i := range holds {
+			st.printf("%s", st.formatHold(&holds[i]))
+		}
+	}
 }
 
 func (st *story) list(words []string) {
@@ -343,6 +394,12 @@ func (st *story) statement(id []byte) {
 			line, seq = line+fmt.Sprintf(" +%d to %d", e.Amount, e.CreditPosted), e.PrevCredit
 		default:
 			st.t.Fatalf("entry %d is not of account %s", e.Sequence, id)
+		}
+		if len(e.Hold) > 0 {
+			line += fmt.Sprintf(" hold %s after #%d, remaining %d, released %d, expires %s", e.Hold, e.PrevHold, e.Remaining, e.Released, st.since(e.Expires))
+			if e.Ended {
+				line += ", ended"
+			}
 		}
 		if len(e.Reference) > 0 || e.Code != 0 || e.EventTime != 0 {
 			line += fmt.Sprintf(" ref %q code %d event %s", e.Reference, e.Code, st.since(e.EventTime))

@@ -95,6 +95,21 @@ func (st *story) kind(op *Operation, w []string) {
 		op.Kind, op.Credit, op.Frozen, op.FrozenCredits = KindSetFrozen, []byte(w[1]), true, slices.Contains(w, "credits-too")
 	case "thaw":
 		op.Kind, op.Credit = KindSetFrozen, []byte(w[1])
+	case "hold":
+		op.Kind, op.Debit, op.Amount, op.Timeout = KindHold, []byte(w[1]), st.number(w[2]), st.duration(w[3])
+		op.Parts = slices.Contains(w, "in-parts")
+	case "capture":
+		op.Kind, op.Hold, op.Last = KindCapture, []byte(w[1]), slices.Contains(w, "last")
+		if len(w) > 2 && w[2] != "all" {
+			op.Amount = st.number(w[2])
+		}
+		if i := slices.Index(w, "to"); i > 0 {
+			op.Credit = []byte(w[i+1])
+		}
+	case "void":
+		op.Kind, op.Hold = KindVoid, []byte(w[1])
+	case "extend":
+		op.Kind, op.Hold, op.Timeout = KindExtend, []byte(w[1]), st.duration(w[2])
 	case "close":
 		op.Kind, op.Credit = KindCloseAccount, []byte(w[1])
 	default:
@@ -105,7 +120,8 @@ func (st *story) kind(op *Operation, w []string) {
 var codeNames = [...]string{
 	"NONE", "APPLIED", "INVALID", "CONFLICT", "SUPERSEDED", "TOO_OLD", "TOO_EARLY", "GROUP_REFUSED", "UNKNOWN_LEDGER", "UNKNOWN_ACCOUNT",
 	"LEDGER_EXISTS", "ACCOUNT_EXISTS", "LEDGER_MISMATCH", "ACCOUNT_CLOSED", "ACCOUNT_FROZEN", "INSUFFICIENT_FUNDS", "CEILING_EXCEEDED",
-	"OVERFLOW", "NOT_EMPTY", "LIMIT_REACHED",
+	"OVERFLOW", "NOT_EMPTY", "LIMIT_REACHED", "UNKNOWN_HOLD", "HOLD_EXISTS", "HOLD_CAPTURED", "HOLD_VOIDED", "HOLD_EXPIRED", "EXCEEDS_HOLD",
+	"SAME_ACCOUNT",
 }
 
 func formatResult(r *Result) string {
@@ -113,10 +129,13 @@ func formatResult(r *Result) string {
 	if r.Code == CodeApplied {
 		s += fmt.Sprintf(" #%d debit %d credit %d available %d", r.Sequence, r.DebitPosted, r.CreditPosted, r.Available)
 	}
+	if r.Amount != 0 {
+		s += fmt.Sprintf(" amount %d", r.Amount)
+	}
 	if r.Side != SideNone {
 		s += [...]string{"", " debit side", " credit side"}[r.Side]
 	}
-	if r.Asked != 0 || r.Code == CodeInsufficientFunds || r.Code == CodeCeilingExceeded {
+	if r.Asked != 0 || r.Code == CodeInsufficientFunds || r.Code == CodeCeilingExceeded || r.Code == CodeExceedsHold {
 		s += fmt.Sprintf(" asked %d available %d", r.Asked, r.Available)
 	}
 	if r.Code == CodeGroupRefused {

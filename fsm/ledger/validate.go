@@ -82,6 +82,9 @@ var (
 	errCeiling   = &FieldError{"ceiling", "want at least 0 minor units, and not together with no_ceiling"}
 	errNoLimit   = &FieldError{"floor", "no limit to set: want floor, ceiling or no_ceiling"}
 	errCredits   = &FieldError{"credits_too", "only together with frozen"}
+	errHold      = &FieldError{"hold", "want 1 to 64 bytes of UTF-8 without control characters: the id of the operation that made it"}
+	errTimeout   = &FieldError{"timeout", "want 1 ns to 400 days"}
+	errCapture   = &FieldError{"amount", "want 1 to 2^63-1 minor units, or 0 for all that remains"}
 	errForeign   = &FieldError{"kind", "a field is set that this kind of operation does not have"}
 )
 
@@ -105,6 +108,8 @@ func validate(op *Operation) *FieldError {
 		return validateLimits(op)
 	case KindSetFrozen, KindCloseAccount:
 		return validateFlags(op)
+	case KindHold, KindCapture, KindVoid, KindExtend:
+		return validateHold(op)
 	}
 	return errKind
 }
@@ -121,7 +126,7 @@ func validateMovement(op *Operation) *FieldError {
 		return errSame
 	case op.Amount <= 0:
 		return errAmount
-	case !debit && len(op.Debit) > 0, !credit && len(op.Credit) > 0, hasLedger(op), hasLimits(op), hasFlags(op):
+	case !debit && len(op.Debit) > 0, !credit && len(op.Credit) > 0, hasLedger(op), hasLimits(op), hasFlags(op), hasHold(op):
 		return errForeign
 	}
 	return nil
@@ -135,7 +140,7 @@ func validateCreateLedger(op *Operation) *FieldError {
 		return errAsset
 	case op.Scale > MaxScale:
 		return errScale
-	case len(op.Debit) > 0, len(op.Credit) > 0, op.Amount != 0, hasLimits(op), hasFlags(op):
+	case len(op.Debit) > 0, len(op.Credit) > 0, op.Amount != 0, hasLimits(op), hasFlags(op), hasHold(op):
 		return errForeign
 	}
 	return nil
@@ -155,7 +160,7 @@ func validateLimits(op *Operation) *FieldError {
 	case !create && !op.HasFloor && !op.HasCeiling && !op.NoCeiling:
 		return errNoLimit
 	case !op.HasFloor && op.Floor != 0, !op.HasCeiling && op.Ceiling != 0, len(op.Debit) > 0, op.Amount != 0,
-		create && op.NoCeiling, !create && len(op.Ledger) > 0, len(op.Asset) > 0, op.Scale != 0, hasFlags(op):
+		create && op.NoCeiling, !create && len(op.Ledger) > 0, len(op.Asset) > 0, op.Scale != 0, hasFlags(op), hasHold(op):
 		return errForeign
 	}
 	return nil
@@ -167,7 +172,30 @@ func validateFlags(op *Operation) *FieldError {
 		return errAccount
 	case op.Kind == KindSetFrozen && op.FrozenCredits && !op.Frozen:
 		return errCredits
-	case op.Kind == KindCloseAccount && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op):
+	case op.Kind == KindCloseAccount && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
+		return errForeign
+	}
+	return nil
+}
+
+func validateHold(op *Operation) *FieldError {
+	create, capture := op.Kind == KindHold, op.Kind == KindCapture
+	timed := create || op.Kind == KindExtend
+	switch {
+	case create && !isAccount(op.Debit):
+		return errAccount
+	case create && op.Amount <= 0:
+		return errAmount
+	case !create && (len(op.Hold) == 0 || len(op.Hold) > MaxIDLen || !isText(op.Hold)):
+		return errHold
+	case capture && len(op.Credit) > 0 && !isAccount(op.Credit):
+		return errCredit
+	case capture && op.Amount < 0:
+		return errCapture
+	case timed && (op.Timeout <= 0 || op.Timeout > MaxHoldTimeout):
+		return errTimeout
+	case create && len(op.Hold) > 0, !create && len(op.Debit) > 0, !capture && (len(op.Credit) > 0 || op.Last), !create && op.Parts,
+		!timed && op.Timeout != 0, !create && !capture && op.Amount != 0, hasLedger(op), hasLimits(op), hasFlags(op):
 		return errForeign
 	}
 	return nil
@@ -185,6 +213,8 @@ func hasLedger(op *Operation) bool { return len(op.Ledger) > 0 || len(op.Asset) 
 func hasLimits(op *Operation) bool {
 	return op.HasFloor || op.HasCeiling || op.NoCeiling || op.Floor != 0 || op.Ceiling != 0
 }
+
+func hasHold(op *Operation) bool { return len(op.Hold) > 0 || op.Timeout != 0 || op.Parts || op.Last }
 
 func hasFlags(op *Operation) bool { return op.Frozen || op.FrozenCredits }
 

@@ -25,6 +25,16 @@ func TestValidate(t *testing.T) {
 		return op
 	}
 	account := func(op *Operation) { op.Credit = []byte("alice") }
+	hold := func(change func(op *Operation)) Operation {
+		op := as(KindHold, func(op *Operation) { op.Debit, op.Amount, op.Timeout = []byte("alice"), 1, 1 })
+		change(&op)
+		return op
+	}
+	of := func(k Kind, change func(op *Operation)) Operation {
+		op := as(k, func(op *Operation) { op.Hold = []byte("h") })
+		change(&op)
+		return op
+	}
 	for _, tc := range []struct {
 		name, field string // the field at fault, "" for valid
 		op          Operation
@@ -71,6 +81,35 @@ func TestValidate(t *testing.T) {
 		{"thaw", "", as(KindSetFrozen, account)},
 		{"credits too without frozen", "credits_too", as(KindSetFrozen, func(op *Operation) { account(op); op.FrozenCredits = true })},
 		{"close", "", as(KindCloseAccount, account)},
+		{"hold", "", hold(func(*Operation) {})},
+		{"hold of nobody", "account", hold(func(op *Operation) { op.Debit = nil })},
+		{"hold of a system account", "account", hold(func(op *Operation) { op.Debit = []byte("@usd/debits") })},
+		{"hold of nothing", "amount", hold(func(op *Operation) { op.Amount = 0 })},
+		{"hold of less", "amount", hold(func(op *Operation) { op.Amount = -1 })},
+		{"hold for no time", "timeout", hold(func(op *Operation) { op.Timeout = 0 })},
+		{"hold for less", "timeout", hold(func(op *Operation) { op.Timeout = -1 })},
+		{"hold for ever", "timeout", hold(func(op *Operation) { op.Timeout = MaxHoldTimeout + 1 })},
+		{"hold to an account", "kind", hold(func(op *Operation) { op.Credit = []byte("bob") })},
+		{"hold that is a last part", "kind", hold(func(op *Operation) { op.Last = true })},
+		{"hold of a hold", "kind", hold(func(op *Operation) { op.Hold = []byte("h") })},
+		{"capture of all", "", of(KindCapture, func(*Operation) {})},
+		{"capture of a part to an account", "", of(KindCapture, func(op *Operation) { op.Amount, op.Credit, op.Last = 1, []byte("bob"), true })},
+		{"capture of less", "amount", of(KindCapture, func(op *Operation) { op.Amount = -1 })},
+		{"capture of no hold", "hold", of(KindCapture, func(op *Operation) { op.Hold = nil })},
+		{"capture of a long hold", "hold", of(KindCapture, func(op *Operation) { op.Hold = long(65) })},
+		{"capture of a hold with a line feed", "hold", of(KindCapture, func(op *Operation) { op.Hold = []byte("a\n") })},
+		{"capture of a hold not UTF-8", "hold", of(KindCapture, func(op *Operation) { op.Hold = []byte("\xff") })},
+		{"capture to a system account", "credit_account", of(KindCapture, func(op *Operation) { op.Credit = []byte("@usd/debits") })},
+		{"capture with a timeout", "kind", of(KindCapture, func(op *Operation) { op.Timeout = 1 })},
+		{"capture with a debit", "kind", of(KindCapture, func(op *Operation) { op.Debit = []byte("alice") })},
+		{"void", "", of(KindVoid, func(*Operation) {})},
+		{"void with an amount", "kind", of(KindVoid, func(op *Operation) { op.Amount = 1 })},
+		{"void with parts", "kind", of(KindVoid, func(op *Operation) { op.Parts = true })},
+		{"extend", "", of(KindExtend, func(op *Operation) { op.Timeout = 1 })},
+		{"extend by nothing", "timeout", of(KindExtend, func(*Operation) {})},
+		{"credit with a hold", "kind", set(func(op *Operation) { op.Hold = []byte("h") })},
+		{"credit with a timeout", "kind", set(func(op *Operation) { op.Timeout = 1 })},
+		{"close with parts", "kind", as(KindCloseAccount, func(op *Operation) { account(op); op.Parts = true })},
 		{"close with an amount", "kind", as(KindCloseAccount, func(op *Operation) { account(op); op.Amount = 1 })},
 	} {
 		err := Validate(&tc.op)

@@ -22,7 +22,10 @@ type work struct {
 	opened      []int          // indexes in touched of accounts that this unit creates
 	newLedgers  []newLedger
 	effects     []effect
-	nextAccount uint64 // slot
+	holds       []holdDraft
+	holdEntries []holdEntry
+	expired     Operation // what the entry of an expired hold is made of
+	nextAccount uint64    // slot
 }
 
 // touch is the copy of an account that a unit works on.
@@ -53,6 +56,7 @@ func (w *work) rollBack(s *State) {
 		clear(w.bySlot)
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
+	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
 	w.nextAccount = s.accounts.Len()
 }
 

@@ -76,7 +76,7 @@ func (d *Decoder) decodeBody(p *Proposal, count uint32, r *reader) error {
 		return d.decodeSettings(p, count, r)
 	case KindMarker:
 		p.Term = r.fixed64("term")
-	case KindCheckpoint, KindMark:
+	case KindCheckpoint, KindMark, KindTick:
 		want = 0
 	case KindAnnounce:
 		flags := byte(0)
@@ -196,5 +196,6 @@ func (r *reader) member() (m Member, flags byte) {
 	}
 	flags = r.byte("flags of a member")
 	m.StayNonVoter = flags&memberStays != 0
+	m.NewestVersion = r.fixed32("newest cluster version of a member")
 	return m, flags
 }

@@ -113,6 +113,11 @@ func EncodeMark(now int64, clusterVersion uint32) []byte {
 	return finish(begin(make([]byte, 0, Overhead), KindMark, clusterVersion), now, 0)
 }
 
+// EncodeTick makes a command that lets log time pass.
+func EncodeTick(now int64, clusterVersion uint32) []byte {
+	return finish(begin(make([]byte, 0, Overhead), KindTick, clusterVersion), now, 0)
+}
+
 // EncodeRaiseVersion makes a command to raise the cluster version to version.
 func EncodeRaiseVersion(now int64, clusterVersion, version uint32) []byte {
 	b := begin(make([]byte, 0, Overhead+4), KindRaiseVersion, clusterVersion)
@@ -157,7 +162,7 @@ func EncodeAnnounce(now int64, clusterVersion uint32, m Member) ([]byte, error) 
 	if m.StayNonVoter {
 		flags = memberStays
 	}
-	return finish(append(b, flags), now, 1), nil
+	return finish(binary.LittleEndian.AppendUint32(append(b, flags), m.NewestVersion), now, 1), nil
 }
 
 // memberStays is the flag of Member.StayNonVoter.

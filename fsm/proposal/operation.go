@@ -27,6 +27,10 @@ const (
 	fieldNoCeiling     // flag
 	fieldFrozen        // flag
 	fieldFrozenCredits // flag
+	fieldHold
+	fieldTimeout
+	fieldParts // flag
+	fieldLast  // flag
 	fieldsEnd
 
 	fieldsKnown = fieldsEnd - 1
@@ -43,7 +47,7 @@ var (
 func knownOperation(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
-		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount:
+		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend:
 		return true
 	}
 	return false
@@ -84,6 +88,10 @@ func AppendOperation(dst []byte, op *ledger.Operation) []byte {
 	if mask&fieldCeiling != 0 {
 		dst = binary.AppendVarint(dst, op.Ceiling)
 	}
+	dst = appendIf(dst, mask&fieldHold, op.Hold)
+	if mask&fieldTimeout != 0 {
+		dst = binary.AppendUvarint(dst, uint64(op.Timeout))
+	}
 	return dst
 }
 
@@ -119,6 +127,10 @@ func fieldsOf(op *ledger.Operation) uint64 {
 	set(op.NoCeiling, fieldNoCeiling)
 	set(op.Frozen, fieldFrozen)
 	set(op.FrozenCredits, fieldFrozenCredits)
+	set(len(op.Hold) != 0, fieldHold)
+	set(op.Timeout != 0, fieldTimeout)
+	set(op.Parts, fieldParts)
+	set(op.Last, fieldLast)
 	return mask
 }
 
@@ -272,6 +284,21 @@ func (r *reader) rareFields(op *ledger.Operation, mask uint64) {
 	op.NoCeiling = mask&fieldNoCeiling != 0
 	op.Frozen = mask&fieldFrozen != 0
 	op.FrozenCredits = mask&fieldFrozenCredits != 0
+	if mask >= fieldHold {
+		r.holdFields(op, mask)
+	}
+}
+
+func (r *reader) holdFields(op *ledger.Operation, mask uint64) {
+	if mask&fieldHold != 0 {
+		op.Hold = r.present("hold")
+	}
+	if mask&fieldTimeout != 0 {
+		op.Timeout = int64(r.uvarint("timeout"))
+		r.check(op.Timeout != 0, "timeout")
+	}
+	op.Parts = mask&fieldParts != 0
+	op.Last = mask&fieldLast != 0
 }
 
 // check refuses a field that is written though it has the value of an absent one.

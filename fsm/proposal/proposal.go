@@ -29,6 +29,8 @@ const (
 	KindRaiseVersion Kind = 7
 	// KindMark asks every member to take a snapshot of the state right behind it.
 	KindMark Kind = 8
+	// KindTick lets log time pass for the books: holds that are due expire.
+	KindTick Kind = 9
 )
 
 // String is the kind's name as in docs/formats/proposal.md.
@@ -50,6 +52,8 @@ func (k Kind) String() string {
 		return "raise-version"
 	case KindMark:
 		return "mark"
+	case KindTick:
+		return "tick"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -117,6 +121,8 @@ type Member struct {
 	Boots, BootToken uint64
 	// StayNonVoter: it is not to be promoted but by command.
 	StayNonVoter bool
+	// NewestVersion is the newest cluster version that its program applies; 0: not known.
+	NewestVersion uint32
 }
 
 // Setting is a replicated setting: a number and a value of the type that the number has.

@@ -146,7 +146,7 @@ func TestErrorsTellWhatIsWrong(t *testing.T) {
 		{"no operations", operation(func(b []byte) { b[offCount] = 0 }), ErrCorrupt},
 		{"more operations than bytes", operation(func(b []byte) { b[offCount+3] = 0xff }), ErrCorrupt},
 		{"unknown kind of operation", operation(func(b []byte) { b[headerLen] = 99 }), ErrUnknownKind},
-		{"unknown field", operation(func(b []byte) { b[headerLen+1], b[headerLen+2], b[headerLen+3] = 0x80, 0x80, 0x04 }), ErrNewerVersion},
+		{"unknown field", operation(func(b []byte) { copy(b[headerLen+1:], []byte{0x80, 0x80, 0x80, 0x80, 0x04}) }), ErrNewerVersion},
 		{"unknown setting", reseal(bytes.Replace(samples(t)["settings"], []byte{4, 0, 1, 8}, []byte{13, 0, 1, 8}, 1)), ErrNewerVersion},
 		{"setting twice", reseal(bytes.Replace(samples(t)["settings"], []byte{4, 0, 1, 8}, []byte{1, 0, 2, 8}, 1)), ErrCorrupt},
 		{"over the limit", make([]byte, HardMaxBytes+1), ErrCorrupt},

@@ -32,6 +32,10 @@ func sampleOperations() []ledger.Operation {
 		{Kind: ledger.KindSetLimits, ID: id("limits"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), HasFloor: true, NoCeiling: true},
 		{Kind: ledger.KindSetFrozen, ID: id("freeze"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Frozen: true, FrozenCredits: true},
 		{Kind: ledger.KindCloseAccount, ID: id("close"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001")},
+		{Kind: ledger.KindHold, ID: id("hold-1"), Attempt: 1, IssuedAt: sampleTime, Debit: id("acct-001"), Amount: 40, Timeout: 900_000_000_000, Parts: true},
+		{Kind: ledger.KindCapture, ID: id("part-1"), Attempt: 1, IssuedAt: sampleTime, Hold: id("hold-1"), Credit: id("acct-002"), Amount: 30, Last: true},
+		{Kind: ledger.KindVoid, ID: id("void"), Attempt: 1, IssuedAt: sampleTime, Hold: id("hold-1")},
+		{Kind: ledger.KindExtend, ID: id("extend"), Attempt: 1, IssuedAt: sampleTime, Hold: id(sampleUUID), Timeout: 1},
 	}
 }
 
@@ -56,7 +60,7 @@ func samples(t *testing.T) map[string][]byte {
 	}
 	member := Member{
 		ID: "berlin/" + sampleUUID, MemberAddress: "127.0.0.1:7411", ClientAddress: "127.0.0.1:7401", OperatorAddress: "127.0.0.1:7421",
-		Boots: 3, BootToken: 0x0123456789abcdef, StayNonVoter: true,
+		Boots: 3, BootToken: 0x0123456789abcdef, StayNonVoter: true, NewestVersion: 2,
 	}
 	return map[string][]byte{
 		"operations":    encodeOperations(t, sampleOperations()),
@@ -66,6 +70,7 @@ func samples(t *testing.T) map[string][]byte {
 		"announce":      must(EncodeAnnounce(sampleTime, 1, member)),
 		"forget":        must(EncodeForget(sampleTime, 1, member.ID)),
 		"mark":          EncodeMark(sampleTime, 1),
+		"tick":          EncodeTick(sampleTime, 1),
 		"raise-version": EncodeRaiseVersion(sampleTime, 1, 2),
 	}
 }
@@ -97,6 +102,8 @@ func encodeAgain(t interface{ Fatal(...any) }, p Proposal) []byte {
 		return must(EncodeForget(p.Time, p.ClusterVersion, p.Member.ID))
 	case KindMark:
 		return EncodeMark(p.Time, p.ClusterVersion)
+	case KindTick:
+		return EncodeTick(p.Time, p.ClusterVersion)
 	case KindRaiseVersion:
 		return EncodeRaiseVersion(p.Time, p.ClusterVersion, p.Version)
 	}
@@ -107,7 +114,13 @@ func encodeAgain(t interface{ Fatal(...any) }, p Proposal) []byte {
 func sameOperation(a, b *ledger.Operation) bool {
 	x, y := *a, *b
 	for _, f := range []struct{ a, b *[]byte }{
-		{&x.ID, &y.ID}, {&x.Debit, &y.Debit}, {&x.Credit, &y.Credit}, {&x.Reference, &y.Reference}, {&x.Ledger, &y.Ledger}, {&x.Asset, &y.Asset},
+		{&x.ID, &y.ID},
+		{&x.Debit, &y.Debit},
+		{&x.Credit, &y.Credit},
+		{&x.Reference, &y.Reference},
+		{&x.Ledger, &y.Ledger},
+		{&x.Asset, &y.Asset},
+		{&x.Hold, &y.Hold},
 	} {
 		if !bytes.Equal(*f.a, *f.b) {
 			return false
@@ -121,7 +134,8 @@ func sameOperation(a, b *ledger.Operation) bool {
 func equalFlat(x, y ledger.Operation) bool {
 	return x.Attempt == y.Attempt && x.Kind == y.Kind && x.Linked == y.Linked && x.IssuedAt == y.IssuedAt && x.EventTime == y.EventTime &&
 		x.Code == y.Code && x.Amount == y.Amount && x.Scale == y.Scale && x.HasFloor == y.HasFloor && x.HasCeiling == y.HasCeiling &&
-		x.NoCeiling == y.NoCeiling && x.Floor == y.Floor && x.Ceiling == y.Ceiling && x.Frozen == y.Frozen && x.FrozenCredits == y.FrozenCredits
+		x.NoCeiling == y.NoCeiling && x.Floor == y.Floor && x.Ceiling == y.Ceiling && x.Frozen == y.Frozen && x.FrozenCredits == y.FrozenCredits &&
+		x.Timeout == y.Timeout && x.Parts == y.Parts && x.Last == y.Last
 }
 
 // drawOperation draws any operation that the format carries, sensible or not.
@@ -139,6 +153,7 @@ func drawOperation(t *rapid.T) ledger.Operation {
 		Kind: rapid.SampledFrom([]ledger.Kind{
 			ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 			ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount,
+			ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
 		}).Draw(t, "kind"),
 		ID: text("id"), Attempt: rapid.Uint32().Draw(t, "attempt"), Linked: rapid.Bool().Draw(t, "linked"),
 		IssuedAt: rapid.Int64().Draw(t, "issued"), EventTime: rapid.Int64().Draw(t, "event"), Code: rapid.Uint32().Draw(t, "code"),
@@ -146,6 +161,7 @@ func drawOperation(t *rapid.T) ledger.Operation {
 		Ledger: text("ledger"), Asset: text("asset"), Scale: rapid.Byte().Draw(t, "scale"),
 		HasFloor: rapid.Bool().Draw(t, "has floor"), HasCeiling: rapid.Bool().Draw(t, "has ceiling"), NoCeiling: rapid.Bool().Draw(t, "no ceiling"),
 		Frozen: rapid.Bool().Draw(t, "frozen"), FrozenCredits: rapid.Bool().Draw(t, "credits too"),
+		Hold: text("hold"), Timeout: rapid.Int64().Draw(t, "timeout"), Parts: rapid.Bool().Draw(t, "parts"), Last: rapid.Bool().Draw(t, "last"),
 	}
 	if op.HasFloor {
 		op.Floor = rapid.Int64().Draw(t, "floor")

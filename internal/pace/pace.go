@@ -3,7 +3,7 @@
 //
 //	            nothing known: Start, doubled each interval ── until the first disturbance, or Free
 //	disturbed:  half of what went in the interval, not below Floor
-//	after that: Step more each interval ── until Limit, or Free
+//	after that: Step, or the share Growth, more each interval ── until Limit, or Free
 package pace
 
 import (
@@ -38,11 +38,17 @@ type Config struct {
 	Floor float64
 	// Start is the rate that work begins with which was at rest for a second; 0: it begins at the limit.
 	Start float64
+	// Slack is how much of a delay that nobody asked for, such as a late awakening, is made up for: without, much work in small
+	// pieces stays below its rate. Default none.
+	Slack time.Duration
 	// Step is what an undisturbed interval adds to a rate that was cut. Default 1 MiB.
 	Step float64
+	// Growth is the share of the rate that such an interval adds, where that is more than Step: one disturbed second costs what a few
+	// undisturbed ones give, however far it is from Floor to Limit. Default 0.
+	Growth float64
 }
 
-// Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up.
+// Pace keeps all bulk work that shares it together below a rate. What is not used is not saved up beyond the slack.
 type Pace struct {
 	cfg Config
 
@@ -54,6 +60,7 @@ type Pace struct {
 	// since is when the present interval began, sent what went in it.
 	since time.Time
 	sent  float64
+	went  float64 // in the interval before, bytes a second
 }
 
 // New makes a Pace.
@@ -108,6 +115,21 @@ func (p *Pace) Status() Status {
 	return Status{Limit: p.limit, Rate: p.rate()}
 }
 
+// feltFrom is how many times Floor must go before callers can feel it.
+const feltFrom = 2
+
+// Felt reports whether so much went of late that callers may feel it. At Floor they do not: if they wait, it is for something else.
+func (p *Pace) Felt() bool {
+	now := p.cfg.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	length := now.Sub(p.since)
+	if length > 4*Interval {
+		return false
+	}
+	return max(p.went, p.sent/max(length, Interval).Seconds()) > feltFrom*p.cfg.Floor
+}
+
 // delay is how long bytes that are to go now have to wait; they count as gone then.
 func (p *Pace) delay(bytes int) time.Duration {
 	now := p.cfg.Now()
@@ -120,10 +142,10 @@ func (p *Pace) delay(bytes int) time.Duration {
 		p.next = now
 		return 0
 	}
-	if p.next.Before(now) {
-		p.next = now
+	if earliest := now.Add(-p.cfg.Slack); p.next.Before(earliest) {
+		p.next = earliest
 	}
-	wait := p.next.Sub(now)
+	wait := max(p.next.Sub(now), 0)
 	p.next = p.next.Add(time.Duration(float64(bytes) / rate * float64(time.Second)))
 	return wait
 }
@@ -147,7 +169,7 @@ func (p *Pace) adapt(now time.Time) {
 	}
 	went := p.sent / length.Seconds()
 	rested := p.since.IsZero() || length > 4*Interval // nothing is known of it
-	p.since, p.sent = now, 0
+	p.since, p.sent, p.went = now, 0, went
 	if p.cfg.Busy == nil {
 		return
 	}
@@ -172,7 +194,7 @@ func (p *Pace) rise() {
 	if p.doubling {
 		p.held *= 2
 	} else {
-		p.held += p.cfg.Step
+		p.held += max(p.cfg.Step, p.cfg.Growth*p.held)
 	}
 	if p.limit > 0 && p.held >= p.limit || p.held >= Free {
 		p.held, p.doubling = 0, false

@@ -35,6 +35,22 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceMakesUpForLateAwakenings, and not for more than its slack.
+func TestPaceMakesUpForLateAwakenings(t *testing.T) {
+	start := time.Unix(1_785_000_000, 0)
+	clock := &handClock{start}
+	p := New(Config{Now: clock.now, Limit: 1000, Slack: 100 * time.Millisecond})
+	p.delay(1)
+	clock.Time = start.Add(time.Minute)
+	sent := 0
+	for end := clock.Add(time.Second); clock.Before(end); sent += 10 {
+		clock.Time = clock.Add(p.delay(10) + 3*time.Millisecond) // each awakening is late
+	}
+	if sent < 1050 || sent > 1150 {
+		t.Errorf("in a second %d bytes went, want 1000 and a tenth", sent)
+	}
+}
+
 // piece is what goes at once.
 const piece = 64 << 10
 
@@ -124,4 +140,43 @@ func TestPaceStartsSlowly(t *testing.T) {
 		}
 		clock.Time = clock.Add(time.Minute)
 	}
+}
+
+// TestPaceBearsMoments: where it grows by a share, a disturbance of a second in every ten does not keep it near the floor.
+func TestPaceBearsMoments(t *testing.T) {
+	clock, busy := &handClock{time.Unix(1_785_000_000, 0)}, 1.0
+	p := New(Config{Now: clock.now, Busy: func() float64 { return busy }, Floor: 1 << 19, Limit: 64 << 20, Growth: 0.25})
+	bytes := 0
+	for range 10 {
+		busy = 3
+		bytes += pacedBytes(p, clock, time.Second)
+		busy = 1
+		bytes += pacedBytes(p, clock, 9*time.Second)
+	}
+	if least := 100 * (64 << 20) / 2; bytes < least {
+		t.Errorf("%d MiB went in 100 s, want at least %d: half of the limit", bytes>>20, least>>20)
+	}
+}
+
+// TestFelt: at the floor, and a while after the last bytes, callers feel nothing.
+func TestFelt(t *testing.T) {
+	clock, busy := &handClock{time.Unix(1_785_000_000, 0)}, 1.0
+	p := New(Config{Now: clock.now, Busy: func() float64 { return busy }, Floor: 1 << 20, Growth: 0.25})
+	expect := func(what string, want bool) {
+		t.Helper()
+		if p.Felt() != want {
+			t.Errorf("%s: felt is %v", what, !want)
+		}
+	}
+	expect("nothing was sent", false)
+	pacedBytes(p, clock, time.Second)
+	expect("without a limit", true)
+	busy = 9
+	pacedBytes(p, clock, 10*time.Second)
+	expect("at the floor", false)
+	busy = 1
+	pacedBytes(p, clock, 10*time.Second)
+	expect("free again", true)
+	clock.Time = clock.Add(2 * time.Second)
+	expect("a while later", false)
 }

@@ -17,9 +17,9 @@ const (
 	busyTicks  = 4
 	// felt is the latency below which nobody feels a multiple of it.
 	felt = 2 * time.Millisecond
-	// learnIdle and learnBulk are the share of a tick in what is usual, while there is no bulk work and while there is: what a
-	// transfer or a snapshot does to callers must not soon become what is usual, and a load that only changed must not hold
-	// it up for ever.
+	// learnIdle and learnBulk are the share of a tick in what is usual, while there is no bulk work that could be felt and while
+	// there is: what a transfer or a snapshot does to callers must not soon become what is usual. A load that only changed
+	// holds a transfer up for some seconds: at its slowest nobody feels it, and what callers wait then is the usual.
 	learnIdle, learnBulk = 0.025, 0.00125
 )
 

@@ -44,7 +44,7 @@ func startWired(t *testing.T, disk *vfs.Mem, dir string, members raft.Configurat
 	store, err := snapshots.Open(disk, "/snapshots")
 	must(t, err)
 	w.node.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
-		Store: store, Owner: stateOwner{w.machine}, Offered: w.beyondLog, Admit: w.admitInstall, Fatal: fatal,
+		Store: store, Owner: stateOwner{w.machine}, Admit: w.admitInstall, Fatal: fatal,
 	})
 	w.attachLog()
 	id, identity := wiredID("b")

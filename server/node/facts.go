@@ -33,6 +33,7 @@ func (n *node) ownFacts() server.Facts {
 	f.Log = n.logFacts()
 	f.Install = n.staging.facts()
 	f.Transfers = n.transferFacts()
+	f.Sent = server.SentFacts(n.transport.Sent())
 	f.Scrub = n.scrubFacts()
 	f.Snapshots = n.snapshotFacts()
 	f.Journal = n.journalFacts()
@@ -85,7 +86,10 @@ func (n *node) scrubFacts() (list []server.ScrubFacts) {
 
 func (n *node) snapshotFacts() *server.SnapshotFacts {
 	st := n.snapshotter.Status()
-	f := &server.SnapshotFacts{Taken: st.Taken, Skipped: st.Skipped, Failed: st.Failed, Took: st.Took, Written: st.Bytes}
+	f := &server.SnapshotFacts{
+		Taken: st.Taken, Skipped: st.Skipped, Failed: st.Failed, Took: st.Took, Written: st.Bytes,
+		Writing: st.Writing, WritingPages: st.Pages, WritingOf: st.OfPages,
+	}
 	d, ok := n.snapshots.Describe()
 	if !ok {
 		return f

@@ -105,6 +105,8 @@ type node struct {
 	// touches it once that runs.
 	condemned sync.Once
 	note      *datadir.Condemned
+	// damaged is the index of the snapshot that was the newest when one was found damaged on the disk; 0: none was.
+	damaged atomic.Uint64
 	// outgrown is told when a member is past this one's newest snapshot, which it was offered; there is room for one.
 	outgrown chan struct{}
 	// cut is done when the log was found in conflict with the leader's snapshot.
@@ -137,7 +139,7 @@ func Run(ctx context.Context, options Options) error {
 			n.Logger.Info("stopped before the member was up", "at", err)
 			return unwound
 		}
-		return errors.Join(err, unwound)
+		return errors.Join(outdated(err), unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
@@ -208,7 +210,7 @@ func (n *node) bindAddresses() (err error) {
 
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{
-		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal, Loading: func(done, _ uint64) { n.loaded.Store(done) },
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: func(err error) { n.Fatal(outdated(err)) },
 	})
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func (n *node) startTakingNewer() error {
 func (n *node) takeNewer(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, newerWithin)
 	defer cancel()
-	index, err := n.cadence.Take(ctx)
+	index, err := n.cadence.Take(ctx, 0)
 	if err != nil {
 		n.Logger.Warn("a member needs a newer snapshot, and it could not be taken", "error", err)
 		return

@@ -21,7 +21,8 @@ type emptiable interface {
 
 // reconcile sees, before raft runs, that the log goes on where the newest snapshot ends. A crash right after a snapshot was
 // installed leaves an old log below it, which may hold entries that never were committed: it is deleted. A log that
-// begins beyond the snapshot has lost entries, and the member must not start. A log that goes another way than the snapshot,
+// begins beyond the snapshot has lost entries, and the member must not start: loadSnapshot has taken in a newer one by now
+// where any member has it. A log that goes another way than the snapshot,
 // which was taken in from another member, never was committed from there on.
 func reconcile(log emptiable, snapshots raft.SnapshotStore, logger hclog.Logger) error {
 	list, err := snapshots.List()

@@ -52,6 +52,9 @@ func (n *node) tryLoading(ctx context.Context) (damage, err error) {
 	if damage, err := n.heedNote(of.NewestIndex()); damage != nil || err != nil {
 		return damage, err
 	}
+	if damage, err := n.lostBefore(of.NewestIndex()); damage != nil || err != nil {
+		return damage, err
+	}
 	began := time.Now()
 	said := began
 	err = of.Load(func(done, total int) error {
@@ -70,6 +73,19 @@ func (n *node) tryLoading(ctx context.Context) (damage, err error) {
 		n.Logger.Info("the newest snapshot is loaded", "index", of.NewestIndex(), "took", time.Since(began).String())
 	}
 	return nil, err
+}
+
+// lostBefore is why a snapshot of an index is of no use: the log begins beyond it, so that entries between them are lost. One that
+// goes to the log mends that.
+func (n *node) lostBefore(index uint64) (damage, err error) {
+	first, err := n.log.FirstIndex()
+	if err != nil {
+		return nil, fmt.Errorf("read the raft log: %w", err)
+	}
+	if first <= index+1 {
+		return nil, nil
+	}
+	return fmt.Errorf("the raft log begins at %d and the newest snapshot ends at %d: what was between them is not here", first, index), nil
 }
 
 // sayLoading is how often it is said how far loading is.
@@ -96,8 +112,12 @@ func (n *node) repairSnapshot(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, members.Close()) }()
 	defer members.StopCalls()
+	first, err := n.log.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
 	offer, err := repair.Snapshot(ctx, repair.SnapshotConfig{
-		Peers: n.knownPeers(store.Configuration()), Members: members, Least: store.Least(), Logger: n.Logger.Named("repair"),
+		Peers: n.knownPeers(store.Configuration()), Members: members, Least: max(store.Least(), max(first, 1)-1), Logger: n.Logger.Named("repair"),
 		Install: func(ctx context.Context, manifest []byte, from snapshots.Puller, progress func(snapshots.Progress)) error {
 			return to.Repair(ctx, manifest, from, func(p snapshots.Progress) {
 				n.steps.Add(1)

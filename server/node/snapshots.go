@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/page"
@@ -25,7 +26,7 @@ func (n *node) openSnapshots() error {
 	}
 	n.undo.pushClose("close the snapshots", store.Close)
 	n.snapshots = snapshots.NewRaftStore(snapshots.RaftConfig{
-		Store: store, Owner: stateOwner{n.machine}, Offered: n.beyondLog, Admit: n.admitInstall,
+		Store: store, Owner: stateOwner{n.machine}, Admit: n.admitInstall, Damaged: n.foundDamaged,
 		Pace: n.paceSnapshots(), Logger: n.Logger.Named("snapshots"), Fatal: n.Fatal,
 	})
 	n.undo.pushClose("drop the staged snapshot", n.snapshots.Close)
@@ -37,16 +38,18 @@ func (n *node) openSnapshots() error {
 // so much, which a disk hardly notices and which bounds how long the largest state takes; undisturbed it gains so much in each
 // of a second's four intervals.
 const (
-	snapshotStart = 16 << 20
+	snapshotStart = 32 << 20
 	snapshotFloor = 16 << 20
 	snapshotStep  = 4 << 20
+	// snapshotSlack is what a writer that is awoken late may make up for: on a machine in distress it always is.
+	snapshotSlack = 100 * time.Millisecond
 )
 
 // paceSnapshots has snapshots of this member's own give way to callers. A wait is short, because of the floor: whoever waits asks
 // afterwards whether it is still to go on.
 func (n *node) paceSnapshots() func(bytes int) {
-	n.strain = newStrain(n.commits.read, n.logWrites, func() bool { return n.machine.Snapshotting() || n.transport.Sending() })
-	p := pace.New(pace.Config{Busy: n.strain.busy, Floor: snapshotFloor, Start: snapshotStart, Step: snapshotStep})
+	n.strain = newStrain(n.commits.read, n.logWrites, func() bool { return n.machine.Snapshotting() || n.transport.Felt() })
+	p := pace.New(pace.Config{Busy: n.strain.busy, Floor: snapshotFloor, Start: snapshotStart, Step: snapshotStep, Slack: snapshotSlack})
 	return func(bytes int) { _ = p.Wait(context.Background(), bytes) } // which does not end
 }
 
@@ -64,7 +67,8 @@ func (n *node) startMarking() {
 	n.cadence = marks.NewCadence(marks.CadenceConfig{
 		Leading: func() bool { return n.leading() && n.machine.MarkerTerm() == n.raft.CurrentTerm() },
 		Weight:  n.machine.Weight, Settings: n.machine.Upkeep, Propose: n.proposer.Mark, Taken: n.snapshotter.Taken,
-		Logger: n.Logger.Named("marks"),
+		Members: n.marking,
+		Logger:  n.Logger.Named("marks"),
 	})
 	n.undo.pushClose("end committing marks", run(n.cadence.Run))
 }
@@ -82,8 +86,7 @@ func (n *node) admitInstall(index, term uint64) error {
 	return nil
 }
 
-// beyondLog refuses a snapshot that ends within the log. It is asked twice: before anything is staged, and when that is
-// installed, for the log grows meanwhile.
+// beyondLog refuses a snapshot that ends within the log.
 func (n *node) beyondLog(index, term uint64) error {
 	last, err := n.cache.LastIndex()
 	if err != nil {

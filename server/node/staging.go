@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ import (
 // that it was given, with an ear to its progress.
 type staging struct {
 	transport.Stager
+	// fatal must end the process: the leader's snapshot is one that this program does not know, and would be offered for ever.
+	fatal func(error)
 
 	mu      sync.Mutex
 	running bool
@@ -28,10 +31,15 @@ type staging struct {
 func (s *staging) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from transport.Puller, progress func(transport.Progress)) ([]byte, error) {
 	s.note(func() { s.running, s.index, s.since, s.latest = true, r.LastLogIndex, time.Now(), transport.Progress{} })
 	defer s.note(func() { s.running = false })
-	return s.Stager.Stage(ctx, r, manifest, from, func(p transport.Progress) {
+	token, err := s.Stager.Stage(ctx, r, manifest, from, func(p transport.Progress) {
 		s.note(func() { s.latest = p })
 		progress(p)
 	})
+	var old *OutdatedError
+	if err = outdated(err); errors.As(err, &old) {
+		s.fatal(err)
+	}
+	return token, err
 }
 
 func (s *staging) note(change func()) {

@@ -3,12 +3,14 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -44,5 +46,23 @@ func TestStagingIsToldWhileItLasts(t *testing.T) {
 	}
 	if s.facts() != nil {
 		t.Error("told after it ended")
+	}
+}
+
+// A leader's snapshot that this program is too old for ends the process: raft would offer it for ever.
+func TestSnapshotOfANewerProgramIsFatal(t *testing.T) {
+	var fatal []error
+	s := &staging{fatal: func(err error) { fatal = append(fatal, err) }}
+	for _, c := range []struct {
+		err  error
+		ends bool
+	}{{nil, false}, {errors.New("the leader is gone"), false}, {fmt.Errorf("take in: %w", proposal.ErrNewerVersion), true}} {
+		fatal = nil
+		s.Stager = stagerFunc(func(func(transport.Progress)) error { return c.err })
+		_, err := s.Stage(t.Context(), &raft.InstallSnapshotRequest{}, nil, nil, func(transport.Progress) {})
+		var old *OutdatedError
+		if !errors.Is(err, c.err) || len(fatal) > 0 != c.ends || errors.As(err, &old) != c.ends {
+			t.Errorf("%v: answered %v, fatal %v", c.err, err, fatal)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	n.staging = &staging{Stager: stager{n.snapshots}}
+	n.staging = &staging{Stager: stager{n.snapshots}, fatal: n.Fatal}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
@@ -26,6 +26,7 @@ func (n *node) openTransport() (err error) {
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),
+		Voters: n.voters, Tell: n.tell,
 		Judge: n.judgeOffer, Conflict: n.cutLog, PinLog: n.pinLog, Outgrown: n.noteOutgrown,
 		BeforeInstall: n.beforeInstall, Busy: n.strain.busy,
 		// Asked only once members are served, which is after raft was started.

@@ -13,6 +13,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -46,7 +47,7 @@ func (n *node) toAnyOther(ctx context.Context) error {
 }
 
 // foundDamage acts on what the scrub finds. What is damaged in memory cannot be told from what is right, and whatever rests on
-// it is wrong: this member stops. A page on the disk is written anew by the next snapshot.
+// it is wrong: this member stops. A page on the disk is written anew by the next snapshot, which the leader is asked for.
 func (n *node) foundDamage(part string, err error) {
 	var memory *page.MemoryError
 	if errors.As(err, &memory) {
@@ -55,6 +56,10 @@ func (n *node) foundDamage(part string, err error) {
 		return
 	}
 	n.Logger.Error("the scrub found damage", "part", part, "error", err)
+	var file *snapshots.DamagedError
+	if errors.As(err, &file) {
+		n.foundDamaged(file)
+	}
 }
 
 // outvoted condemns this member because the majority has another state.

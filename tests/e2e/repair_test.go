@@ -2,14 +2,19 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // TestDamagedSnapshotIsRepairedFromAnother: whatever of a follower's newest snapshot is damaged while it is stopped, it says
@@ -54,6 +59,38 @@ func TestDamagedSnapshotIsRepairedFromAnother(t *testing.T) {
 			b.checkEqual()
 		})
 	}
+}
+
+// TestLostSnapshotsAreRepairedFromAnother: all snapshots of a follower are gone, and the beginning of its log was deleted long ago: it
+// does not start with a gap, nor does it have to be given up.
+func TestLostSnapshotsAreRepairedFromAnother(t *testing.T) {
+	b := openBank(t, testcluster.Options{})
+	m := b.followers()[0]
+	retention, weight := uint64(1<<20), uint64(16<<10)
+	_, err := b.client.Operator().SetSettings(b.ctx(), &ballastv1.Settings{
+		LogRetentionBytes: &retention, LogRetentionTime: durationpb.New(time.Second), SnapshotMinLogBytes: &weight,
+	})
+	must(t, err)
+	must(t, testcluster.Until(b.ctx(), "the beginning of the log is deleted", func(ctx context.Context) error {
+		b.bulk(10, 1000)
+		s, err := m.Status(ctx)
+		if err == nil && s.GetLog().GetFirstIndex() < 3 {
+			err = errors.New("it is still there")
+		}
+		return err
+	}))
+	must(t, m.Stop(b.ctx()))
+	snapshots, err := filepath.Glob(filepath.Join(m.DataDir(), "snapshots", "*"))
+	must(t, err)
+	for _, path := range snapshots {
+		must(t, os.Remove(path))
+	}
+	must(t, m.Start())
+	must(t, m.WaitAnswers(b.ctx()))
+	b.saysSoon(m, "the newest snapshot is repaired")
+	b.credit(4)
+	b.checkEqual()
+	b.check()
 }
 
 // TestDamagedSnapshotAndNobodyThere: with all others away it serves nothing and says what it waits for; and goes on when one is

@@ -25,7 +25,7 @@ func longerStalls() []time.Duration {
 	for d := 400; d <= 3000; d += 200 {
 		all = append(all, time.Duration(d)*time.Millisecond)
 	}
-	return all
+	return append(all, 5*time.Second, 9*time.Second) // at 10 s the process ends: log_write_limit
 }
 
 // stall stalls the log's disk of the leader, then of a follower, at full load.

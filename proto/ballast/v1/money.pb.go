@@ -96,20 +96,35 @@ const (
 	EntryKind_ENTRY_KIND_FROZEN_SET EntryKind = 7
 	// An account was closed.
 	EntryKind_ENTRY_KIND_ACCOUNT_CLOSED EntryKind = 8
+	// A hold was made.
+	EntryKind_ENTRY_KIND_HOLD_CREATED EntryKind = 9
+	// A hold was captured, or a part of it.
+	EntryKind_ENTRY_KIND_HOLD_CAPTURED EntryKind = 10
+	// A hold was voided.
+	EntryKind_ENTRY_KIND_HOLD_VOIDED EntryKind = 11
+	// A hold was given more time.
+	EntryKind_ENTRY_KIND_HOLD_EXTENDED EntryKind = 12
+	// A hold expired. Nobody asked for it: the operation is the one that made the hold.
+	EntryKind_ENTRY_KIND_HOLD_EXPIRED EntryKind = 13
 )
 
 // Enum value maps for EntryKind.
 var (
 	EntryKind_name = map[int32]string{
-		0: "ENTRY_KIND_UNSPECIFIED",
-		1: "ENTRY_KIND_CREDIT",
-		2: "ENTRY_KIND_DEBIT",
-		3: "ENTRY_KIND_TRANSFER",
-		4: "ENTRY_KIND_LEDGER_CREATED",
-		5: "ENTRY_KIND_ACCOUNT_CREATED",
-		6: "ENTRY_KIND_LIMITS_SET",
-		7: "ENTRY_KIND_FROZEN_SET",
-		8: "ENTRY_KIND_ACCOUNT_CLOSED",
+		0:  "ENTRY_KIND_UNSPECIFIED",
+		1:  "ENTRY_KIND_CREDIT",
+		2:  "ENTRY_KIND_DEBIT",
+		3:  "ENTRY_KIND_TRANSFER",
+		4:  "ENTRY_KIND_LEDGER_CREATED",
+		5:  "ENTRY_KIND_ACCOUNT_CREATED",
+		6:  "ENTRY_KIND_LIMITS_SET",
+		7:  "ENTRY_KIND_FROZEN_SET",
+		8:  "ENTRY_KIND_ACCOUNT_CLOSED",
+		9:  "ENTRY_KIND_HOLD_CREATED",
+		10: "ENTRY_KIND_HOLD_CAPTURED",
+		11: "ENTRY_KIND_HOLD_VOIDED",
+		12: "ENTRY_KIND_HOLD_EXTENDED",
+		13: "ENTRY_KIND_HOLD_EXPIRED",
 	}
 	EntryKind_value = map[string]int32{
 		"ENTRY_KIND_UNSPECIFIED":     0,
@@ -121,6 +136,11 @@ var (
 		"ENTRY_KIND_LIMITS_SET":      6,
 		"ENTRY_KIND_FROZEN_SET":      7,
 		"ENTRY_KIND_ACCOUNT_CLOSED":  8,
+		"ENTRY_KIND_HOLD_CREATED":    9,
+		"ENTRY_KIND_HOLD_CAPTURED":   10,
+		"ENTRY_KIND_HOLD_VOIDED":     11,
+		"ENTRY_KIND_HOLD_EXTENDED":   12,
+		"ENTRY_KIND_HOLD_EXPIRED":    13,
 	}
 )
 
@@ -149,6 +169,67 @@ func (x EntryKind) Number() protoreflect.EnumNumber {
 // Deprecated: Use EntryKind.Descriptor instead.
 func (EntryKind) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_money_proto_rawDescGZIP(), []int{1}
+}
+
+// HoldState says how far a hold has come.
+type HoldState int32
+
+const (
+	// Never sent.
+	HoldState_HOLD_STATE_UNSPECIFIED HoldState = 0
+	// It holds something.
+	HoldState_HOLD_STATE_OPEN HoldState = 1
+	// It ended by a capture.
+	HoldState_HOLD_STATE_CAPTURED HoldState = 2
+	// It was voided.
+	HoldState_HOLD_STATE_VOIDED HoldState = 3
+	// It expired.
+	HoldState_HOLD_STATE_EXPIRED HoldState = 4
+)
+
+// Enum value maps for HoldState.
+var (
+	HoldState_name = map[int32]string{
+		0: "HOLD_STATE_UNSPECIFIED",
+		1: "HOLD_STATE_OPEN",
+		2: "HOLD_STATE_CAPTURED",
+		3: "HOLD_STATE_VOIDED",
+		4: "HOLD_STATE_EXPIRED",
+	}
+	HoldState_value = map[string]int32{
+		"HOLD_STATE_UNSPECIFIED": 0,
+		"HOLD_STATE_OPEN":        1,
+		"HOLD_STATE_CAPTURED":    2,
+		"HOLD_STATE_VOIDED":      3,
+		"HOLD_STATE_EXPIRED":     4,
+	}
+)
+
+func (x HoldState) Enum() *HoldState {
+	p := new(HoldState)
+	*p = x
+	return p
+}
+
+func (x HoldState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HoldState) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_money_proto_enumTypes[2].Descriptor()
+}
+
+func (HoldState) Type() protoreflect.EnumType {
+	return &file_ballast_v1_money_proto_enumTypes[2]
+}
+
+func (x HoldState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HoldState.Descriptor instead.
+func (HoldState) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{2}
 }
 
 // ReadState says what a read saw.
@@ -1078,7 +1159,9 @@ type Entry struct {
 	// The caller's code.
 	Code uint32 `protobuf:"varint,11,opt,name=code,proto3" json:"code,omitempty"`
 	// The caller's reference.
-	Reference     string `protobuf:"bytes,12,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reference string `protobuf:"bytes,12,opt,name=reference,proto3" json:"reference,omitempty"`
+	// Entries of a hold: what they say of it.
+	Hold          *HoldChange `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,6 +1280,113 @@ func (x *Entry) GetReference() string {
 	return ""
 }
 
+func (x *Entry) GetHold() *HoldChange {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// HoldChange is what an entry says of a hold.
+type HoldChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id: that of the operation that made it.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Sequence number of the hold's entry before; 0: this is its first.
+	PreviousSequence uint64 `protobuf:"varint,2,opt,name=previous_sequence,json=previousSequence,proto3" json:"previous_sequence,omitempty"`
+	// Held after, minor units.
+	Remaining int64 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	// Given back by this entry, minor units.
+	Released int64 `protobuf:"varint,4,opt,name=released,proto3" json:"released,omitempty"`
+	// When it expires, as it is after: log time, Unix nanoseconds.
+	Expires int64 `protobuf:"varint,5,opt,name=expires,proto3" json:"expires,omitempty"`
+	// It may be captured in several parts.
+	InParts bool `protobuf:"varint,6,opt,name=in_parts,json=inParts,proto3" json:"in_parts,omitempty"`
+	// This is its end.
+	Ended         bool `protobuf:"varint,7,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldChange) Reset() {
+	*x = HoldChange{}
+	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldChange) ProtoMessage() {}
+
+func (x *HoldChange) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
+func (*HoldChange) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HoldChange) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *HoldChange) GetPreviousSequence() uint64 {
+	if x != nil {
+		return x.PreviousSequence
+	}
+	return 0
+}
+
+func (x *HoldChange) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *HoldChange) GetReleased() int64 {
+	if x != nil {
+		return x.Released
+	}
+	return 0
+}
+
+func (x *HoldChange) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *HoldChange) GetInParts() bool {
+	if x != nil {
+		return x.InParts
+	}
+	return false
+}
+
+func (x *HoldChange) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
 // GetStatementRequest selects entries of one account.
 type GetStatementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1214,7 +1404,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1416,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1429,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetStatementRequest) GetAccount() string {
@@ -1287,7 +1477,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1489,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1502,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetStatementResponse) GetEntries() []*Entry {
@@ -1356,7 +1546,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1558,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1571,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -1415,7 +1605,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1617,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1630,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -1471,6 +1661,416 @@ func (x *GetOperationResponse) GetState() *ReadState {
 	return nil
 }
 
+// HoldRecord is a hold's state.
+type HoldRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id: that of the operation that made it.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The account whose money it holds.
+	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	// The account's ledger.
+	Ledger string `protobuf:"bytes,3,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of the amounts below: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,4,opt,name=scale,proto3" json:"scale,omitempty"`
+	// How far it has come. One that is due is shown as open until its turn to expire comes, but accepts nothing any more.
+	State HoldState `protobuf:"varint,5,opt,name=state,proto3,enum=ballast.v1.HoldState" json:"state,omitempty"`
+	// Held when it was made, minor units.
+	Amount int64 `protobuf:"varint,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Captured so far, minor units.
+	Captured int64 `protobuf:"varint,7,opt,name=captured,proto3" json:"captured,omitempty"`
+	// Held now, minor units; 0 once it has ended. What is neither captured nor remaining was given back.
+	Remaining int64 `protobuf:"varint,8,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	// It may be captured in several parts.
+	InParts bool `protobuf:"varint,9,opt,name=in_parts,json=inParts,proto3" json:"in_parts,omitempty"`
+	// Log time of its making, Unix nanoseconds.
+	Created int64 `protobuf:"varint,10,opt,name=created,proto3" json:"created,omitempty"`
+	// Log time from which on it is expired, Unix nanoseconds.
+	Expires int64 `protobuf:"varint,11,opt,name=expires,proto3" json:"expires,omitempty"`
+	// Log time of its end, Unix nanoseconds; 0 while it is open.
+	Ended int64 `protobuf:"varint,12,opt,name=ended,proto3" json:"ended,omitempty"`
+	// Sequence number of the entry that made it.
+	FirstSequence uint64 `protobuf:"varint,13,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
+	// Sequence number of its newest entry, which names the one before.
+	LastSequence  uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldRecord) Reset() {
+	*x = HoldRecord{}
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldRecord) ProtoMessage() {}
+
+func (x *HoldRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
+func (*HoldRecord) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *HoldRecord) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *HoldRecord) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *HoldRecord) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *HoldRecord) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetState() HoldState {
+	if x != nil {
+		return x.State
+	}
+	return HoldState_HOLD_STATE_UNSPECIFIED
+}
+
+func (x *HoldRecord) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetCaptured() int64 {
+	if x != nil {
+		return x.Captured
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetInParts() bool {
+	if x != nil {
+		return x.InParts
+	}
+	return false
+}
+
+func (x *HoldRecord) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetEnded() int64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetFirstSequence() uint64 {
+	if x != nil {
+		return x.FirstSequence
+	}
+	return 0
+}
+
+func (x *HoldRecord) GetLastSequence() uint64 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
+// GetHoldRequest names a hold.
+type GetHoldRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,2,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHoldRequest) Reset() {
+	*x = GetHoldRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHoldRequest) ProtoMessage() {}
+
+func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
+func (*GetHoldRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetHoldRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetHoldRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+// GetHoldResponse answers a GetHoldRequest.
+type GetHoldResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The hold.
+	Hold *HoldRecord `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHoldResponse) Reset() {
+	*x = GetHoldResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHoldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHoldResponse) ProtoMessage() {}
+
+func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
+func (*GetHoldResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetHoldResponse) GetHold() *HoldRecord {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *GetHoldResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// ListHoldsRequest selects holds.
+type ListHoldsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// 1 to 1,000; 0: 100.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the previous page. Empty: the first.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHoldsRequest) Reset() {
+	*x = ListHoldsRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHoldsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHoldsRequest) ProtoMessage() {}
+
+func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
+func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListHoldsRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ListHoldsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListHoldsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListHoldsRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+// ListHoldsResponse is one page.
+type ListHoldsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first; a page may be short, or empty, and not be the last.
+	Holds []*HoldRecord `protobuf:"bytes,1,rep,name=holds,proto3" json:"holds,omitempty"`
+	// For the next page. Empty: this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHoldsResponse) Reset() {
+	*x = ListHoldsResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHoldsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHoldsResponse) ProtoMessage() {}
+
+func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
+func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *ListHoldsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListHoldsResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // ListLedgersRequest asks for all ledgers.
 type ListLedgersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1482,7 +2082,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +2094,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +2107,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -1530,7 +2130,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +2142,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +2155,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -1645,7 +2245,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\x89\x03\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xb5\x03\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -1660,7 +2260,17 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"event_time\x18\n" +
 	" \x01(\x03R\teventTime\x12\x12\n" +
 	"\x04code\x18\v \x01(\rR\x04code\x12\x1c\n" +
-	"\treference\x18\f \x01(\tR\treference\"\xb0\x01\n" +
+	"\treference\x18\f \x01(\tR\treference\x12*\n" +
+	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\"\xce\x01\n" +
+	"\n" +
+	"HoldChange\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
+	"\x11previous_sequence\x18\x02 \x01(\x04R\x10previousSequence\x12\x1c\n" +
+	"\tremaining\x18\x03 \x01(\x03R\tremaining\x12\x1a\n" +
+	"\breleased\x18\x04 \x01(\x03R\breleased\x12\x18\n" +
+	"\aexpires\x18\x05 \x01(\x03R\aexpires\x12\x19\n" +
+	"\bin_parts\x18\x06 \x01(\bR\ainParts\x12\x14\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\"\xb0\x01\n" +
 	"\x13GetStatementRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12'\n" +
 	"\x0fbefore_sequence\x18\x02 \x01(\x04R\x0ebeforeSequence\x12\x1b\n" +
@@ -1678,7 +2288,40 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12*\n" +
 	"\x06result\x18\x02 \x01(\v2\x12.ballast.v1.ResultR\x06result\x12\x18\n" +
 	"\ahorizon\x18\x03 \x01(\x03R\ahorizon\x12+\n" +
-	"\x05state\x18\x04 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"O\n" +
+	"\x05state\x18\x04 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\x94\x03\n" +
+	"\n" +
+	"HoldRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06ledger\x18\x03 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x04 \x01(\rR\x05scale\x12+\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x15.ballast.v1.HoldStateR\x05state\x12\x16\n" +
+	"\x06amount\x18\x06 \x01(\x03R\x06amount\x12\x1a\n" +
+	"\bcaptured\x18\a \x01(\x03R\bcaptured\x12\x1c\n" +
+	"\tremaining\x18\b \x01(\x03R\tremaining\x12\x19\n" +
+	"\bin_parts\x18\t \x01(\bR\ainParts\x12\x18\n" +
+	"\acreated\x18\n" +
+	" \x01(\x03R\acreated\x12\x18\n" +
+	"\aexpires\x18\v \x01(\x03R\aexpires\x12\x14\n" +
+	"\x05ended\x18\f \x01(\x03R\x05ended\x12%\n" +
+	"\x0efirst_sequence\x18\r \x01(\x04R\rfirstSequence\x12#\n" +
+	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequence\"[\n" +
+	"\x0eGetHoldRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
+	"\vconsistency\x18\x02 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"j\n" +
+	"\x0fGetHoldResponse\x12*\n" +
+	"\x04hold\x18\x01 \x01(\v2\x16.ballast.v1.HoldRecordR\x04hold\x12+\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xa3\x01\n" +
+	"\x10ListHoldsRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x129\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\x96\x01\n" +
+	"\x11ListHoldsResponse\x12,\n" +
+	"\x05holds\x18\x01 \x03(\v2\x16.ballast.v1.HoldRecordR\x05holds\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"O\n" +
 	"\x12ListLedgersRequest\x129\n" +
 	"\vconsistency\x18\x01 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"p\n" +
 	"\x13ListLedgersResponse\x12,\n" +
@@ -1687,7 +2330,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CONSISTENCY_LINEARIZABLE\x10\x01\x12\x15\n" +
-	"\x11CONSISTENCY_STALE\x10\x02*\x81\x02\n" +
+	"\x11CONSISTENCY_STALE\x10\x02*\x93\x03\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ENTRY_KIND_CREDIT\x10\x01\x12\x14\n" +
@@ -1697,14 +2340,28 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x1aENTRY_KIND_ACCOUNT_CREATED\x10\x05\x12\x19\n" +
 	"\x15ENTRY_KIND_LIMITS_SET\x10\x06\x12\x19\n" +
 	"\x15ENTRY_KIND_FROZEN_SET\x10\a\x12\x1d\n" +
-	"\x19ENTRY_KIND_ACCOUNT_CLOSED\x10\b2\xbf\x04\n" +
+	"\x19ENTRY_KIND_ACCOUNT_CLOSED\x10\b\x12\x1b\n" +
+	"\x17ENTRY_KIND_HOLD_CREATED\x10\t\x12\x1c\n" +
+	"\x18ENTRY_KIND_HOLD_CAPTURED\x10\n" +
+	"\x12\x1a\n" +
+	"\x16ENTRY_KIND_HOLD_VOIDED\x10\v\x12\x1c\n" +
+	"\x18ENTRY_KIND_HOLD_EXTENDED\x10\f\x12\x1b\n" +
+	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r*\x84\x01\n" +
+	"\tHoldState\x12\x1a\n" +
+	"\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n" +
+	"\x13HOLD_STATE_CAPTURED\x10\x02\x12\x15\n" +
+	"\x11HOLD_STATE_VOIDED\x10\x03\x12\x16\n" +
+	"\x12HOLD_STATE_EXPIRED\x10\x042\xcd\x05\n" +
 	"\fMoneyService\x12?\n" +
 	"\x06Submit\x12\x19.ballast.v1.SubmitRequest\x1a\x1a.ballast.v1.SubmitResponse\x12U\n" +
 	"\fSubmitStream\x12\x1f.ballast.v1.SubmitStreamRequest\x1a .ballast.v1.SubmitStreamResponse(\x010\x01\x12N\n" +
 	"\vGetAccounts\x12\x1e.ballast.v1.GetAccountsRequest\x1a\x1f.ballast.v1.GetAccountsResponse\x12Q\n" +
 	"\fListAccounts\x12\x1f.ballast.v1.ListAccountsRequest\x1a .ballast.v1.ListAccountsResponse\x12Q\n" +
 	"\fGetStatement\x12\x1f.ballast.v1.GetStatementRequest\x1a .ballast.v1.GetStatementResponse\x12Q\n" +
-	"\fGetOperation\x12\x1f.ballast.v1.GetOperationRequest\x1a .ballast.v1.GetOperationResponse\x12N\n" +
+	"\fGetOperation\x12\x1f.ballast.v1.GetOperationRequest\x1a .ballast.v1.GetOperationResponse\x12B\n" +
+	"\aGetHold\x12\x1a.ballast.v1.GetHoldRequest\x1a\x1b.ballast.v1.GetHoldResponse\x12H\n" +
+	"\tListHolds\x12\x1c.ballast.v1.ListHoldsRequest\x1a\x1d.ballast.v1.ListHoldsResponse\x12N\n" +
 	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
@@ -1719,76 +2376,95 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_money_proto_rawDescData
 }
 
-var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_ballast_v1_money_proto_goTypes = []any{
 	(Consistency)(0),             // 0: ballast.v1.Consistency
 	(EntryKind)(0),               // 1: ballast.v1.EntryKind
-	(*ReadState)(nil),            // 2: ballast.v1.ReadState
-	(*SubmitRequest)(nil),        // 3: ballast.v1.SubmitRequest
-	(*SubmitResponse)(nil),       // 4: ballast.v1.SubmitResponse
-	(*SubmitStreamRequest)(nil),  // 5: ballast.v1.SubmitStreamRequest
-	(*SubmitStreamResponse)(nil), // 6: ballast.v1.SubmitStreamResponse
-	(*StreamFailure)(nil),        // 7: ballast.v1.StreamFailure
-	(*Ledger)(nil),               // 8: ballast.v1.Ledger
-	(*Account)(nil),              // 9: ballast.v1.Account
-	(*GetAccountsRequest)(nil),   // 10: ballast.v1.GetAccountsRequest
-	(*GetAccountsResponse)(nil),  // 11: ballast.v1.GetAccountsResponse
-	(*ListAccountsRequest)(nil),  // 12: ballast.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil), // 13: ballast.v1.ListAccountsResponse
-	(*Entry)(nil),                // 14: ballast.v1.Entry
-	(*GetStatementRequest)(nil),  // 15: ballast.v1.GetStatementRequest
-	(*GetStatementResponse)(nil), // 16: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),  // 17: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil), // 18: ballast.v1.GetOperationResponse
-	(*ListLedgersRequest)(nil),   // 19: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),  // 20: ballast.v1.ListLedgersResponse
-	(*Operation)(nil),            // 21: ballast.v1.Operation
-	(*Result)(nil),               // 22: ballast.v1.Result
-	(*Failure)(nil),              // 23: ballast.v1.Failure
+	(HoldState)(0),               // 2: ballast.v1.HoldState
+	(*ReadState)(nil),            // 3: ballast.v1.ReadState
+	(*SubmitRequest)(nil),        // 4: ballast.v1.SubmitRequest
+	(*SubmitResponse)(nil),       // 5: ballast.v1.SubmitResponse
+	(*SubmitStreamRequest)(nil),  // 6: ballast.v1.SubmitStreamRequest
+	(*SubmitStreamResponse)(nil), // 7: ballast.v1.SubmitStreamResponse
+	(*StreamFailure)(nil),        // 8: ballast.v1.StreamFailure
+	(*Ledger)(nil),               // 9: ballast.v1.Ledger
+	(*Account)(nil),              // 10: ballast.v1.Account
+	(*GetAccountsRequest)(nil),   // 11: ballast.v1.GetAccountsRequest
+	(*GetAccountsResponse)(nil),  // 12: ballast.v1.GetAccountsResponse
+	(*ListAccountsRequest)(nil),  // 13: ballast.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil), // 14: ballast.v1.ListAccountsResponse
+	(*Entry)(nil),                // 15: ballast.v1.Entry
+	(*HoldChange)(nil),           // 16: ballast.v1.HoldChange
+	(*GetStatementRequest)(nil),  // 17: ballast.v1.GetStatementRequest
+	(*GetStatementResponse)(nil), // 18: ballast.v1.GetStatementResponse
+	(*GetOperationRequest)(nil),  // 19: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil), // 20: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),           // 21: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),       // 22: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),      // 23: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),     // 24: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),    // 25: ballast.v1.ListHoldsResponse
+	(*ListLedgersRequest)(nil),   // 26: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),  // 27: ballast.v1.ListLedgersResponse
+	(*Operation)(nil),            // 28: ballast.v1.Operation
+	(*Result)(nil),               // 29: ballast.v1.Result
+	(*Failure)(nil),              // 30: ballast.v1.Failure
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	21, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	22, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	21, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
-	4,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
-	7,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	23, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	28, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	29, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	28, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	5,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
+	8,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
+	30, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
 	0,  // 6: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	9,  // 7: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
-	2,  // 8: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
+	10, // 7: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
+	3,  // 8: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
 	0,  // 9: ballast.v1.ListAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	9,  // 10: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
-	2,  // 11: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
+	10, // 10: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
+	3,  // 11: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
 	1,  // 12: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
-	0,  // 13: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
-	14, // 14: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
-	2,  // 15: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 16: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	22, // 17: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	2,  // 18: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 19: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	8,  // 20: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	2,  // 21: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	3,  // 22: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	5,  // 23: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	10, // 24: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	12, // 25: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	15, // 26: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	17, // 27: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	19, // 28: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	4,  // 29: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	6,  // 30: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	11, // 31: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	13, // 32: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	16, // 33: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	18, // 34: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	20, // 35: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	29, // [29:36] is the sub-list for method output_type
-	22, // [22:29] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 13: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
+	0,  // 14: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
+	15, // 15: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
+	3,  // 16: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 17: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	29, // 18: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	3,  // 19: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 20: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 21: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	21, // 22: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	3,  // 23: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 24: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	21, // 25: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	3,  // 26: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 27: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	9,  // 28: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	3,  // 29: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	4,  // 30: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	6,  // 31: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	11, // 32: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	13, // 33: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	17, // 34: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	19, // 35: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	22, // 36: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	24, // 37: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	26, // 38: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	5,  // 39: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	7,  // 40: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	12, // 41: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	14, // 42: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	18, // 43: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	20, // 44: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	23, // 45: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	25, // 46: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	27, // 47: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	39, // [39:48] is the sub-list for method output_type
+	30, // [30:39] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -1808,8 +2484,8 @@ func file_ballast_v1_money_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   19,
+			NumEnums:      3,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,8 @@ const (
 	MoneyService_ListAccounts_FullMethodName = "/ballast.v1.MoneyService/ListAccounts"
 	MoneyService_GetStatement_FullMethodName = "/ballast.v1.MoneyService/GetStatement"
 	MoneyService_GetOperation_FullMethodName = "/ballast.v1.MoneyService/GetOperation"
+	MoneyService_GetHold_FullMethodName      = "/ballast.v1.MoneyService/GetHold"
+	MoneyService_ListHolds_FullMethodName    = "/ballast.v1.MoneyService/ListHolds"
 	MoneyService_ListLedgers_FullMethodName  = "/ballast.v1.MoneyService/ListLedgers"
 )
 
@@ -57,6 +59,11 @@ type MoneyServiceClient interface {
 	// GetOperation tells what became of an operation id. An id that is not remembered is reported so, together with the
 	// horizon: if the operation was issued before it, its outcome is no longer known.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
+	// GetHold reads a hold, open or ended. NOT_FOUND: no hold of this id is remembered; the journal tells of it for longer.
+	GetHold(ctx context.Context, in *GetHoldRequest, opts ...grpc.CallOption) (*GetHoldResponse, error)
+	// ListHolds lists an account's open holds, newest first, a page at a time. Each page is consistent; pages are not with each
+	// other. NOT_FOUND: no such account.
+	ListHolds(ctx context.Context, in *ListHoldsRequest, opts ...grpc.CallOption) (*ListHoldsResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error)
 }
@@ -132,6 +139,26 @@ func (c *moneyServiceClient) GetOperation(ctx context.Context, in *GetOperationR
 	return out, nil
 }
 
+func (c *moneyServiceClient) GetHold(ctx context.Context, in *GetHoldRequest, opts ...grpc.CallOption) (*GetHoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetHoldResponse)
+	err := c.cc.Invoke(ctx, MoneyService_GetHold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *moneyServiceClient) ListHolds(ctx context.Context, in *ListHoldsRequest, opts ...grpc.CallOption) (*ListHoldsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListHoldsResponse)
+	err := c.cc.Invoke(ctx, MoneyService_ListHolds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *moneyServiceClient) ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListLedgersResponse)
@@ -171,6 +198,11 @@ type MoneyServiceServer interface {
 	// GetOperation tells what became of an operation id. An id that is not remembered is reported so, together with the
 	// horizon: if the operation was issued before it, its outcome is no longer known.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
+	// GetHold reads a hold, open or ended. NOT_FOUND: no hold of this id is remembered; the journal tells of it for longer.
+	GetHold(context.Context, *GetHoldRequest) (*GetHoldResponse, error)
+	// ListHolds lists an account's open holds, newest first, a page at a time. Each page is consistent; pages are not with each
+	// other. NOT_FOUND: no such account.
+	ListHolds(context.Context, *ListHoldsRequest) (*ListHoldsResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error)
 	mustEmbedUnimplementedMoneyServiceServer()
@@ -200,6 +232,12 @@ func (UnimplementedMoneyServiceServer) GetStatement(context.Context, *GetStateme
 }
 func (UnimplementedMoneyServiceServer) GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetOperation not implemented")
+}
+func (UnimplementedMoneyServiceServer) GetHold(context.Context, *GetHoldRequest) (*GetHoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetHold not implemented")
+}
+func (UnimplementedMoneyServiceServer) ListHolds(context.Context, *ListHoldsRequest) (*ListHoldsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListHolds not implemented")
 }
 func (UnimplementedMoneyServiceServer) ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLedgers not implemented")
@@ -322,6 +360,42 @@ func _MoneyService_GetOperation_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MoneyService_GetHold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetHoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).GetHold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_GetHold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).GetHold(ctx, req.(*GetHoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MoneyService_ListHolds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListHoldsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).ListHolds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_ListHolds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).ListHolds(ctx, req.(*ListHoldsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MoneyService_ListLedgers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListLedgersRequest)
 	if err := dec(in); err != nil {
@@ -366,6 +440,14 @@ var MoneyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetOperation",
 			Handler:    _MoneyService_GetOperation_Handler,
+		},
+		{
+			MethodName: "GetHold",
+			Handler:    _MoneyService_GetHold_Handler,
+		},
+		{
+			MethodName: "ListHolds",
+			Handler:    _MoneyService_ListHolds_Handler,
 		},
 		{
 			MethodName: "ListLedgers",

@@ -64,8 +64,22 @@ const (
 	ResultCode_RESULT_CODE_OVERFLOW ResultCode = 17
 	// The account cannot be closed: posted or held is not zero.
 	ResultCode_RESULT_CODE_NOT_EMPTY ResultCode = 18
-	// A built-in bound of the store (number of ledgers or accounts) is reached.
+	// A built-in bound of the store (number of ledgers, accounts or holds) is reached.
 	ResultCode_RESULT_CODE_LIMIT_REACHED ResultCode = 19
+	// No hold of this id is remembered.
+	ResultCode_RESULT_CODE_UNKNOWN_HOLD ResultCode = 20
+	// A hold of this id is remembered.
+	ResultCode_RESULT_CODE_HOLD_EXISTS ResultCode = 21
+	// The hold was captured; what was left is available again.
+	ResultCode_RESULT_CODE_HOLD_CAPTURED ResultCode = 22
+	// The hold was voided.
+	ResultCode_RESULT_CODE_HOLD_VOIDED ResultCode = 23
+	// The hold has expired.
+	ResultCode_RESULT_CODE_HOLD_EXPIRED ResultCode = 24
+	// More is asked than the hold still holds.
+	ResultCode_RESULT_CODE_EXCEEDS_HOLD ResultCode = 25
+	// The account to credit is the one that is debited.
+	ResultCode_RESULT_CODE_SAME_ACCOUNT ResultCode = 26
 )
 
 // Enum value maps for ResultCode.
@@ -91,6 +105,13 @@ var (
 		17: "RESULT_CODE_OVERFLOW",
 		18: "RESULT_CODE_NOT_EMPTY",
 		19: "RESULT_CODE_LIMIT_REACHED",
+		20: "RESULT_CODE_UNKNOWN_HOLD",
+		21: "RESULT_CODE_HOLD_EXISTS",
+		22: "RESULT_CODE_HOLD_CAPTURED",
+		23: "RESULT_CODE_HOLD_VOIDED",
+		24: "RESULT_CODE_HOLD_EXPIRED",
+		25: "RESULT_CODE_EXCEEDS_HOLD",
+		26: "RESULT_CODE_SAME_ACCOUNT",
 	}
 	ResultCode_value = map[string]int32{
 		"RESULT_CODE_UNSPECIFIED":        0,
@@ -113,6 +134,13 @@ var (
 		"RESULT_CODE_OVERFLOW":           17,
 		"RESULT_CODE_NOT_EMPTY":          18,
 		"RESULT_CODE_LIMIT_REACHED":      19,
+		"RESULT_CODE_UNKNOWN_HOLD":       20,
+		"RESULT_CODE_HOLD_EXISTS":        21,
+		"RESULT_CODE_HOLD_CAPTURED":      22,
+		"RESULT_CODE_HOLD_VOIDED":        23,
+		"RESULT_CODE_HOLD_EXPIRED":       24,
+		"RESULT_CODE_EXCEEDS_HOLD":       25,
+		"RESULT_CODE_SAME_ACCOUNT":       26,
 	}
 )
 
@@ -181,6 +209,10 @@ type Operation struct {
 	//	*Operation_SetLimits
 	//	*Operation_SetFrozen
 	//	*Operation_CloseAccount
+	//	*Operation_Hold
+	//	*Operation_CaptureHold
+	//	*Operation_VoidHold
+	//	*Operation_ExtendHold
 	Kind          isOperation_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -344,6 +376,42 @@ func (x *Operation) GetCloseAccount() *CloseAccount {
 	return nil
 }
 
+func (x *Operation) GetHold() *Hold {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetCaptureHold() *CaptureHold {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_CaptureHold); ok {
+			return x.CaptureHold
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetVoidHold() *VoidHold {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_VoidHold); ok {
+			return x.VoidHold
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetExtendHold() *ExtendHold {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_ExtendHold); ok {
+			return x.ExtendHold
+		}
+	}
+	return nil
+}
+
 type isOperation_Kind interface {
 	isOperation_Kind()
 }
@@ -388,6 +456,26 @@ type Operation_CloseAccount struct {
 	CloseAccount *CloseAccount `protobuf:"bytes,24,opt,name=close_account,json=closeAccount,proto3,oneof"`
 }
 
+type Operation_Hold struct {
+	// Holds an amount of an account. The hold's id is this operation's.
+	Hold *Hold `protobuf:"bytes,30,opt,name=hold,proto3,oneof"`
+}
+
+type Operation_CaptureHold struct {
+	// Takes what is held, or a part of it.
+	CaptureHold *CaptureHold `protobuf:"bytes,31,opt,name=capture_hold,json=captureHold,proto3,oneof"`
+}
+
+type Operation_VoidHold struct {
+	// Gives back what is held.
+	VoidHold *VoidHold `protobuf:"bytes,32,opt,name=void_hold,json=voidHold,proto3,oneof"`
+}
+
+type Operation_ExtendHold struct {
+	// Gives a hold more time.
+	ExtendHold *ExtendHold `protobuf:"bytes,33,opt,name=extend_hold,json=extendHold,proto3,oneof"`
+}
+
 func (*Operation_Credit) isOperation_Kind() {}
 
 func (*Operation_Debit) isOperation_Kind() {}
@@ -403,6 +491,14 @@ func (*Operation_SetLimits) isOperation_Kind() {}
 func (*Operation_SetFrozen) isOperation_Kind() {}
 
 func (*Operation_CloseAccount) isOperation_Kind() {}
+
+func (*Operation_Hold) isOperation_Kind() {}
+
+func (*Operation_CaptureHold) isOperation_Kind() {}
+
+func (*Operation_VoidHold) isOperation_Kind() {}
+
+func (*Operation_ExtendHold) isOperation_Kind() {}
 
 // Credit raises the posted balance of an account.
 type Credit struct {
@@ -899,6 +995,256 @@ func (x *CloseAccount) GetAccount() string {
 	return ""
 }
 
+// Hold sets an amount of an account aside: `available` counts it, `posted` does not. Its id is the operation's id. It has
+// exactly one end: it is captured, voided, or it expires by log time, with nobody asking for it. It is refused as a debit of
+// the amount would be. An ended hold is remembered as long as ids of operations are; an open one until its end.
+type Hold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account whose money is held.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Minor units of the account's ledger, 1 to 2^63-1.
+	Amount int64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Nanoseconds of log time until it expires, from when it takes effect: 1 to 400 days.
+	Timeout int64 `protobuf:"varint,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// It may be captured in several parts. Otherwise the first capture ends it, and what remains is available again.
+	InParts       bool `protobuf:"varint,4,opt,name=in_parts,json=inParts,proto3" json:"in_parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Hold) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Hold) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *Hold) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
+func (x *Hold) GetInParts() bool {
+	if x != nil {
+		return x.InParts
+	}
+	return false
+}
+
+// CaptureHold debits the account of a hold by what it holds, or a part of it. A frozen account's holds cannot be captured.
+type CaptureHold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The hold: the id of the operation that made it, 1 to 64 bytes.
+	Hold string `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Minor units, 1 to what remains; 0: all that remains.
+	Amount int64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The account of the same ledger to credit. Empty: the ledger's system account of debits, as with a debit.
+	CreditAccount string `protobuf:"bytes,3,opt,name=credit_account,json=creditAccount,proto3" json:"credit_account,omitempty"`
+	// Of a hold in parts: this part is the last one, what remains is available again. Other holds end with any capture.
+	Last          bool `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureHold) Reset() {
+	*x = CaptureHold{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureHold) ProtoMessage() {}
+
+func (x *CaptureHold) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureHold.ProtoReflect.Descriptor instead.
+func (*CaptureHold) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CaptureHold) GetHold() string {
+	if x != nil {
+		return x.Hold
+	}
+	return ""
+}
+
+func (x *CaptureHold) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *CaptureHold) GetCreditAccount() string {
+	if x != nil {
+		return x.CreditAccount
+	}
+	return ""
+}
+
+func (x *CaptureHold) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+// VoidHold ends a hold with nothing captured any more. It works on a frozen account too.
+type VoidHold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The hold.
+	Hold          string `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidHold) Reset() {
+	*x = VoidHold{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidHold) ProtoMessage() {}
+
+func (x *VoidHold) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidHold.ProtoReflect.Descriptor instead.
+func (*VoidHold) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *VoidHold) GetHold() string {
+	if x != nil {
+		return x.Hold
+	}
+	return ""
+}
+
+// ExtendHold lets a hold expire later: `timeout` from when this takes effect, or as before where that is later. It works on
+// a frozen account too.
+type ExtendHold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The hold.
+	Hold string `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Nanoseconds of log time, 1 to 400 days.
+	Timeout       int64 `protobuf:"varint,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExtendHold) Reset() {
+	*x = ExtendHold{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExtendHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExtendHold) ProtoMessage() {}
+
+func (x *ExtendHold) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExtendHold.ProtoReflect.Descriptor instead.
+func (*ExtendHold) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExtendHold) GetHold() string {
+	if x != nil {
+		return x.Hold
+	}
+	return ""
+}
+
+func (x *ExtendHold) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
 // Result is the final answer to one attempt of one operation.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -911,28 +1257,30 @@ type Result struct {
 	// APPLIED: the entry's sequence number, from 1. Otherwise 0.
 	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// APPLIED: posted balance of the debited account right after, minor units (for a credit: the system account's).
-	// For operations on one account without an amount: 0.
+	// For operations on one account without an amount: 0. For operations on holds: that of the hold's account.
 	DebitPosted int64 `protobuf:"varint,5,opt,name=debit_posted,json=debitPosted,proto3" json:"debit_posted,omitempty"`
 	// APPLIED: posted balance of the credited account right after, minor units (for a debit: the system account's; for
-	// operations on one account without an amount: that account's).
+	// operations on one account without an amount: that account's). 0 where `amount` is told.
 	CreditPosted int64 `protobuf:"varint,6,opt,name=credit_posted,json=creditPosted,proto3" json:"credit_posted,omitempty"`
 	// APPLIED: `available` right after of the account that the caller named: the debited one of a debit or transfer, the
-	// credited one of a credit, else the account. INSUFFICIENT_FUNDS: what was available (or, for SetLimits, the balance
-	// less held). CEILING_EXCEEDED: the room left below the ceiling.
+	// credited one of a credit, the hold's account, else the account. INSUFFICIENT_FUNDS: what was available (or, for SetLimits, the balance
+	// less held). CEILING_EXCEEDED: the room left below the ceiling. EXCEEDS_HOLD: what the hold still holds.
 	Available int64 `protobuf:"varint,7,opt,name=available,proto3" json:"available,omitempty"`
 	// Refusals that compare an amount: what was asked, minor units.
 	Asked int64 `protobuf:"varint,8,opt,name=asked,proto3" json:"asked,omitempty"`
-	// Refusals about an account: which one.
+	// Refusals about an account that the operation names: which one.
 	Account string `protobuf:"bytes,9,opt,name=account,proto3" json:"account,omitempty"`
 	// GROUP_REFUSED: the position in the group, from 0, of the member that was refused for a reason of its own.
-	FailedMember  uint32 `protobuf:"varint,10,opt,name=failed_member,json=failedMember,proto3" json:"failed_member,omitempty"`
+	FailedMember uint32 `protobuf:"varint,10,opt,name=failed_member,json=failedMember,proto3" json:"failed_member,omitempty"`
+	// APPLIED, minor units: what was held, captured, or given back by a void; for an extension what is held. 0 for others.
+	Amount        int64 `protobuf:"varint,11,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1292,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1305,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{9}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetCode() ResultCode {
@@ -1030,12 +1378,19 @@ func (x *Result) GetFailedMember() uint32 {
 	return 0
 }
 
+func (x *Result) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 var File_ballast_v1_operation_proto protoreflect.FileDescriptor
 
 const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"\x1aballast/v1/operation.proto\x12\n" +
-	"ballast.v1\"\x86\x05\n" +
+	"ballast.v1\"\xdc\x06\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\x1b\n" +
@@ -1055,7 +1410,12 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"set_limits\x18\x16 \x01(\v2\x15.ballast.v1.SetLimitsH\x00R\tsetLimits\x126\n" +
 	"\n" +
 	"set_frozen\x18\x17 \x01(\v2\x15.ballast.v1.SetFrozenH\x00R\tsetFrozen\x12?\n" +
-	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccountB\x06\n" +
+	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccount\x12&\n" +
+	"\x04hold\x18\x1e \x01(\v2\x10.ballast.v1.HoldH\x00R\x04hold\x12<\n" +
+	"\fcapture_hold\x18\x1f \x01(\v2\x17.ballast.v1.CaptureHoldH\x00R\vcaptureHold\x123\n" +
+	"\tvoid_hold\x18  \x01(\v2\x14.ballast.v1.VoidHoldH\x00R\bvoidHold\x129\n" +
+	"\vextend_hold\x18! \x01(\v2\x16.ballast.v1.ExtendHoldH\x00R\n" +
+	"extendHoldB\x06\n" +
 	"\x04kind\":\n" +
 	"\x06Credit\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
@@ -1093,7 +1453,23 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\vcredits_too\x18\x03 \x01(\bR\n" +
 	"creditsToo\"(\n" +
 	"\fCloseAccount\x12\x18\n" +
-	"\aaccount\x18\x01 \x01(\tR\aaccount\"\xc1\x02\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\"m\n" +
+	"\x04Hold\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12\x18\n" +
+	"\atimeout\x18\x03 \x01(\x03R\atimeout\x12\x19\n" +
+	"\bin_parts\x18\x04 \x01(\bR\ainParts\"t\n" +
+	"\vCaptureHold\x12\x12\n" +
+	"\x04hold\x18\x01 \x01(\tR\x04hold\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12%\n" +
+	"\x0ecredit_account\x18\x03 \x01(\tR\rcreditAccount\x12\x12\n" +
+	"\x04last\x18\x04 \x01(\bR\x04last\"\x1e\n" +
+	"\bVoidHold\x12\x12\n" +
+	"\x04hold\x18\x01 \x01(\tR\x04hold\":\n" +
+	"\n" +
+	"ExtendHold\x12\x12\n" +
+	"\x04hold\x18\x01 \x01(\tR\x04hold\x12\x18\n" +
+	"\atimeout\x18\x02 \x01(\x03R\atimeout\"\xd9\x02\n" +
 	"\x06Result\x12*\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x16.ballast.v1.ResultCodeR\x04code\x12\x1a\n" +
 	"\breplayed\x18\x02 \x01(\bR\breplayed\x12\x18\n" +
@@ -1105,7 +1481,8 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x05asked\x18\b \x01(\x03R\x05asked\x12\x18\n" +
 	"\aaccount\x18\t \x01(\tR\aaccount\x12#\n" +
 	"\rfailed_member\x18\n" +
-	" \x01(\rR\ffailedMember*\xdf\x04\n" +
+	" \x01(\rR\ffailedMember\x12\x16\n" +
+	"\x06amount\x18\v \x01(\x03R\x06amount*\xb0\x06\n" +
 	"\n" +
 	"ResultCode\x12\x1b\n" +
 	"\x17RESULT_CODE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1128,7 +1505,14 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x1cRESULT_CODE_CEILING_EXCEEDED\x10\x10\x12\x18\n" +
 	"\x14RESULT_CODE_OVERFLOW\x10\x11\x12\x19\n" +
 	"\x15RESULT_CODE_NOT_EMPTY\x10\x12\x12\x1d\n" +
-	"\x19RESULT_CODE_LIMIT_REACHED\x10\x13B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x19RESULT_CODE_LIMIT_REACHED\x10\x13\x12\x1c\n" +
+	"\x18RESULT_CODE_UNKNOWN_HOLD\x10\x14\x12\x1b\n" +
+	"\x17RESULT_CODE_HOLD_EXISTS\x10\x15\x12\x1d\n" +
+	"\x19RESULT_CODE_HOLD_CAPTURED\x10\x16\x12\x1b\n" +
+	"\x17RESULT_CODE_HOLD_VOIDED\x10\x17\x12\x1c\n" +
+	"\x18RESULT_CODE_HOLD_EXPIRED\x10\x18\x12\x1c\n" +
+	"\x18RESULT_CODE_EXCEEDS_HOLD\x10\x19\x12\x1c\n" +
+	"\x18RESULT_CODE_SAME_ACCOUNT\x10\x1aB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operation_proto_rawDescOnce sync.Once
@@ -1143,7 +1527,7 @@ func file_ballast_v1_operation_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_ballast_v1_operation_proto_goTypes = []any{
 	(ResultCode)(0),       // 0: ballast.v1.ResultCode
 	(*Operation)(nil),     // 1: ballast.v1.Operation
@@ -1155,23 +1539,31 @@ var file_ballast_v1_operation_proto_goTypes = []any{
 	(*SetLimits)(nil),     // 7: ballast.v1.SetLimits
 	(*SetFrozen)(nil),     // 8: ballast.v1.SetFrozen
 	(*CloseAccount)(nil),  // 9: ballast.v1.CloseAccount
-	(*Result)(nil),        // 10: ballast.v1.Result
+	(*Hold)(nil),          // 10: ballast.v1.Hold
+	(*CaptureHold)(nil),   // 11: ballast.v1.CaptureHold
+	(*VoidHold)(nil),      // 12: ballast.v1.VoidHold
+	(*ExtendHold)(nil),    // 13: ballast.v1.ExtendHold
+	(*Result)(nil),        // 14: ballast.v1.Result
 }
 var file_ballast_v1_operation_proto_depIdxs = []int32{
-	2, // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
-	3, // 1: ballast.v1.Operation.debit:type_name -> ballast.v1.Debit
-	4, // 2: ballast.v1.Operation.transfer:type_name -> ballast.v1.Transfer
-	5, // 3: ballast.v1.Operation.create_ledger:type_name -> ballast.v1.CreateLedger
-	6, // 4: ballast.v1.Operation.create_account:type_name -> ballast.v1.CreateAccount
-	7, // 5: ballast.v1.Operation.set_limits:type_name -> ballast.v1.SetLimits
-	8, // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
-	9, // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
-	0, // 8: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	2,  // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
+	3,  // 1: ballast.v1.Operation.debit:type_name -> ballast.v1.Debit
+	4,  // 2: ballast.v1.Operation.transfer:type_name -> ballast.v1.Transfer
+	5,  // 3: ballast.v1.Operation.create_ledger:type_name -> ballast.v1.CreateLedger
+	6,  // 4: ballast.v1.Operation.create_account:type_name -> ballast.v1.CreateAccount
+	7,  // 5: ballast.v1.Operation.set_limits:type_name -> ballast.v1.SetLimits
+	8,  // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
+	9,  // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
+	10, // 8: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
+	11, // 9: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
+	12, // 10: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
+	13, // 11: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
+	0,  // 12: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operation_proto_init() }
@@ -1188,6 +1580,10 @@ func file_ballast_v1_operation_proto_init() {
 		(*Operation_SetLimits)(nil),
 		(*Operation_SetFrozen)(nil),
 		(*Operation_CloseAccount)(nil),
+		(*Operation_Hold)(nil),
+		(*Operation_CaptureHold)(nil),
+		(*Operation_VoidHold)(nil),
+		(*Operation_ExtendHold)(nil),
 	}
 	file_ballast_v1_operation_proto_msgTypes[5].OneofWrappers = []any{}
 	file_ballast_v1_operation_proto_msgTypes[6].OneofWrappers = []any{}
@@ -1197,7 +1593,7 @@ func file_ballast_v1_operation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operation_proto_rawDesc), len(file_ballast_v1_operation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -380,9 +380,11 @@ type Member struct {
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
 	// How often its data directory was opened, as its cluster was told; 0: not told.
-	Boots         uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
+	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
+	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -471,6 +473,13 @@ func (x *Member) GetBoots() uint64 {
 	return 0
 }
 
+func (x *Member) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
+}
+
 // StatusResponse is a member's view.
 type StatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -545,9 +554,15 @@ type StatusResponse struct {
 	// The disk that its data directory is on.
 	Disk *DiskStatus `protobuf:"bytes,35,opt,name=disk,proto3" json:"disk,omitempty"`
 	// Keys that are configured otherwise than at its last good run.
-	Drift         []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Drift []string `protobuf:"bytes,36,rep,name=drift,proto3" json:"drift,omitempty"`
+	// The snapshot that it is writing; absent: none.
+	SnapshotWriting *SnapshotWriting `protobuf:"bytes,37,opt,name=snapshot_writing,json=snapshotWriting,proto3" json:"snapshot_writing,omitempty"`
+	// Oldest cluster version that its program applies.
+	OldestClusterVersion uint32 `protobuf:"varint,38,opt,name=oldest_cluster_version,json=oldestClusterVersion,proto3" json:"oldest_cluster_version,omitempty"`
+	// Newest cluster version that its program applies.
+	NewestClusterVersion uint32 `protobuf:"varint,39,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -830,6 +845,27 @@ func (x *StatusResponse) GetDrift() []string {
 		return x.Drift
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetSnapshotWriting() *SnapshotWriting {
+	if x != nil {
+		return x.SnapshotWriting
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetOldestClusterVersion() uint32 {
+	if x != nil {
+		return x.OldestClusterVersion
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetNewestClusterVersion() uint32 {
+	if x != nil {
+		return x.NewestClusterVersion
+	}
+	return 0
 }
 
 // Lag is how far a member is behind its leader.
@@ -1351,6 +1387,70 @@ func (x *JournalStatus) GetSource() string {
 	return ""
 }
 
+// SnapshotWriting is a snapshot that a member takes.
+type SnapshotWriting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Log index that it shows.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Pages that were dealt with, written or found unchanged.
+	Pages uint64 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Pages of the state.
+	OfPages       uint64 `protobuf:"varint,3,opt,name=of_pages,json=ofPages,proto3" json:"of_pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotWriting) Reset() {
+	*x = SnapshotWriting{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotWriting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotWriting) ProtoMessage() {}
+
+func (x *SnapshotWriting) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotWriting.ProtoReflect.Descriptor instead.
+func (*SnapshotWriting) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SnapshotWriting) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotWriting) GetOfPages() uint64 {
+	if x != nil {
+		return x.OfPages
+	}
+	return 0
+}
+
 // SnapshotTransfer is a snapshot that a leader sends to a member.
 type SnapshotTransfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1366,7 +1466,7 @@ type SnapshotTransfer struct {
 
 func (x *SnapshotTransfer) Reset() {
 	*x = SnapshotTransfer{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1478,7 @@ func (x *SnapshotTransfer) String() string {
 func (*SnapshotTransfer) ProtoMessage() {}
 
 func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[10]
+	mi := &file_ballast_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1491,7 @@ func (x *SnapshotTransfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTransfer.ProtoReflect.Descriptor instead.
 func (*SnapshotTransfer) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SnapshotTransfer) GetTo() string {
@@ -1434,7 +1534,7 @@ type ScrubStatus struct {
 
 func (x *ScrubStatus) Reset() {
 	*x = ScrubStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1546,7 @@ func (x *ScrubStatus) String() string {
 func (*ScrubStatus) ProtoMessage() {}
 
 func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[11]
+	mi := &file_ballast_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1559,7 @@ func (x *ScrubStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScrubStatus.ProtoReflect.Descriptor instead.
 func (*ScrubStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ScrubStatus) GetPart() string {
@@ -1512,7 +1612,7 @@ type DiskStatus struct {
 
 func (x *DiskStatus) Reset() {
 	*x = DiskStatus{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1624,7 @@ func (x *DiskStatus) String() string {
 func (*DiskStatus) ProtoMessage() {}
 
 func (x *DiskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[12]
+	mi := &file_ballast_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1637,7 @@ func (x *DiskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskStatus.ProtoReflect.Descriptor instead.
 func (*DiskStatus) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiskStatus) GetFreeBytes() uint64 {
@@ -1570,7 +1670,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1582,7 +1682,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[13]
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1595,7 +1695,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -1607,7 +1707,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1719,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1732,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -1657,7 +1757,7 @@ type AddMemberRequest struct {
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1769,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1782,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -1738,7 +1838,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +1850,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +1863,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -1786,7 +1886,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1898,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1911,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -1839,7 +1939,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +1951,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +1964,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -1887,7 +1987,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +1999,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +2012,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -1940,7 +2040,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2052,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,12 +2065,113 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
+	}
+	return 0
+}
+
+// RaiseClusterVersionRequest names the wanted version.
+type RaiseClusterVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0: the newest that every member applies.
+	Version       uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionRequest) Reset() {
+	*x = RaiseClusterVersionRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionRequest) ProtoMessage() {}
+
+func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionRequest.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RaiseClusterVersionRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// RaiseClusterVersionResponse tells what is in force.
+type RaiseClusterVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Before.
+	Before uint32 `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	// From now on.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseClusterVersionResponse) Reset() {
+	*x = RaiseClusterVersionResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseClusterVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseClusterVersionResponse) ProtoMessage() {}
+
+func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseClusterVersionResponse.ProtoReflect.Descriptor instead.
+func (*RaiseClusterVersionResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RaiseClusterVersionResponse) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *RaiseClusterVersionResponse) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
 	}
 	return 0
 }
@@ -1986,7 +2187,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2199,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2212,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2032,7 +2233,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2245,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2258,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2104,7 +2305,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2317,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2330,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2218,14 +2419,19 @@ func (x *Settings) GetBackfillRate() uint64 {
 
 // TakeSnapshotRequest asks for a snapshot.
 type TakeSnapshotRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A snapshot of this log index or a later one will do, one that is there or is being written too: so asked, a call may be repeated
+	// and takes no more snapshots for that. 0: a new one.
+	NotBefore uint64 `protobuf:"varint,1,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Do not wait for the snapshot: answer the log index of the mark at which members take it. Ask with that as not_before then.
+	AtOnce        bool `protobuf:"varint,2,opt,name=at_once,json=atOnce,proto3" json:"at_once,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2443,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2456,21 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
+	if x != nil {
+		return x.NotBefore
+	}
+	return 0
+}
+
+func (x *TakeSnapshotRequest) GetAtOnce() bool {
+	if x != nil {
+		return x.AtOnce
+	}
+	return false
 }
 
 // TakeSnapshotResponse names it.
@@ -2264,7 +2484,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2496,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2509,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2312,7 +2532,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2544,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2557,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2369,7 +2589,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +2601,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +2614,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -2427,7 +2647,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2659,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2672,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 // GetSettingsResponse has every field.
@@ -2466,7 +2686,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2698,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2711,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2512,7 +2732,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2524,7 +2744,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2757,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2558,7 +2778,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2790,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2803,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2602,7 +2822,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +2834,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +2847,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2641,7 +2861,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +2873,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +2886,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2697,7 +2917,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2929,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2942,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -2777,7 +2997,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x87\x02\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbd\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
@@ -2786,7 +3006,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x05 \x01(\tR\rclientAddress\x12)\n" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
-	"\x05boots\x18\b \x01(\x04R\x05boots\"\xa4\v\n" +
+	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\xd8\f\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -2826,7 +3047,10 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\ttransfers\x18! \x03(\v2\x1c.ballast.v1.SnapshotTransferR\ttransfers\x12/\n" +
 	"\x06scrubs\x18\" \x03(\v2\x17.ballast.v1.ScrubStatusR\x06scrubs\x12*\n" +
 	"\x04disk\x18# \x01(\v2\x16.ballast.v1.DiskStatusR\x04disk\x12\x14\n" +
-	"\x05drift\x18$ \x03(\tR\x05drift\"d\n" +
+	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
+	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x124\n" +
+	"\x16oldest_cluster_version\x18& \x01(\rR\x14oldestClusterVersion\x124\n" +
+	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -2869,7 +3093,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x05holes\x18\x01 \x01(\rR\x05holes\x12'\n" +
 	"\x0fmissing_entries\x18\x02 \x01(\x04R\x0emissingEntries\x12#\n" +
 	"\rmissing_bytes\x18\x03 \x01(\x04R\fmissingBytes\x12\x16\n" +
-	"\x06source\x18\x04 \x01(\tR\x06source\"e\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"X\n" +
+	"\x0fSnapshotWriting\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\x04R\x05pages\x12\x19\n" +
+	"\bof_pages\x18\x03 \x01(\x04R\aofPages\"e\n" +
 	"\x10SnapshotTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\x12'\n" +
@@ -2909,7 +3137,12 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\",\n" +
 	"\x14RemoveMemberResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"/\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"6\n" +
+	"\x1aRaiseClusterVersionRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"O\n" +
+	"\x1bRaiseClusterVersionResponse\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\rR\x06before\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"/\n" +
 	"\x19TransferLeadershipRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"0\n" +
 	"\x1aTransferLeadershipResponse\x12\x12\n" +
@@ -2937,8 +3170,11 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x17_snapshot_max_log_bytesB\x10\n" +
 	"\x0e_max_transfersB\x10\n" +
 	"\x0e_transfer_rateB\x10\n" +
-	"\x0e_backfill_rate\"\x15\n" +
-	"\x13TakeSnapshotRequest\",\n" +
+	"\x0e_backfill_rate\"M\n" +
+	"\x13TakeSnapshotRequest\x12\x1d\n" +
+	"\n" +
+	"not_before\x18\x01 \x01(\x04R\tnotBefore\x12\x17\n" +
+	"\aat_once\x18\x02 \x01(\bR\x06atOnce\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
 	"\rBackupRequest\x12\x1f\n" +
@@ -2992,13 +3228,14 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\x8f\a\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xf7\a\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
 	"\tAddMember\x12\x1c.ballast.v1.AddMemberRequest\x1a\x1d.ballast.v1.AddMemberResponse\x12T\n" +
 	"\rPromoteMember\x12 .ballast.v1.PromoteMemberRequest\x1a!.ballast.v1.PromoteMemberResponse\x12Q\n" +
-	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12c\n" +
+	"\fRemoveMember\x12\x1f.ballast.v1.RemoveMemberRequest\x1a .ballast.v1.RemoveMemberResponse\x12f\n" +
+	"\x13RaiseClusterVersion\x12&.ballast.v1.RaiseClusterVersionRequest\x1a'.ballast.v1.RaiseClusterVersionResponse\x12c\n" +
 	"\x12TransferLeadership\x12%.ballast.v1.TransferLeadershipRequest\x1a&.ballast.v1.TransferLeadershipResponse\x12N\n" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
@@ -3019,56 +3256,59 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_ballast_v1_operator_proto_goTypes = []any{
-	(Role)(0),                          // 0: ballast.v1.Role
-	(RaftState)(0),                     // 1: ballast.v1.RaftState
-	(Phase)(0),                         // 2: ballast.v1.Phase
-	(DigestVerdict)(0),                 // 3: ballast.v1.DigestVerdict
-	(*StatusRequest)(nil),              // 4: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                 // 5: ballast.v1.Checkpoint
-	(*Member)(nil),                     // 6: ballast.v1.Member
-	(*StatusResponse)(nil),             // 7: ballast.v1.StatusResponse
-	(*Lag)(nil),                        // 8: ballast.v1.Lag
-	(*CatchUp)(nil),                    // 9: ballast.v1.CatchUp
-	(*Pages)(nil),                      // 10: ballast.v1.Pages
-	(*LogStatus)(nil),                  // 11: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),             // 12: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),              // 13: ballast.v1.JournalStatus
-	(*SnapshotTransfer)(nil),           // 14: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                // 15: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                 // 16: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),           // 17: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),          // 18: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),           // 19: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 20: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),       // 21: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),      // 22: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),        // 23: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 24: ballast.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 25: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 26: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                   // 27: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),        // 28: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),       // 29: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),              // 30: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),             // 31: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),         // 32: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),        // 33: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),         // 34: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),        // 35: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),  // 36: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil), // 37: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),              // 38: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),        // 39: google.protobuf.Duration
+	(Role)(0),                           // 0: ballast.v1.Role
+	(RaftState)(0),                      // 1: ballast.v1.RaftState
+	(Phase)(0),                          // 2: ballast.v1.Phase
+	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
+	(*StatusRequest)(nil),               // 4: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 5: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 6: ballast.v1.Member
+	(*StatusResponse)(nil),              // 7: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 8: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 9: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 10: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 11: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 12: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 13: ballast.v1.JournalStatus
+	(*SnapshotWriting)(nil),             // 14: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),            // 15: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 16: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 17: ballast.v1.DiskStatus
+	(*BootstrapRequest)(nil),            // 18: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 19: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 20: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 21: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 22: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 23: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 24: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 25: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 26: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 27: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 28: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 29: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 30: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 31: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 32: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),               // 33: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 34: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 35: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 36: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 37: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 38: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 39: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 40: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 41: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 42: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	39, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	42, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	39, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	42, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3076,49 +3316,52 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	12, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
 	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	14, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	15, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	16, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	39, // 16: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	39, // 17: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	10, // 18: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	39, // 19: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	39, // 20: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	10, // 21: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	39, // 22: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	39, // 23: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	39, // 24: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	27, // 25: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	27, // 26: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	27, // 27: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	38, // 28: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	4,  // 29: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	17, // 30: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	19, // 31: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	21, // 32: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	23, // 33: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	25, // 34: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	32, // 35: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	34, // 36: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	36, // 37: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	28, // 38: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	30, // 39: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	7,  // 40: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	18, // 41: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	20, // 42: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	22, // 43: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	24, // 44: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	26, // 45: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	33, // 46: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	35, // 47: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	37, // 48: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	29, // 49: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	31, // 50: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	40, // [40:51] is the sub-list for method output_type
-	29, // [29:40] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	15, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	14, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
+	42, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	42, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	10, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	42, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	42, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	10, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	42, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	42, // 24: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	42, // 25: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	30, // 26: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	30, // 27: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	30, // 28: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	41, // 29: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	4,  // 30: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	18, // 31: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	20, // 32: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	22, // 33: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	24, // 34: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	26, // 35: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	28, // 36: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	35, // 37: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	37, // 38: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	39, // 39: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	31, // 40: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	33, // 41: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	7,  // 42: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	19, // 43: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	21, // 44: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	23, // 45: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	25, // 46: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	27, // 47: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	29, // 48: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	36, // 49: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	38, // 50: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	40, // 51: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	32, // 52: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	34, // 53: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	42, // [42:54] is the sub-list for method output_type
+	30, // [30:42] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -3126,14 +3369,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[23].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   35,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,17 +19,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	OperatorService_Status_FullMethodName             = "/ballast.v1.OperatorService/Status"
-	OperatorService_Bootstrap_FullMethodName          = "/ballast.v1.OperatorService/Bootstrap"
-	OperatorService_AddMember_FullMethodName          = "/ballast.v1.OperatorService/AddMember"
-	OperatorService_PromoteMember_FullMethodName      = "/ballast.v1.OperatorService/PromoteMember"
-	OperatorService_RemoveMember_FullMethodName       = "/ballast.v1.OperatorService/RemoveMember"
-	OperatorService_TransferLeadership_FullMethodName = "/ballast.v1.OperatorService/TransferLeadership"
-	OperatorService_GetSettings_FullMethodName        = "/ballast.v1.OperatorService/GetSettings"
-	OperatorService_SetSettings_FullMethodName        = "/ballast.v1.OperatorService/SetSettings"
-	OperatorService_GetSettingsHistory_FullMethodName = "/ballast.v1.OperatorService/GetSettingsHistory"
-	OperatorService_TakeSnapshot_FullMethodName       = "/ballast.v1.OperatorService/TakeSnapshot"
-	OperatorService_Backup_FullMethodName             = "/ballast.v1.OperatorService/Backup"
+	OperatorService_Status_FullMethodName              = "/ballast.v1.OperatorService/Status"
+	OperatorService_Bootstrap_FullMethodName           = "/ballast.v1.OperatorService/Bootstrap"
+	OperatorService_AddMember_FullMethodName           = "/ballast.v1.OperatorService/AddMember"
+	OperatorService_PromoteMember_FullMethodName       = "/ballast.v1.OperatorService/PromoteMember"
+	OperatorService_RemoveMember_FullMethodName        = "/ballast.v1.OperatorService/RemoveMember"
+	OperatorService_RaiseClusterVersion_FullMethodName = "/ballast.v1.OperatorService/RaiseClusterVersion"
+	OperatorService_TransferLeadership_FullMethodName  = "/ballast.v1.OperatorService/TransferLeadership"
+	OperatorService_GetSettings_FullMethodName         = "/ballast.v1.OperatorService/GetSettings"
+	OperatorService_SetSettings_FullMethodName         = "/ballast.v1.OperatorService/SetSettings"
+	OperatorService_GetSettingsHistory_FullMethodName  = "/ballast.v1.OperatorService/GetSettingsHistory"
+	OperatorService_TakeSnapshot_FullMethodName        = "/ballast.v1.OperatorService/TakeSnapshot"
+	OperatorService_Backup_FullMethodName              = "/ballast.v1.OperatorService/Backup"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -52,6 +53,9 @@ type OperatorServiceClient interface {
 	// RemoveMember removes a member for ever: it can come back only as a new one. FAILED_PRECONDITION where too few
 	// healthy voters would remain.
 	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*RemoveMemberResponse, error)
+	// RaiseClusterVersion raises the cluster version, for ever, once every member's program applies the new one; members that do
+	// not answer count as they were known last. FAILED_PRECONDITION names who does not, and refuses a lower version.
+	RaiseClusterVersion(ctx context.Context, in *RaiseClusterVersionRequest, opts ...grpc.CallOption) (*RaiseClusterVersionResponse, error)
 	// TransferLeadership hands leadership to another voter that is caught up, one transfer at a time.
 	TransferLeadership(ctx context.Context, in *TransferLeadershipRequest, opts ...grpc.CallOption) (*TransferLeadershipResponse, error)
 	// GetSettings reads the replicated settings, linearizable on the leader, else as the asked member has them.
@@ -121,6 +125,16 @@ func (c *operatorServiceClient) RemoveMember(ctx context.Context, in *RemoveMemb
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RemoveMemberResponse)
 	err := c.cc.Invoke(ctx, OperatorService_RemoveMember_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) RaiseClusterVersion(ctx context.Context, in *RaiseClusterVersionRequest, opts ...grpc.CallOption) (*RaiseClusterVersionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RaiseClusterVersionResponse)
+	err := c.cc.Invoke(ctx, OperatorService_RaiseClusterVersion_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -216,6 +230,9 @@ type OperatorServiceServer interface {
 	// RemoveMember removes a member for ever: it can come back only as a new one. FAILED_PRECONDITION where too few
 	// healthy voters would remain.
 	RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error)
+	// RaiseClusterVersion raises the cluster version, for ever, once every member's program applies the new one; members that do
+	// not answer count as they were known last. FAILED_PRECONDITION names who does not, and refuses a lower version.
+	RaiseClusterVersion(context.Context, *RaiseClusterVersionRequest) (*RaiseClusterVersionResponse, error)
 	// TransferLeadership hands leadership to another voter that is caught up, one transfer at a time.
 	TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error)
 	// GetSettings reads the replicated settings, linearizable on the leader, else as the asked member has them.
@@ -255,6 +272,9 @@ func (UnimplementedOperatorServiceServer) PromoteMember(context.Context, *Promot
 }
 func (UnimplementedOperatorServiceServer) RemoveMember(context.Context, *RemoveMemberRequest) (*RemoveMemberResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveMember not implemented")
+}
+func (UnimplementedOperatorServiceServer) RaiseClusterVersion(context.Context, *RaiseClusterVersionRequest) (*RaiseClusterVersionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RaiseClusterVersion not implemented")
 }
 func (UnimplementedOperatorServiceServer) TransferLeadership(context.Context, *TransferLeadershipRequest) (*TransferLeadershipResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TransferLeadership not implemented")
@@ -381,6 +401,24 @@ func _OperatorService_RemoveMember_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(OperatorServiceServer).RemoveMember(ctx, req.(*RemoveMemberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_RaiseClusterVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RaiseClusterVersionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).RaiseClusterVersion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_RaiseClusterVersion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).RaiseClusterVersion(ctx, req.(*RaiseClusterVersionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -512,6 +550,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveMember",
 			Handler:    _OperatorService_RemoveMember_Handler,
+		},
+		{
+			MethodName: "RaiseClusterVersion",
+			Handler:    _OperatorService_RaiseClusterVersion_Handler,
 		},
 		{
 			MethodName: "TransferLeadership",

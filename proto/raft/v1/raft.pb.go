@@ -350,8 +350,12 @@ type AppendEntriesResponse struct {
 	LastLog        uint64                 `protobuf:"varint,3,opt,name=last_log,json=lastLog,proto3" json:"last_log,omitempty"`
 	Success        bool                   `protobuf:"varint,4,opt,name=success,proto3" json:"success,omitempty"`
 	NoRetryBackoff bool                   `protobuf:"varint,5,opt,name=no_retry_backoff,json=noRetryBackoff,proto3" json:"no_retry_backoff,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Newest snapshot mark that the answering member has applied and is done with: it would not skip the next one.
+	SettledMark uint64 `protobuf:"varint,6,opt,name=settled_mark,json=settledMark,proto3" json:"settled_mark,omitempty"`
+	// Index of its newest snapshot where that is damaged on its disk; 0: it is not.
+	DamagedSnapshot uint64 `protobuf:"varint,7,opt,name=damaged_snapshot,json=damagedSnapshot,proto3" json:"damaged_snapshot,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *AppendEntriesResponse) Reset() {
@@ -417,6 +421,20 @@ func (x *AppendEntriesResponse) GetNoRetryBackoff() bool {
 		return x.NoRetryBackoff
 	}
 	return false
+}
+
+func (x *AppendEntriesResponse) GetSettledMark() uint64 {
+	if x != nil {
+		return x.SettledMark
+	}
+	return 0
+}
+
+func (x *AppendEntriesResponse) GetDamagedSnapshot() uint64 {
+	if x != nil {
+		return x.DamagedSnapshot
+	}
+	return 0
 }
 
 // AppendEntriesPipelineRequest is one request of a pipeline.
@@ -915,6 +933,7 @@ type InstallSnapshotRequest struct {
 	//	*InstallSnapshotRequest_Start
 	//	*InstallSnapshotRequest_Chunk
 	//	*InstallSnapshotRequest_End
+	//	*InstallSnapshotRequest_Urgent
 	Part          isInstallSnapshotRequest_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -984,6 +1003,15 @@ func (x *InstallSnapshotRequest) GetEnd() *InstallSnapshotTrailer {
 	return nil
 }
 
+func (x *InstallSnapshotRequest) GetUrgent() bool {
+	if x != nil {
+		if x, ok := x.Part.(*InstallSnapshotRequest_Urgent); ok {
+			return x.Urgent
+		}
+	}
+	return false
+}
+
 type isInstallSnapshotRequest_Part interface {
 	isInstallSnapshotRequest_Part()
 }
@@ -999,8 +1027,14 @@ type InstallSnapshotRequest_Chunk struct {
 }
 
 type InstallSnapshotRequest_End struct {
-	// Last message.
+	// Last of what belongs to the snapshot.
 	End *InstallSnapshotTrailer `protobuf:"bytes,3,opt,name=end,proto3,oneof"`
+}
+
+type InstallSnapshotRequest_Urgent struct {
+	// At any time, when it changed (false before the first): nothing can be committed until the receiver is up to date, so
+	// that it asks for pages as urgent ones.
+	Urgent bool `protobuf:"varint,4,opt,name=urgent,proto3,oneof"`
 }
 
 func (*InstallSnapshotRequest_Start) isInstallSnapshotRequest_Part() {}
@@ -1008,6 +1042,8 @@ func (*InstallSnapshotRequest_Start) isInstallSnapshotRequest_Part() {}
 func (*InstallSnapshotRequest_Chunk) isInstallSnapshotRequest_Part() {}
 
 func (*InstallSnapshotRequest_End) isInstallSnapshotRequest_Part() {}
+
+func (*InstallSnapshotRequest_Urgent) isInstallSnapshotRequest_Part() {}
 
 // InstallSnapshotHeader is raft.InstallSnapshotRequest.
 type InstallSnapshotHeader struct {
@@ -1462,7 +1498,9 @@ type FetchPagesRequest struct {
 	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	Term  uint64 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
 	// Which pages, and what of them is there: snapshots/README.md. Up to 1 MiB.
-	Wants         []byte `protobuf:"bytes,5,opt,name=wants,proto3" json:"wants,omitempty"`
+	Wants []byte `protobuf:"bytes,5,opt,name=wants,proto3" json:"wants,omitempty"`
+	// Sent at full speed: see InstallSnapshotRequest.urgent.
+	Urgent        bool `protobuf:"varint,6,opt,name=urgent,proto3" json:"urgent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1530,6 +1568,13 @@ func (x *FetchPagesRequest) GetWants() []byte {
 		return x.Wants
 	}
 	return nil
+}
+
+func (x *FetchPagesRequest) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 // FetchPagesResponse carries some of what was asked for, in the order asked.
@@ -2076,13 +2121,15 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\x0eprev_log_entry\x18\x05 \x01(\x04R\fprevLogEntry\x12\"\n" +
 	"\rprev_log_term\x18\x06 \x01(\x04R\vprevLogTerm\x12(\n" +
 	"\aentries\x18\a \x03(\v2\x0e.raft.v1.EntryR\aentries\x12.\n" +
-	"\x13leader_commit_index\x18\b \x01(\x04R\x11leaderCommitIndex\"\xb3\x01\n" +
+	"\x13leader_commit_index\x18\b \x01(\x04R\x11leaderCommitIndex\"\x81\x02\n" +
 	"\x15AppendEntriesResponse\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x19\n" +
 	"\blast_log\x18\x03 \x01(\x04R\alastLog\x12\x18\n" +
 	"\asuccess\x18\x04 \x01(\bR\asuccess\x12(\n" +
-	"\x10no_retry_backoff\x18\x05 \x01(\bR\x0enoRetryBackoff\"W\n" +
+	"\x10no_retry_backoff\x18\x05 \x01(\bR\x0enoRetryBackoff\x12!\n" +
+	"\fsettled_mark\x18\x06 \x01(\x04R\vsettledMark\x12)\n" +
+	"\x10damaged_snapshot\x18\a \x01(\x04R\x0fdamagedSnapshot\"W\n" +
 	"\x1cAppendEntriesPipelineRequest\x127\n" +
 	"\arequest\x18\x01 \x01(\v2\x1d.raft.v1.AppendEntriesRequestR\arequest\"[\n" +
 	"\x1dAppendEntriesPipelineResponse\x12:\n" +
@@ -2114,11 +2161,12 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
 	"\x06header\x18\x02 \x01(\v2\x0f.raft.v1.HeaderR\x06header\"=\n" +
 	"\x12TimeoutNowResponse\x12'\n" +
-	"\x06header\x18\x01 \x01(\v2\x0f.raft.v1.HeaderR\x06header\"\xa5\x01\n" +
+	"\x06header\x18\x01 \x01(\v2\x0f.raft.v1.HeaderR\x06header\"\xbf\x01\n" +
 	"\x16InstallSnapshotRequest\x126\n" +
 	"\x05start\x18\x01 \x01(\v2\x1e.raft.v1.InstallSnapshotHeaderH\x00R\x05start\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunk\x123\n" +
-	"\x03end\x18\x03 \x01(\v2\x1f.raft.v1.InstallSnapshotTrailerH\x00R\x03endB\x06\n" +
+	"\x03end\x18\x03 \x01(\v2\x1f.raft.v1.InstallSnapshotTrailerH\x00R\x03end\x12\x18\n" +
+	"\x06urgent\x18\x04 \x01(\bH\x00R\x06urgentB\x06\n" +
 	"\x04part\"\x91\x03\n" +
 	"\x15InstallSnapshotHeader\x12-\n" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
@@ -2158,13 +2206,14 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\x15InstallSnapshotAnswer\x12'\n" +
 	"\x06header\x18\x01 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x18\n" +
-	"\asuccess\x18\x03 \x01(\bR\asuccess\"\xab\x01\n" +
+	"\asuccess\x18\x03 \x01(\bR\asuccess\"\xc3\x01\n" +
 	"\x11FetchPagesRequest\x12-\n" +
 	"\benvelope\x18\x01 \x01(\v2\x11.raft.v1.EnvelopeR\benvelope\x12'\n" +
 	"\x06header\x18\x02 \x01(\v2\x0f.raft.v1.HeaderR\x06header\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x04 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05wants\x18\x05 \x01(\fR\x05wants\"*\n" +
+	"\x05wants\x18\x05 \x01(\fR\x05wants\x12\x16\n" +
+	"\x06urgent\x18\x06 \x01(\bR\x06urgent\"*\n" +
 	"\x12FetchPagesResponse\x12\x14\n" +
 	"\x05items\x18\x01 \x01(\fR\x05items\"n\n" +
 	"\x14FetchManifestRequest\x12-\n" +
@@ -2325,6 +2374,7 @@ func file_raft_v1_raft_proto_init() {
 		(*InstallSnapshotRequest_Start)(nil),
 		(*InstallSnapshotRequest_Chunk)(nil),
 		(*InstallSnapshotRequest_End)(nil),
+		(*InstallSnapshotRequest_Urgent)(nil),
 	}
 	file_raft_v1_raft_proto_msgTypes[16].OneofWrappers = []any{
 		(*InstallSnapshotResponse_Progress)(nil),

@@ -1,0 +1,36 @@
+package ledger
+
+// expiresPerCall bounds the holds that one call expires; the next one goes on. A hold whose time has come is expired for
+// every operation from then on, but what it holds is available again only after its turn.
+const expiresPerCall = 1000
+
+// expire ends the holds whose time has come, the earliest first, before the operations of the call.
+func (s *State) expire(out *Output) {
+	for range expiresPerCall {
+		k, ok := s.holds.due.first()
+		if !ok || k.key > s.meta.logTime {
+			return
+		}
+		s.expireHold(k.slot, out)
+	}
+}
+
+// expireHold is a unit of its own. Nobody asked for it: its entry carries the id of the operation that made the hold.
+func (s *State) expireHold(slot uint32, out *Output) {
+	w := &s.work
+	w.start(s, nil, nil)
+	h := w.openHoldAt(s, slot)
+	a := s.open(w.holds[h].account)
+	w.expired = Operation{ID: w.holds[h].id}
+	released := w.holds[h].end(HoldExpired, s.meta.logTime, &w.touched[a].account)
+	var res Result
+	s.acceptHold(&w.expired, &res, EntryHoldExpired, a, h, released)
+	s.commitEffects(out)
+}
+
+// NextExpiry is the log time at which the next hold expires, Unix nanoseconds; false: there is none. What is due already
+// expires with the next call of Apply.
+func (s *State) NextExpiry() (at int64, ok bool) {
+	k, ok := s.holds.due.first()
+	return k.key, ok
+}
