@@ -47,6 +47,10 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 	facts := o.facts()
 	showFacts(s, &facts)
 	s.Drift = o.cfg.Drift
+	if o.cfg.Clock != nil {
+		term, ok := leads(r)
+		s.Clock = o.cfg.Clock.Status(term, ok)
+	}
 	s.State = strings.Join(append([]string{o.sentence(s, &facts)}, o.notes()...), "; ")
 	return s, nil
 }
