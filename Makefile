@@ -34,6 +34,10 @@ bench-peers: build ## Measure beside raft alone, Redis, etcd, PostgreSQL: make b
 bench-catchup: build ## Measure members that catch up: make bench-catchup CASE=storm ACCOUNTS=1000000
 	@exec $(BIN)/ballastbench catchup $(CASE) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SMOKE),--smoke) $(ARGS)
 
+.PHONY: bench-failover
+bench-failover: build ## Measure killed and handed-over leaders: make bench-failover KILLS=50
+	@exec $(BIN)/ballastbench failover $(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
 .PHONY: bench-check
 bench-check: ## Compare the working tree's speed with a commit, fail where it is worse: make bench-check BASE=main
 	@$(GO) build -o $(TOOLBIN)/ ./internal/devtools/benchcheck && $(TOOLBIN)/benchcheck -base $(or $(BASE),main) $(ARGS)

@@ -32,6 +32,16 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 	})
 }
 
+// repeat is change for what is harmless to be done twice: it is tried again also where it may have been done.
+func (c *Client) repeat(ctx context.Context, ask asker) error {
+	return c.ask(ctx, c.directory.leader, ask, tryTimeout, func(f *failure) bool {
+		if f.code == codes.FailedPrecondition {
+			return f.leader != "" // else it is the change that cannot be done
+		}
+		return !f.final()
+	})
+}
+
 // await asks the leader for what takes long and may be asked for again: one try may take all the time that there is, since the
 // connection tells of a member that is gone. What a member says of itself, other than that it did not even try, ends it.
 func (c *Client) await(ctx context.Context, ask asker) error {
@@ -57,6 +67,9 @@ func (c *Client) ask(ctx context.Context, target func() string, ask asker, try f
 			return nil
 		}
 		if report = moreTelling(report, f); !again(f) {
+			if !f.said { // it told nothing: the next call had better ask another member
+				c.directory.leave(endpoint)
+			}
 			return f.asError()
 		}
 		if c.over(ctx, deadline) || !sleep(ctx, c.closing, c.react(f, &way), deadline) {

@@ -54,6 +54,15 @@ func (h *snapshotHeader) encode() []byte {
 	return b
 }
 
+// applicable refuses a snapshot of a cluster version that this program does not know, before anything of it is read: its pages may
+// be laid out otherwise.
+func (h *snapshotHeader) applicable() error {
+	if h.version <= SupportedVersion {
+		return nil
+	}
+	return fmt.Errorf("%w: the snapshot is of cluster version %d, this program knows %d to %d", proposal.ErrNewerVersion, h.version, FirstVersion, SupportedVersion)
+}
+
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 func decodeSnapshotHeader(b []byte) (h snapshotHeader, err error) {

@@ -41,6 +41,9 @@ func (f *FSM) Receive(meta []byte, digest page.Digest) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := header.applicable(); err != nil {
+		return nil, err
+	}
 	if header.digest != digest {
 		return nil, corruptSnapshot("it is said to have the digest %v, and says %v", digest, header.digest)
 	}

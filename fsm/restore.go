@@ -62,6 +62,9 @@ func (f *FSM) restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
+	if err := header.applicable(); err != nil {
+		return err
+	}
 	if index, _ := f.Applied(); header.index < index {
 		return fmt.Errorf("%w: the snapshot is at index %d, the state is at %d already", ErrOrder, header.index, index)
 	}

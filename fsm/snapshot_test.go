@@ -338,3 +338,15 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// TestSnapshotOfANewerClusterVersion is refused before anything of it is read: its pages may be laid out otherwise.
+func TestSnapshotOfANewerClusterVersion(t *testing.T) {
+	f, seen := openFatal(t)
+	h := snapshotHeader{index: 7, term: 1, version: SupportedVersion + 1}
+	if _, err := f.Receive(h.encode(), page.Digest{}); !errors.Is(err, proposal.ErrNewerVersion) || len(seen.errs) != 0 {
+		t.Errorf("received: %v, fatal %v", err, seen.errs)
+	}
+	if err := restore(f, &taken{meta: h.encode()}); !errors.Is(err, proposal.ErrNewerVersion) || len(seen.errs) != 1 {
+		t.Errorf("restored: %v, fatal %v", err, seen.errs)
+	}
+}

@@ -13,11 +13,8 @@ import (
 	"github.com/ballastdb/ballast/fsm/upkeep"
 )
 
-// Cluster versions. A store is founded at FirstVersion; this program applies everything up to SupportedVersion.
-const (
-	FirstVersion     = 1
-	SupportedVersion = 1
-)
+// FirstVersion is the cluster version that a store is founded at. This program applies everything up to SupportedVersion.
+const FirstVersion = 1
 
 // Tables beside the ledger's, which are below 192. Ids are part of every stored page: append-only.
 const (

@@ -69,7 +69,7 @@ func memberProto(members Roster, s raft.Server) *ballastv1.Member {
 	}
 	return &ballastv1.Member{
 		Id: m.ID, Name: memberName(s.ID), Role: role, MemberAddress: m.MemberAddress, ClientAddress: m.ClientAddress,
-		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: m.Boots,
+		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: m.Boots, NewestClusterVersion: m.NewestVersion,
 	}
 }
 

@@ -76,7 +76,7 @@ func (o *Operator) AddMember(
 	if failure := o.conflict(c.configuration, member); failure != nil {
 		return nil, failure
 	}
-	if failure := o.elsewhere(c, member); failure != nil {
+	if failure := o.unfit(c, &member); failure != nil {
 		return nil, failure
 	}
 	index, failure := o.enlist(c, member)
@@ -127,14 +127,27 @@ func (o *Operator) conflict(configuration raft.Configuration, m roster.Member) *
 	return nil
 }
 
-// elsewhere refuses a member with a history of its own, whose configuration names nobody of this cluster: it was
-// bootstrapped too, or joined to one that was. Raft would write this cluster's log over its own and leave in its state
-// what was applied from the old one. A member that does not answer cannot be asked.
-func (o *Operator) elsewhere(c change, m roster.Member) *Failure {
+// unfit refuses a member whose own answer shows that it cannot be one, and notes in m what cluster version its program
+// applies. A member that does not answer cannot be asked.
+func (o *Operator) unfit(c change, m *roster.Member) *Failure {
 	ctx, cancel := context.WithTimeout(c.ctx, progressTimeout)
 	defer cancel()
-	p, err := o.cfg.Peers.Progress(ctx, m)
-	if err != nil || string(p.ID) != m.ID || len(p.Members) == 0 {
+	p, err := o.cfg.Peers.Progress(ctx, *m)
+	if err != nil || string(p.ID) != m.ID {
+		return nil
+	}
+	m.NewestVersion = p.NewestVersion
+	if failure := o.tooOld(p); failure != nil {
+		return failure
+	}
+	return o.elsewhere(c, *m, p)
+}
+
+// elsewhere refuses a member with a history of its own, whose configuration names nobody of this cluster: it was
+// bootstrapped too, or joined to one that was. Raft would write this cluster's log over its own and leave in its state
+// what was applied from the old one.
+func (o *Operator) elsewhere(c change, m roster.Member, p Progress) *Failure {
+	if len(p.Members) == 0 {
 		return nil
 	}
 	for _, s := range c.configuration.Servers {

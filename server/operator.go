@@ -14,6 +14,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+	"github.com/ballastdb/ballast/server/audit"
 )
 
 // OperatorStore is what the operator service reads; *fsm.FSM is one.
@@ -36,6 +37,7 @@ type Commands interface {
 	Announce(ctx context.Context, member roster.Member) error
 	Forget(ctx context.Context, id raft.ServerID) error
 	Settings(ctx context.Context, by string, settings []proposal.Setting) error
+	RaiseVersion(ctx context.Context, wanted uint32) error
 }
 
 // OperatorConfig is what the operator service needs. Zero times mean the defaults.
@@ -70,6 +72,10 @@ type OperatorConfig struct {
 	Facts func() Facts
 	// Drift are keys that are configured otherwise than at the last good run.
 	Drift []string
+	// Clock is the time that this member stamps with where it leads; nil: nobody tells.
+	Clock *ClusterClock
+	// Audit are the newest actions of operators here, newest first; nil: nobody keeps them.
+	Audit func(limit int) ([]audit.Entry, error)
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }

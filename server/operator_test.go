@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -103,7 +104,7 @@ func TestAddMemberRefusesOneWithAnotherHistory(t *testing.T) {
 	m := newMember(t, nil)
 	knows := func(members ...raft.ServerID) {
 		m.peers.known[idB] = func() (Progress, error) {
-			return Progress{ID: idB, Term: 2, LastIndex: 9, Applied: 9, Members: members}, nil
+			return Progress{ID: idB, Term: 2, LastIndex: 9, Applied: 9, Members: members, NewestVersion: fsm.FirstVersion}, nil
 		}
 	}
 	knows(idB)

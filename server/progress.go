@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/ballastdb/ballast/fsm/roster"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -18,8 +20,13 @@ type Progress struct {
 	ID raft.ServerID
 	// Term is its current term, LastIndex the end of its log, Applied what its state shows.
 	Term, LastIndex, Applied uint64
+	// Version of its program, and NewestVersion, the newest cluster version that that applies.
+	Version       string
+	NewestVersion uint32
 	// Members of the configuration that it has; none: it was in no cluster yet.
 	Members []raft.ServerID
+	// LowDisk: its disk is low, or worse.
+	LowDisk bool
 }
 
 // Peers asks other members how far they are.
@@ -67,11 +74,24 @@ type peerAnswer struct {
 func askVoters(
 	ctx context.Context, peers Peers, members Roster, configuration raft.Configuration, self raft.ServerID,
 ) []peerAnswer {
+	voters := raft.Configuration{}
+	for _, s := range configuration.Servers {
+		if s.Suffrage == raft.Voter {
+			voters.Servers = append(voters.Servers, s)
+		}
+	}
+	return askOthers(ctx, peers, members, voters, self)
+}
+
+// askOthers asks all members but self at once how far they are, within progressTimeout.
+func askOthers(
+	ctx context.Context, peers Peers, members Roster, configuration raft.Configuration, self raft.ServerID,
+) []peerAnswer {
 	ctx, cancel := context.WithTimeout(ctx, progressTimeout)
 	defer cancel()
 	var answers []peerAnswer
 	for _, s := range configuration.Servers {
-		if s.Suffrage == raft.Voter && s.ID != self {
+		if s.ID != self {
 			answers = append(answers, peerAnswer{server: s})
 		}
 	}
@@ -111,6 +131,8 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 	}
 	progress := Progress{
 		ID: raft.ServerID(s.GetId()), Term: s.GetTerm(), LastIndex: s.GetLastLogIndex(), Applied: s.GetAppliedIndex(),
+		LowDisk: s.GetDisk().GetRoom() >= ballastv1.DiskRoom_DISK_ROOM_LOW,
+		Version: s.GetVersion(), NewestVersion: s.GetNewestClusterVersion(),
 	}
 	for _, m := range s.GetMembers() {
 		progress.Members = append(progress.Members, raft.ServerID(m.GetId()))
@@ -127,6 +149,15 @@ func (p *StatusPeers) Status(ctx context.Context, member roster.Member) (*ballas
 	return ballastv1.NewOperatorServiceClient(conn).Status(ctx, &ballastv1.StatusRequest{})
 }
 
+// reconnect has a member that is back be reached soon: by gRPC's own pauses it would not for up to two minutes, in which it counts
+// as silent where leadership is handed over, a member promoted or the cluster version raised.
+func reconnect() grpc.ConnectParams {
+	return grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: .2, MaxDelay: time.Second},
+		MinConnectTimeout: progressTimeout,
+	}
+}
+
 // conn is the one connection to an address. There are as many as members ever had addresses in this process's life.
 func (p *StatusPeers) conn(address string) (*grpc.ClientConn, error) {
 	p.mu.Lock()
@@ -140,7 +171,7 @@ func (p *StatusPeers) conn(address string) (*grpc.ClientConn, error) {
 	if conn, ok := p.conns[address]; ok {
 		return conn, nil
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, p.options...)
+	conn, err := grpc.NewClient("passthrough:///"+address, slices.Concat(p.options, []grpc.DialOption{grpc.WithConnectParams(reconnect())})...)
 	if err != nil {
 		return nil, fmt.Errorf("operator address %q: %w", address, err)
 	}

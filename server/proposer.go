@@ -84,6 +84,14 @@ func (p *Proposer) Announce(ctx context.Context, member roster.Member) error {
 	return err
 }
 
+// RaiseVersion raises the cluster version. Every member must apply the new one: those that do not, stop.
+func (p *Proposer) RaiseVersion(ctx context.Context, wanted uint32) error {
+	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
+		return proposal.EncodeRaiseVersion(now, version, wanted), nil
+	})
+	return err
+}
+
 // Forget removes a member's addresses.
 func (p *Proposer) Forget(ctx context.Context, id raft.ServerID) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {

@@ -40,6 +40,8 @@ type member struct {
 	backups   fakeBackups
 	now       time.Time
 	conn      *grpc.ClientConn
+	// operatorConfig is the operator service's.
+	operatorConfig OperatorConfig
 }
 
 func address(kind, name string) string { return name + "." + kind + ":1" }
@@ -82,7 +84,7 @@ func (p *fakePeers) says(id string, term, last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known[id] = func() (Progress, error) {
-		return Progress{ID: raft.ServerID(id), Term: term, LastIndex: last, Applied: last}, nil
+		return Progress{ID: raft.ServerID(id), Term: term, LastIndex: last, Applied: last, Version: "test", NewestVersion: fsm.SupportedVersion}, nil
 	}
 }
 
@@ -127,11 +129,12 @@ func newMember(t *testing.T, change func(*MoneyConfig)) *member {
 	transfers := NewTransfers(TransfersConfig{
 		Raft: m.raft, LocalID: idA, Roster: m.fsm, Peers: m.peers, Holder: m.coalescer, Logger: logger,
 	})
-	operator := NewOperator(OperatorConfig{
+	m.operatorConfig = OperatorConfig{
 		Raft: m.raft, Store: m.fsm, Reads: reads, Commands: proposer, Transfers: transfers, Peers: m.peers, Gate: m.gate,
 		Snapshots: &m.snapshots, Backups: &m.backups, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
 		Steady: func(raft.ServerID) error { return m.steady },
-	})
+	}
+	operator := NewOperator(m.operatorConfig)
 	m.serve(t, NewMoney(cfg), operator, logger)
 	t.Cleanup(func() {
 		reads.Close()

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -22,7 +23,8 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 		Name: memberName(o.localID()), ClusterId: o.cfg.ClusterID, Incarnation: incarnation, Id: self.ID,
 		RaftState: raftState(r.State()), Term: r.CurrentTerm(), Leader: memberName(leader),
 		CommitIndex: r.CommitIndex(), LastLogIndex: r.LastIndex(),
-		Pid: int64(o.cfg.PID), Version: o.cfg.Version, ClusterVersion: o.cfg.Store.ClusterVersion(), MemberAddress: self.MemberAddress, ClientAddress: self.ClientAddress,
+		Pid: int64(o.cfg.PID), Version: o.cfg.Version, ClusterVersion: o.cfg.Store.ClusterVersion(), OldestClusterVersion: fsm.FirstVersion,
+		NewestClusterVersion: self.NewestVersion, MemberAddress: self.MemberAddress, ClientAddress: self.ClientAddress,
 		OperatorAddress: self.OperatorAddress,
 	}
 	o.cfg.Store.ReadIndexed(func(state *ledger.State, index uint64) {
@@ -45,6 +47,10 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 	facts := o.facts()
 	showFacts(s, &facts)
 	s.Drift = o.cfg.Drift
+	if o.cfg.Clock != nil {
+		term, ok := leads(r)
+		s.Clock = o.cfg.Clock.Status(term, ok)
+	}
 	s.State = strings.Join(append([]string{o.sentence(s, &facts)}, o.notes()...), "; ")
 	return s, nil
 }

@@ -97,6 +97,9 @@ type Config struct {
 	// NewestSnapshot is the index of this member's newest snapshot: one that is older when its turn comes is not sent.
 	// Default: 0, which none is older than.
 	NewestSnapshot func() uint64
+	// Room is nil where there is room for entries of the log. Where there is none appends without entries are still answered.
+	// Default: always nil.
+	Room func() error
 	// Covered is index and term of this member's newest snapshot while it has no log; 0: it has one. Default: 0.
 	Covered func() (index, term uint64)
 	// Timeouts that are zero get their defaults.
@@ -229,6 +232,9 @@ func (c *Config) hooks() {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Room == nil {
+		c.Room = func() error { return nil }
 	}
 	if c.Voters == nil {
 		c.Voters = func() []raft.ServerID { return nil }

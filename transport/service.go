@@ -134,6 +134,11 @@ func (s *service) AppendEntries(ctx context.Context, m *raftv1.AppendEntriesRequ
 	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
+	if len(m.GetEntries()) > 0 {
+		if err := s.transport.config.Room(); err != nil {
+			return nil, raftError(err)
+		}
+	}
 	r, err := appendFromWire(m)
 	if err != nil {
 		return nil, invalid(err)

@@ -27,7 +27,9 @@ func newClusterPlanCommand(a *app) *cobra.Command {
 		if o.Name == "" || hosts == "" || o.Out == "" {
 			return usagef("--name, --hosts and --out are needed: the cluster's name, the hosts' addresses, the plan's directory")
 		}
-		o.Hosts = strings.Split(hosts, ",")
+		for host := range strings.SplitSeq(hosts, ",") {
+			o.Hosts = append(o.Hosts, strings.TrimSpace(host))
+		}
 		plan, err := clusterplan.Write(o)
 		if err != nil {
 			return err

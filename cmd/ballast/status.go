@@ -77,8 +77,11 @@ func (a *app) showStatus(ctx context.Context, c *client.Client, _ []string) erro
 
 func (v *statusView) summary(a *app) {
 	if v.Leader != "" {
-		fmt.Fprintf(a.out, "%s leads in term %d; %d of %d voters answer; ids are remembered for %s\n",
-			v.Leader, v.Term, v.ReachableVoters, v.Voters, v.window())
+		fmt.Fprintf(a.out, "%s leads in term %d; %d of %d voters answer; ids are remembered for %s; cluster version %d\n",
+			v.Leader, v.Term, v.ReachableVoters, v.Voters, v.window(), v.ClusterVersion)
+	}
+	if raisable := v.raisable(); raisable > v.ClusterVersion {
+		fmt.Fprintf(a.out, "every member's program applies cluster version %d: ballast cluster raise-version\n", raisable)
 	}
 	if v.DigestsEqual != nil && *v.DigestsEqual {
 		fmt.Fprintf(a.out, "digests are equal at log index %d\n", v.DigestIndex)
@@ -86,6 +89,20 @@ func (v *statusView) summary(a *app) {
 	if v.DigestIndex == 0 && v.Leader != "" {
 		fmt.Fprintln(a.out, "no digest to compare yet: members note one at each checkpoint, and have none in common so far")
 	}
+}
+
+// raisable is the newest cluster version that every member's program applies; 0: not known.
+func (v *statusView) raisable() uint32 {
+	low, known := uint32(0), false
+	for _, m := range v.Members {
+		if m.Role == "unknown" {
+			continue
+		}
+		if !known || m.NewestClusterVersion < low {
+			low, known = m.NewestClusterVersion, true
+		}
+	}
+	return low
 }
 
 func (v *statusView) grid() *render.Grid {
@@ -105,6 +122,8 @@ func (v *statusView) grid() *render.Grid {
 		{Name: "digest", Wide: true},
 		{Name: "digest_index", Right: true, Wide: true},
 		{Name: "client_address"},
+		{Name: "version", Wide: true},
+		{Name: "cluster_versions", Wide: true},
 		{Name: "state"},
 	}}
 	for _, m := range v.Members {
@@ -117,9 +136,21 @@ func (v *statusView) grid() *render.Grid {
 			index = strconv.FormatUint(m.DigestIndex, 10)
 		}
 		g.Add(m.Name, m.Role, phase, number(m.PID), number(m.AppliedIndex), number(m.LagEntries), number(m.LagBytes), number(m.LagSeconds),
-			m.CatchUp.done(), m.CatchUp.rate(), m.CatchUp.left(), m.Snapshot.index(), m.Digest, index, m.ClientAddress, state)
+			m.CatchUp.done(), m.CatchUp.rate(), m.CatchUp.left(), m.Snapshot.index(), m.Digest, index, m.ClientAddress, m.Version,
+			m.clusterVersions(), state)
 	}
 	return g
+}
+
+// clusterVersions are those that its program applies.
+func (m *memberView) clusterVersions() string {
+	switch {
+	case m.NewestClusterVersion == 0:
+		return ""
+	case m.OldestClusterVersion == 0:
+		return fmt.Sprintf("to %d", m.NewestClusterVersion)
+	}
+	return fmt.Sprintf("%d to %d", m.OldestClusterVersion, m.NewestClusterVersion)
 }
 
 // number is a number that may be missing.

@@ -24,11 +24,15 @@ type memberView struct {
 	// LagEntries: how many log entries its state is behind the newest committed one that any member knows of.
 	LagEntries *uint64 `json:"lag_entries"`
 	// Digest of its state at the status' digest_index.
-	Digest        string `json:"digest"`
-	DigestIndex   uint64 `json:"digest_index"`
-	Term          uint64 `json:"term"`
-	Version       string `json:"version"`
-	ClientAddress string `json:"client_address"`
+	Digest      string `json:"digest"`
+	DigestIndex uint64 `json:"digest_index"`
+	Term        uint64 `json:"term"`
+	Version     string `json:"version"`
+	// OldestClusterVersion and NewestClusterVersion are what its program applies; of one that does not answer the newest is
+	// what its cluster was told last. 0: not known.
+	OldestClusterVersion uint32 `json:"oldest_cluster_version"`
+	NewestClusterVersion uint32 `json:"newest_cluster_version"`
+	ClientAddress        string `json:"client_address"`
 	memberDetail
 	// Error says why it did not answer.
 	Error string `json:"error,omitempty"`
@@ -98,7 +102,8 @@ func (v *statusView) listMembers(newest *ballastv1.StatusResponse, answers []cli
 	byID := make(map[string]*memberView)
 	byAddress := make(map[string]*memberView)
 	for _, m := range newest.GetMembers() {
-		member := &memberView{Name: m.GetName(), Role: "voter", ClientAddress: m.GetClientAddress(), Error: "did not answer"}
+		member := &memberView{Name: m.GetName(), Role: "voter", ClientAddress: m.GetClientAddress(), Error: "did not answer",
+			NewestClusterVersion: m.GetNewestClusterVersion()}
 		if member.voter = m.GetRole() == ballastv1.Role_ROLE_VOTER; !member.voter {
 			member.Role = "non-voter"
 		} else {
@@ -147,6 +152,7 @@ func (m *memberView) answered(s *ballastv1.StatusResponse) {
 	pid, applied := s.GetPid(), s.GetAppliedIndex()
 	m.status, m.Reachable, m.Error = s, true, ""
 	m.State, m.PID, m.AppliedIndex, m.Term, m.Version = s.GetState(), &pid, &applied, s.GetTerm(), s.GetVersion()
+	m.OldestClusterVersion, m.NewestClusterVersion = s.GetOldestClusterVersion(), s.GetNewestClusterVersion()
 	m.memberDetail = viewDetail(s)
 	if m.ClientAddress == "" {
 		m.ClientAddress = s.GetClientAddress()

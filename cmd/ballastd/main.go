@@ -15,6 +15,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/internal/manpages"
+	"github.com/ballastdb/ballast/server/node"
 )
 
 // Exit codes; docs/configuration.md tells them to operators.
@@ -42,7 +43,7 @@ func main() {
 const rootHelp = `One member of a Ballast cluster. "ballast dev" makes a whole cluster for development.
 
 Exit codes: 0 done, or stopped in order by SIGTERM or SIGINT; 1 failed, starting again is safe; 2 usage;
-78 the configuration or the data directory is refused, starting again does not help.`
+78 the configuration or the data directory is refused, or the program is older than its cluster: starting again does not help.`
 
 // run does what args ask for and answers the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
@@ -73,8 +74,9 @@ func exitCode(err error) int {
 	var failed *failedError
 	var refused *datadir.RefusedError
 	var wrong *config.Error
+	var outdated *node.OutdatedError
 	switch {
-	case errors.As(err, &refused), errors.As(err, &wrong):
+	case errors.As(err, &refused), errors.As(err, &wrong), errors.As(err, &outdated):
 		return exitConfig
 	case errors.As(err, &failed):
 		return exitFailed

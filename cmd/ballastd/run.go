@@ -43,8 +43,13 @@ func runCommand(io stdio) *cobra.Command {
 			Logger:  logger,
 			Systemd: systemd.FromEnvironment(logger.Named("systemd")),
 			Fatal: func(err error) {
-				logger.Error("fatal: this process ends now; starting it again is safe", "error", err)
-				os.Exit(exitFailed)
+				code := exitCode(failed(err))
+				if code == exitConfig {
+					logger.Error("fatal: this process ends now; starting it again does not help", "error", err)
+				} else {
+					logger.Error("fatal: this process ends now; starting it again is safe", "error", err)
+				}
+				os.Exit(code)
 			},
 		}))
 	}

@@ -196,5 +196,6 @@ func (r *reader) member() (m Member, flags byte) {
 	}
 	flags = r.byte("flags of a member")
 	m.StayNonVoter = flags&memberStays != 0
+	m.NewestVersion = r.fixed32("newest cluster version of a member")
 	return m, flags
 }

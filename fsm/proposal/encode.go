@@ -162,7 +162,7 @@ func EncodeAnnounce(now int64, clusterVersion uint32, m Member) ([]byte, error) 
 	if m.StayNonVoter {
 		flags = memberStays
 	}
-	return finish(append(b, flags), now, 1), nil
+	return finish(binary.LittleEndian.AppendUint32(append(b, flags), m.NewestVersion), now, 1), nil
 }
 
 // memberStays is the flag of Member.StayNonVoter.

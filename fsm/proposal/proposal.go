@@ -121,6 +121,8 @@ type Member struct {
 	Boots, BootToken uint64
 	// StayNonVoter: it is not to be promoted but by command.
 	StayNonVoter bool
+	// NewestVersion is the newest cluster version that its program applies; 0: not known.
+	NewestVersion uint32
 }
 
 // Setting is a replicated setting: a number and a value of the type that the number has.

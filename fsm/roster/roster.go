@@ -2,10 +2,11 @@
 // member that raft's configuration lists by its id. Who votes is raft's business, not the roster's.
 //
 //	record | index 8 | lengths 4 x 2 | id 192 | member address 264 | client address 264 | operator address 264 |
-//	       | boots 8 | boot token 8 | flags 1 | zero 7 |
+//	       | boots 8 | boot token 8 | flags 1 | zero 3 | newest cluster version 4 |
 //
 // Besides it remembers how often each member's data directory was opened, which only rises: one that comes with fewer is a
-// disk rolled back to an older copy. Flag bit 0: the member stays a non-voter.
+// disk rolled back to an older copy; and the newest cluster version that its program applies, so that the version is not raised
+// beyond that of a member which cannot be asked. Flag bit 0: the member stays a non-voter.
 //
 // A free record has an id of no bytes and is used again, the lowest first, so that every member has the same pages.
 package roster
@@ -38,6 +39,7 @@ const (
 	offBoots   = offOperate + MaxAddress
 	offToken   = offBoots + 8
 	offFlags   = offToken + 8
+	offNewest  = offFlags + 4
 
 	flagStay = 1 << 0
 )
@@ -61,6 +63,8 @@ type Member struct {
 	BootToken uint64
 	// StayNonVoter: it is wished to be a non-voter; else a leader promotes it by itself.
 	StayNonVoter bool
+	// NewestVersion is the newest cluster version that its program applies; 0: not told yet.
+	NewestVersion uint32
 }
 
 // Validate checks the bounds. The error wraps ErrInvalid.
@@ -191,6 +195,7 @@ func encode(rec []byte, m Member) {
 	if m.StayNonVoter {
 		rec[offFlags] = flagStay
 	}
+	binary.LittleEndian.PutUint32(rec[offNewest:], m.NewestVersion)
 }
 
 func decode(rec []byte) Member {
@@ -198,6 +203,6 @@ func decode(rec []byte) Member {
 	return Member{
 		ID: text(0, offID), MemberAddress: text(1, offMember), ClientAddress: text(2, offClient), OperatorAddress: text(3, offOperate),
 		Boots: binary.LittleEndian.Uint64(rec[offBoots:]), BootToken: binary.LittleEndian.Uint64(rec[offToken:]),
-		StayNonVoter: rec[offFlags]&flagStay != 0,
+		StayNonVoter: rec[offFlags]&flagStay != 0, NewestVersion: binary.LittleEndian.Uint32(rec[offNewest:]),
 	}
 }

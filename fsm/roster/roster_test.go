@@ -42,6 +42,7 @@ func TestAgainstModel(t *testing.T) {
 			m := Member{
 				ID: id, MemberAddress: text(MaxAddress), ClientAddress: text(MaxAddress), OperatorAddress: text(MaxAddress),
 				Boots: rapid.Uint64Range(0, 9).Draw(t, "boots"), BootToken: rapid.Uint64().Draw(t, "token"), StayNonVoter: rapid.Bool().Draw(t, "stay"),
+				NewestVersion: rapid.Uint32().Draw(t, "newest"),
 			}
 			if err := errors.Join(a.Put(index, m), b.Put(index, m)); err != nil {
 				t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,10 +86,20 @@ func (o Options) check() error {
 	if err := tlsauth.CheckName(o.Name + "-1"); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	for i, host := range o.Hosts {
-		if host == "" || slices.Contains(o.Hosts[:i], host) {
+	// Before anything is written: what is written once is kept, and could not be made again with the right ones.
+	seen := map[string]bool{}
+	for _, host := range o.Hosts {
+		if err := pki.CheckHost(host); err != nil {
+			return fmt.Errorf("hosts: %w", err)
+		}
+		same := strings.ToLower(host)
+		if ip := net.ParseIP(host); ip != nil {
+			same = ip.String()
+		}
+		if seen[same] {
 			return fmt.Errorf("hosts: want a different one for each member, found %q", o.Hosts)
 		}
+		seen[same] = true
 	}
 	if len(o.Hosts) == 0 || len(o.Hosts) > 9 {
 		return fmt.Errorf("hosts: want 1 to 9, 3 to survive the loss of one, found %d", len(o.Hosts))

@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"strings"
+	"regexp"
 	"time"
 )
 
@@ -104,6 +104,17 @@ func checkLife(life time.Duration) error {
 	return nil
 }
 
+// hostName is a DNS name as it is used for hosts, underscores included.
+var hostName = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?$`)
+
+// CheckHost refuses what is neither an IP address nor a host name, in which no port belongs.
+func CheckHost(host string) error {
+	if net.ParseIP(host) == nil && (len(host) > 253 || !hostName.MatchString(host)) {
+		return fmt.Errorf("expected a host name or an IP address, found %.80q (without a port)", host)
+	}
+	return nil
+}
+
 // addHosts sorts hosts into addresses and names.
 func addHosts(c *x509.Certificate, hosts []string) error {
 	if len(hosts) > maxHosts {
@@ -114,8 +125,8 @@ func addHosts(c *x509.Certificate, hosts []string) error {
 			c.IPAddresses = append(c.IPAddresses, ip)
 			continue
 		}
-		if host == "" || len(host) > 253 || strings.ContainsAny(host, ":/ *@") {
-			return fmt.Errorf("expected a host name or an IP address, found %.80q (without a port)", host)
+		if err := CheckHost(host); err != nil {
+			return err
 		}
 		c.DNSNames = append(c.DNSNames, host)
 	}

@@ -1,6 +1,7 @@
 package testcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type Member struct {
 	TLS tlsauth.Files
 
 	cluster *Cluster
+	binary  string // of its own; empty: the cluster's
 	process *process
 	conn    *grpc.ClientConn
 	faults  faults.Faults
@@ -93,6 +95,17 @@ func (m *Member) Wipe(ctx context.Context) error {
 	return m.initData(ctx)
 }
 
+// Program gives the member another build of ballastd from its next start on: with these build tags and "faults".
+func (m *Member) Program(ctx context.Context, tags ...string) error {
+	// A file of its own for each: the one that runs cannot be written.
+	path := filepath.Join(m.Dir, "ballastd-"+strings.Join(append([]string{"plain"}, tags...), "-"))
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	m.binary = path
+	return binary(ctx, tags, path)
+}
+
 // Restore replaces the data directory of a member that has not run by one made of a backup: this member begins the cluster then,
 // without Form.
 func (m *Member) Restore(ctx context.Context, backup string) error {
@@ -115,7 +128,7 @@ func (m *Member) Start() error {
 	env := append([]string{
 		faults.EnvFile + "=" + m.faultsPath(), faults.EnvTraffic + "=" + m.trafficPath(), "GORACE=halt_on_error=1",
 	}, m.cluster.options.Env...)
-	p, err := startProcess(m.LogPath(), m.cluster.binary, []string{"run", "--config", m.configPath()}, env)
+	p, err := startProcess(m.LogPath(), cmp.Or(m.binary, m.cluster.binary), []string{"run", "--config", m.configPath()}, env)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ func Rules() Table {
 		reader   = Rule{Least: tlsauth.Reader}
 		writer   = Rule{Least: tlsauth.Writer}
 		operator = Rule{Least: tlsauth.Operator}
+		// look: operators alone may, because it tells much or costs something; nothing is changed.
+		look = Rule{Least: tlsauth.Operator, Looks: true}
 		// member: among members only; no client, whatever its role, speaks raft.
 		member = Rule{Least: tlsauth.Member}
 		// anyone: clients of every role, and members, which ask each other how they are.
@@ -32,17 +34,20 @@ func Rules() Table {
 		ballastv1.MoneyService_GetHold_FullMethodName:      reader,
 		ballastv1.MoneyService_ListHolds_FullMethodName:    reader,
 
-		ballastv1.OperatorService_Status_FullMethodName:             anyone,
-		ballastv1.OperatorService_GetSettings_FullMethodName:        reader,
-		ballastv1.OperatorService_GetSettingsHistory_FullMethodName: reader,
-		ballastv1.OperatorService_SetSettings_FullMethodName:        operator,
-		ballastv1.OperatorService_TakeSnapshot_FullMethodName:       operator,
-		ballastv1.OperatorService_Backup_FullMethodName:             operator,
-		ballastv1.OperatorService_Bootstrap_FullMethodName:          operator,
-		ballastv1.OperatorService_AddMember_FullMethodName:          operator,
-		ballastv1.OperatorService_PromoteMember_FullMethodName:      operator,
-		ballastv1.OperatorService_RemoveMember_FullMethodName:       operator,
-		ballastv1.OperatorService_TransferLeadership_FullMethodName: operator,
+		ballastv1.OperatorService_Status_FullMethodName:              anyone,
+		ballastv1.OperatorService_GetSettings_FullMethodName:         reader,
+		ballastv1.OperatorService_GetSettingsHistory_FullMethodName:  reader,
+		ballastv1.OperatorService_SetSettings_FullMethodName:         operator,
+		ballastv1.OperatorService_TakeSnapshot_FullMethodName:        operator,
+		ballastv1.OperatorService_Bootstrap_FullMethodName:           operator,
+		ballastv1.OperatorService_AddMember_FullMethodName:           operator,
+		ballastv1.OperatorService_PromoteMember_FullMethodName:       operator,
+		ballastv1.OperatorService_RemoveMember_FullMethodName:        operator,
+		ballastv1.OperatorService_TransferLeadership_FullMethodName:  operator,
+		ballastv1.OperatorService_RaiseClusterVersion_FullMethodName: operator,
+		ballastv1.OperatorService_Backup_FullMethodName:              operator,
+		ballastv1.OperatorService_MendClock_FullMethodName:           operator,
+		ballastv1.OperatorService_GetAudit_FullMethodName:            look,
 
 		raftv1.RaftService_AppendEntries_FullMethodName:         member,
 		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,

@@ -17,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/diskspace"
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
@@ -24,6 +25,7 @@ import (
 	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/audit"
 	"github.com/ballastdb/ballast/server/web"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -66,6 +68,9 @@ type node struct {
 	log       *logstore.Store
 	cache     *logCache
 	snapshots *snapshots.RaftStore
+	space     *diskspace.Keeper
+	kept      thrifty // the log, as the settings and the room have it kept
+	audit     *audit.Log
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -139,7 +144,7 @@ func Run(ctx context.Context, options Options) error {
 			n.Logger.Info("stopped before the member was up", "at", err)
 			return unwound
 		}
-		return errors.Join(err, unwound)
+		return errors.Join(outdated(err), unwound)
 	}
 	n.Logger.Info("the member is up", "name", n.dir.Identity().Name, "cluster", n.dir.Identity().ClusterID.String(),
 		"boot", n.dir.Boots(), "client_address", n.Config.ClientAddress, "member_address", n.Config.MemberAddress,
@@ -159,6 +164,8 @@ func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
+		n.openSpace,
+		n.openAudit,
 		n.secure,
 		n.logDrift,
 		n.bindAddresses,
@@ -174,6 +181,7 @@ func (n *node) build(ctx context.Context) error {
 		n.makeServices,
 		n.startTakingNewer,
 		n.startComparing,
+		n.startRoom,
 
 		n.serveMembers,
 		n.startBackfill,
@@ -210,7 +218,7 @@ func (n *node) bindAddresses() (err error) {
 
 func (n *node) openStateMachine() (err error) {
 	n.machine, err = fsm.Open(fsm.Config{
-		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: n.Fatal,
+		Dir: n.dir.Root(), Logger: n.Logger.Named("fsm"), Fatal: func(err error) { n.Fatal(outdated(err)) },
 	})
 	if err != nil {
 		return err
@@ -254,6 +262,7 @@ func (n *node) serveMembers() error {
 func (n *node) serveCallers() error {
 	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal, Observer: n.metrics})
 	options = append(options, n.security.serverOptions()...)
+	options = append(options, n.recorder().ServerOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
 	split := web.Split(n.listeners.operator, n.TLS != nil, n.Logger.Named("operators"))

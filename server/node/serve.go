@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/internal/version"
@@ -78,9 +79,10 @@ func (n *node) makeServices() error {
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
 		Snapshots: n.cadence, Backups: backups{n}, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
-		Steady: n.promotion.Steady, ConfigurationIndex: n.configurationIndex,
+		Steady: n.promotion.Steady, ConfigurationIndex: n.configurationIndex, Audit: n.audit.Newest, Clock: n.clock,
 	})
 	n.undo.pushClose("end the watch over non-voters", run(n.promotion.Run))
+	n.undo.pushClose("end the watch over members' versions", run(n.operator.WatchVersions))
 	return nil
 }
 
@@ -109,7 +111,7 @@ func run(part func(context.Context)) (end func() error) {
 func (n *node) self() roster.Member {
 	return roster.Member{
 		ID: string(n.id), MemberAddress: n.Config.MemberAddress, ClientAddress: n.Config.ClientAddress,
-		OperatorAddress: n.Config.OperatorAddress,
+		OperatorAddress: n.Config.OperatorAddress, NewestVersion: fsm.SupportedVersion,
 	}
 }
 

@@ -3,12 +3,14 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/transport"
 )
 
@@ -25,7 +27,7 @@ func (f stagerFunc) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, _ i
 func TestStagingIsToldWhileItLasts(t *testing.T) {
 	var s *staging
 	failed := errors.New("the leader is gone")
-	s = &staging{Stager: stagerFunc(func(progress func(transport.Progress)) error {
+	s = &staging{room: func() error { return nil }, Stager: stagerFunc(func(progress func(transport.Progress)) error {
 		progress(transport.Progress{Phase: "comparing"})
 		progress(transport.Progress{Phase: "pulling", PagesTotal: 9, PagesDone: 4, PagesReused: 1, BytesFromOthers: 70, BytesManifest: 8, Source: "c/x"})
 		f := s.facts()
@@ -44,5 +46,23 @@ func TestStagingIsToldWhileItLasts(t *testing.T) {
 	}
 	if s.facts() != nil {
 		t.Error("told after it ended")
+	}
+}
+
+// A leader's snapshot that this program is too old for ends the process: raft would offer it for ever.
+func TestSnapshotOfANewerProgramIsFatal(t *testing.T) {
+	var fatal []error
+	s := &staging{fatal: func(err error) { fatal = append(fatal, err) }}
+	for _, c := range []struct {
+		err  error
+		ends bool
+	}{{nil, false}, {errors.New("the leader is gone"), false}, {fmt.Errorf("take in: %w", proposal.ErrNewerVersion), true}} {
+		fatal = nil
+		s.Stager = stagerFunc(func(func(transport.Progress)) error { return c.err })
+		_, err := s.Stage(t.Context(), &raft.InstallSnapshotRequest{}, nil, nil, func(transport.Progress) {})
+		var old *OutdatedError
+		if !errors.Is(err, c.err) || len(fatal) > 0 != c.ends || errors.As(err, &old) != c.ends {
+			t.Errorf("%v: answered %v, fatal %v", c.err, err, fatal)
+		}
 	}
 }

@@ -108,15 +108,21 @@ func (l *lab) says(h *host, script, want string) {
 	})
 }
 
+// credentials are the files that the page makes for its reader.
+func (l *lab) credentials() (ca, cert, key string) {
+	file := func(name string) string { return filepath.Join(l.workstation, "plan/operator", name) }
+	return file("ca.crt"), file("operator.crt"), file("operator.key")
+}
+
 // connect is a client with the certificate that the page makes for its reader.
 func (l *lab) connect() *client.Client {
 	l.t.Helper()
-	file := func(name string) string { return filepath.Join(l.workstation, name) }
+	ca, cert, key := l.credentials()
 	var endpoints []string
 	for _, h := range l.hosts {
 		endpoints = append(endpoints, h.address+":7401")
 	}
-	c, err := client.New(endpoints, client.WithTLS(file("plan/operator/ca.crt"), file("plan/operator/operator.crt"), file("plan/operator/operator.key")))
+	c, err := client.New(endpoints, client.WithTLS(ca, cert, key))
 	must(l.t, err)
 	l.t.Cleanup(func() {
 		if err := c.Close(); err != nil {

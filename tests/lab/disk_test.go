@@ -20,19 +20,40 @@ const diskSize = "2G" // sparse
 
 func newDisk(dir string) (*disk, error) {
 	d := &disk{image: filepath.Join(dir, "disk.ext4"), mounted: filepath.Join(dir, "disk")}
-	if err := sh("truncate -s %s %s && mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 %s && mkdir %s", diskSize, d.image, d.image, d.mounted); err != nil {
+	if err := sh("truncate -s %s %s && mkdir %s", diskSize, d.image, d.mounted); err != nil {
 		return nil, err
 	}
-	if err := d.mount(); err != nil {
+	if err := d.format(); err != nil {
 		return nil, err
 	}
-	return d, os.MkdirAll(d.state(), 0o755)
+	return d, d.mount()
+}
+
+// wipe makes the file system anew: another disk in the place of this one. The host must be off.
+func (d *disk) wipe() error {
+	if err := d.unmount(); err != nil {
+		return err
+	}
+	if err := d.format(); err != nil {
+		return err
+	}
+	return d.mount()
+}
+
+// format makes an empty file system.
+func (d *disk) format() error {
+	return sh("mkfs.ext4 -q -F -E lazy_itable_init=1,lazy_journal_init=1 %s", d.image)
 }
 
 // state is the directory on it that a host has as /var/lib/ballast: the top has lost+found.
 func (d *disk) state() string { return filepath.Join(d.mounted, "ballast") }
 
-func (d *disk) mount() error { return sh("mount -o loop %s %s", d.image, d.mounted) }
+func (d *disk) mount() error {
+	if err := sh("mount -o loop %s %s", d.image, d.mounted); err != nil {
+		return err
+	}
+	return os.MkdirAll(d.state(), 0o755)
+}
 
 // unmount fails where the file system lives on in another mount: mounting it again would show the one that was shut down.
 func (d *disk) unmount() error {

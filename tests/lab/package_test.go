@@ -7,32 +7,6 @@ import (
 	"testing"
 )
 
-// TestUpgrade: from one version of the package to the next, one member at a time, under load. Installing restarts nothing; no
-// call fails.
-func TestUpgrade(t *testing.T) {
-	l := open(t)
-	l.follow()
-	c := l.connect()
-	l.prepareAccounts(c)
-	load := l.start(c)
-	for _, h := range l.hosts {
-		must(t, sh("cp %s/%s %s%s/next.deb", l.packages, packageName(secondVersion), h.root, home))
-		before := mainPID(l, h)
-		out := l.on(h, "dpkg -i ~/next.deb")
-		if !strings.Contains(out, "systemctl restart ballastd") {
-			t.Errorf("installing does not say what is left to do:\n%s", out)
-		}
-		if now := mainPID(l, h); now != before {
-			t.Errorf("installing restarted the member: process %s, before %s", now, before)
-		}
-		l.on(h, "systemctl restart ballastd")
-		l.leader(c, l.hosts...)
-		load.goesOn("with " + h.name + " upgraded")
-		l.says(h, "/proc/$(systemctl show -P MainPID ballastd)/exe version", secondVersion)
-	}
-	load.end(false)
-}
-
 // TestPurgeKeepsTheData: the package goes, configuration and all; with it installed and configured again the member goes on.
 func TestPurgeKeepsTheData(t *testing.T) {
 	l := open(t)

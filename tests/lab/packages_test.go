@@ -11,10 +11,12 @@ import (
 	"runtime"
 )
 
-// The two packages of a run: the program that is tested, twice, under two versions.
+// The two packages of a run: the program that is tested, twice, under two versions. The second is built with the tag nextversion,
+// and so applies one more cluster version (fsm/version_next.go).
 const (
 	firstVersion  = "0.1.0~lab1"
 	secondVersion = "0.1.0~lab2"
+	secondTags    = "nextversion"
 )
 
 // Names of what prepare leaves in a run's directory.
@@ -40,9 +42,9 @@ func prepare(ctx context.Context, run string) error {
 		return err
 	}
 	dir := filepath.Join(run, packageDir)
-	for _, version := range []string{firstVersion, secondVersion} {
+	for version, tags := range map[string]string{firstVersion: "", secondVersion: secondTags} {
 		pack := exec.CommandContext(ctx, "deploy/package.sh", version, runtime.GOARCH)
-		pack.Dir, pack.Env = module, append(os.Environ(), "PACKAGERS=deb", "DIST="+dir)
+		pack.Dir, pack.Env = module, append(os.Environ(), "PACKAGERS=deb", "DIST="+dir, "GOFLAGS="+os.Getenv("GOFLAGS")+" -tags="+tags)
 		if out, err := pack.CombinedOutput(); err != nil {
 			return fmt.Errorf("deploy/package.sh %s: %w\n%s", version, err, tail(string(out)))
 		}

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,13 +103,28 @@ func (l *lab) work(script string) string {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.ctx(), patience)
 	defer cancel()
-	c := exec.CommandContext(ctx, "bash", "-euc", script)
-	c.Dir, c.WaitDelay = l.workstation, 5*time.Second
-	c.Env = append(os.Environ(), "LAB_HOME="+home, "LAB_ROOTS="+filepath.Join(l.workstation, ".roots"),
-		"PATH="+strings.Join([]string{filepath.Join(l.workstation, ".bin"), l.programs, os.Getenv("PATH")}, ":"))
-	out, err := c.CombinedOutput()
+	out, err := l.shell(ctx, script).CombinedOutput()
 	if err != nil {
 		l.t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
+}
+
+// shell is a script on the workstation that has not begun.
+func (l *lab) shell(ctx context.Context, script string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "bash", "-euc", script)
+	c.Dir, c.WaitDelay = l.workstation, 5*time.Second
+	c.Env = append(os.Environ(), "LAB_HOME="+home, "LAB_ROOTS="+filepath.Join(l.workstation, ".roots"),
+		"PATH="+strings.Join([]string{filepath.Join(l.workstation, ".bin"), l.programs, os.Getenv("PATH")}, ":"))
+	return c
+}
+
+// ballast is the command line of a verb with the operator's certificate.
+func (l *lab) ballast(verb string) string {
+	ca, cert, key := l.credentials()
+	var endpoints []string
+	for _, h := range l.hosts {
+		endpoints = append(endpoints, h.address+":7401")
+	}
+	return fmt.Sprintf("exec ballast --endpoints %s --ca %s --cert %s --key %s %s", strings.Join(endpoints, ","), ca, cert, key, verb)
 }

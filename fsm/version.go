@@ -1,0 +1,6 @@
+//go:build !nextversion
+
+package fsm
+
+// SupportedVersion is the newest cluster version that this program applies.
+const SupportedVersion = FirstVersion
