@@ -68,10 +68,10 @@ type node struct {
 	log       *logstore.Store
 	cache     *logCache
 	snapshots *snapshots.RaftStore
-	registry  *registry
 	space     *diskspace.Keeper
 	kept      thrifty // the log, as the settings and the room have it kept
 	audit     *audit.Log
+	registry  *registry
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM

@@ -59,7 +59,7 @@ const (
 	LogEntries  = "log_entries_per_op"
 	QueueBytes  = "queue_bytes" // of the fullest member
 	GCShare     = "gc_cpu"      // share of the CPU of all members
-	GCPause     = "gc_pause"    // ms, the upper bound of its bucket
+	GCPause     = "gc_pause"    // ms, the longest of the last 256 collections of any member
 )
 
 func unitOf(figure string) string {
