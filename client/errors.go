@@ -18,6 +18,8 @@ var (
 	ErrNotDone = errors.New("not done")
 	// ErrUnavailable: no member could serve the call in time.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrDiskLow: writes are refused because disks are low, which ends by itself when there is room. Also ErrUnavailable.
+	ErrDiskLow = errors.New("disk low")
 	// ErrRefused: the cluster answered and refused. See *RefusedError.
 	ErrRefused = errors.New("refused")
 	// ErrUnknownAccount: no account has this id. Neither "unavailable" nor "balance zero".
@@ -86,6 +88,12 @@ func (e *RefusedError) Error() string {
 		fmt.Fprintf(&b, ": asked %d, available %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED:
 		fmt.Fprintf(&b, ": asked %d, room below the ceiling %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_VELOCITY_EXCEEDED:
+		fmt.Fprintf(&b, ": asked %d, room below the caps %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY:
+		fmt.Fprintf(&b, ": asked %d, moved %d (minor units)", e.Asked, e.Available)
+	case ballastv1.ResultCode_RESULT_CODE_VERSION_MISMATCH:
+		fmt.Fprintf(&b, ": its version is %d", e.Result.GetVersion())
 	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD:
 		fmt.Fprintf(&b, ": asked %d, held %d (minor units)", e.Asked, e.Available)
 	case ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
@@ -131,6 +139,8 @@ type StatusError struct {
 	Code codes.Code
 	// Message says what was expected, what was found, what to do.
 	Message string
+	// Reason is more than the code says, where a member said more.
+	Reason ballastv1.Reason
 	// Cause is the error below, where there is one, such as the context's.
 	Cause error
 }
@@ -146,9 +156,11 @@ func (e *StatusError) Error() string {
 // Unwrap returns the cause.
 func (e *StatusError) Unwrap() error { return e.Cause }
 
-// Is makes errors.Is find ErrUnavailable and ErrInvalid by the code.
+// Is makes errors.Is find ErrUnavailable and ErrInvalid by the code, and ErrDiskLow by the reason.
 func (e *StatusError) Is(target error) bool {
 	switch target {
+	case ErrDiskLow:
+		return e.Reason == ballastv1.Reason_REASON_DISK_LOW
 	case ErrInvalid:
 		return e.Code == codes.InvalidArgument
 	case ErrUnavailable:

@@ -27,6 +27,8 @@ type failure struct {
 	leader string
 	// retryAfter is the pause that the member asked for.
 	retryAfter time.Duration
+	// reason is what the member said beside the code.
+	reason ballastv1.Reason
 	// said: the member's own words, rather than what became of the connection.
 	said bool
 	// cause is what ended the try at our side, where something did.
@@ -74,6 +76,7 @@ func failureOfStream(endpoint string, sf *ballastv1.StreamFailure, shared bool) 
 func (f *failure) read(d *ballastv1.Failure) {
 	f.said = d != nil
 	f.maybe = d.GetOutcome() != ballastv1.Outcome_OUTCOME_NOT_DONE
+	f.reason = d.GetReason()
 	f.leader = d.GetLeader().GetClientAddress()
 	if after := d.GetRetryAfter().AsDuration(); after > 0 {
 		f.retryAfter = after
@@ -114,5 +117,5 @@ func (c *Client) explain(ctx context.Context, cause error) error {
 
 // asError is the failure as callers see it.
 func (f *failure) asError() error {
-	return &StatusError{Endpoint: f.endpoint, Code: f.code, Message: f.message, Cause: f.cause}
+	return &StatusError{Endpoint: f.endpoint, Code: f.code, Message: f.message, Reason: f.reason, Cause: f.cause}
 }

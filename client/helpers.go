@@ -50,6 +50,22 @@ func (c *Client) CloseAccount(ctx context.Context, account string, options ...Op
 	return c.do(ctx, NewCloseAccount(account, options...))
 }
 
+// SetVelocity gives an account these velocity caps in place of those that it has.
+func (c *Client) SetVelocity(ctx context.Context, account string, caps []Cap, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewSetVelocity(account, caps, options...))
+}
+
+// TransferUpTo moves as much as is available, at most amount minor units; Result.Amount tells how much. To is empty for usage
+// that leaves the ledger.
+func (c *Client) TransferUpTo(ctx context.Context, from, to string, amount int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewTransferUpTo(from, to, amount, options...))
+}
+
+// Reverse moves back what an entry moved, or amount minor units of it (0: all), once.
+func (c *Client) Reverse(ctx context.Context, sequence uint64, amount int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewReverse(sequence, amount, options...))
+}
+
 // Hold sets amount minor units of an account aside. The hold's id, which is returned in any case, is the operation's.
 func (c *Client) Hold(ctx context.Context, account string, amount int64, terms HoldTerms, options ...OpOption) (id string, r *ballastv1.Result, err error) {
 	op := NewHold(account, amount, terms, options...)

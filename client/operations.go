@@ -112,6 +112,43 @@ func NewCloseAccount(account string, options ...OpOption) *ballastv1.Operation {
 	}}, options)
 }
 
+// WithIfVersion makes an operation conditional: only if the account's version is still this, see Operation.if_version.
+func WithIfVersion(version uint64) OpOption {
+	return func(op *ballastv1.Operation) { op.IfVersion = version }
+}
+
+// Cap bounds the sum of an account's debits in any stretch of log time of a length; see VelocityCap.
+type Cap struct {
+	// Window is 1 second to 400 days.
+	Window time.Duration
+	// Limit in minor units, at least 0.
+	Limit int64
+}
+
+// NewSetVelocity makes an operation that gives an account these velocity caps, at most 2, in place of those that it has.
+func NewSetVelocity(account string, caps []Cap, options ...OpOption) *ballastv1.Operation {
+	k := &ballastv1.SetVelocity{Account: account}
+	for _, c := range caps {
+		k.Caps = append(k.Caps, &ballastv1.VelocityCap{Window: int64(c.Window), Limit: c.Limit})
+	}
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_SetVelocity{SetVelocity: k}}, options)
+}
+
+// NewTransferUpTo makes an operation that moves as much as is available, at most amount minor units, to another account
+// of the ledger, or out of it where that is empty.
+func NewTransferUpTo(from, to string, amount int64, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_TransferUpTo{
+		TransferUpTo: &ballastv1.TransferUpTo{DebitAccount: from, CreditAccount: to, Amount: amount},
+	}}, options)
+}
+
+// NewReverse makes an operation that moves back what an entry moved, or amount minor units of it; 0: all.
+func NewReverse(sequence uint64, amount int64, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_Reverse{
+		Reverse: &ballastv1.Reverse{Sequence: sequence, Amount: amount},
+	}}, options)
+}
+
 // HoldTerms are what a hold is made with.
 type HoldTerms struct {
 	// Timeout is how long it lives unless it is extended: log time from when it takes effect, at most 400 days.

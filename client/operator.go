@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -212,6 +214,27 @@ func (o *Operator) takeSnapshot(ctx context.Context, request *ballastv1.TakeSnap
 		return err
 	})
 	return answer.GetIndex(), err
+}
+
+// MendClock has log time step forward to the median of the voters' clocks, where it is that far behind. It is refused where
+// it is not, so repeating it is harmless.
+func (o *Operator) MendClock(ctx context.Context, forward time.Duration) (time.Duration, error) {
+	var answer *ballastv1.MendClockResponse
+	err := o.c.change(ctx, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.MendClock(ctx, &ballastv1.MendClockRequest{Forward: durationpb.New(forward)})
+		return err
+	})
+	return answer.GetForward().AsDuration(), err
+}
+
+// Audit reads what operators did at the member at endpoint, newest first, at most limit actions.
+func (o *Operator) Audit(ctx context.Context, endpoint string, limit int) ([]*ballastv1.AuditEntry, error) {
+	var answer *ballastv1.GetAuditResponse
+	err := o.at(ctx, endpoint, func(ctx context.Context, l *link) (err error) {
+		answer, err = l.operator.GetAudit(ctx, &ballastv1.GetAuditRequest{Limit: uint32(limit)}) //nolint:gosec // the member refuses what is too large
+		return err
+	})
+	return answer.GetEntries(), err
 }
 
 // LeaderStatus asks the member that is thought to lead how it sees itself and the cluster.

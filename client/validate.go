@@ -22,6 +22,9 @@ const (
 	maxOperations     = 8000
 	maxSubmitBytes    = 1 << 20
 	maxHoldTimeout    = int64(400 * 24 * time.Hour)
+	maxCaps           = 2
+	minCapWindow      = int64(time.Second)
+	maxCapWindow      = int64(400 * 24 * time.Hour)
 )
 
 // InvalidError names a field that is out of its documented bounds. It is ErrInvalid.
@@ -137,6 +140,9 @@ func validate(op *ballastv1.Operation) error {
 			return err
 		}
 	}
+	if op.GetIfVersion() != 0 && (op.GetCreateLedger() != nil || op.GetCreateAccount() != nil) {
+		return invalidf("if_version", "%d, expected none: what is created has no version yet", op.GetIfVersion())
+	}
 	switch kind := op.GetKind().(type) {
 	case *ballastv1.Operation_Credit:
 		return first(checkAccount("credit.account", kind.Credit.GetAccount()), checkAmount("credit.amount", kind.Credit.GetAmount()))
@@ -159,6 +165,15 @@ func validate(op *ballastv1.Operation) error {
 		return checkAccount("set_frozen.account", kind.SetFrozen.GetAccount())
 	case *ballastv1.Operation_CloseAccount:
 		return checkAccount("close_account.account", kind.CloseAccount.GetAccount())
+	case *ballastv1.Operation_SetVelocity:
+		return validateVelocity(kind.SetVelocity)
+	case *ballastv1.Operation_TransferUpTo:
+		return validateUpTo(kind.TransferUpTo)
+	case *ballastv1.Operation_Reverse:
+		if kind.Reverse.GetSequence() == 0 {
+			return invalidf("reverse.sequence", "0, expected the sequence number of an entry")
+		}
+		return checkPart("reverse.amount", kind.Reverse.GetAmount())
 	case *ballastv1.Operation_Hold:
 		return first(checkAccount("hold.account", kind.Hold.GetAccount()), checkAmount("hold.amount", kind.Hold.GetAmount()),
 			checkTimeout("hold.timeout", kind.Hold.GetTimeout()))
@@ -200,9 +215,47 @@ func validateSetLimits(k *ballastv1.SetLimits) error {
 		checkCeiling("set_limits.ceiling", k.GetCeiling()))
 }
 
+func validateVelocity(k *ballastv1.SetVelocity) error {
+	if n := len(k.GetCaps()); n > maxCaps {
+		return invalidf("set_velocity.caps", "%d, expected at most %d", n, maxCaps)
+	}
+	seen := int64(0)
+	for _, c := range k.GetCaps() {
+		if w := c.GetWindow(); w < minCapWindow || w > maxCapWindow || w == seen {
+			return invalidf("set_velocity.caps", "a window of %s, expected different ones of %s to %s",
+				time.Duration(w), time.Duration(minCapWindow), time.Duration(maxCapWindow))
+		}
+		if c.GetLimit() < 0 {
+			return invalidf("set_velocity.caps", "a limit of %d, expected at least 0", c.GetLimit())
+		}
+		seen = c.GetWindow()
+	}
+	return checkAccount("set_velocity.account", k.GetAccount())
+}
+
+func validateUpTo(k *ballastv1.TransferUpTo) error {
+	if k.GetCreditAccount() != "" {
+		if k.GetDebitAccount() == k.GetCreditAccount() {
+			return invalidf("transfer_up_to.credit_account", "%q is the debit account too, expected another one", k.GetCreditAccount())
+		}
+		if err := checkAccount("transfer_up_to.credit_account", k.GetCreditAccount()); err != nil {
+			return err
+		}
+	}
+	return first(checkAccount("transfer_up_to.debit_account", k.GetDebitAccount()), checkAmount("transfer_up_to.amount", k.GetAmount()))
+}
+
+// checkPart checks an amount that may be left out.
+func checkPart(field string, amount int64) error {
+	if amount < 0 {
+		return invalidf(field, "%d, expected 1 or more minor units, or 0 for all of it", amount)
+	}
+	return nil
+}
+
 func validateCapture(k *ballastv1.CaptureHold) error {
-	if k.GetAmount() < 0 {
-		return invalidf("capture_hold.amount", "%d, expected 1 or more minor units, or 0 for all that remains", k.GetAmount())
+	if err := checkPart("capture_hold.amount", k.GetAmount()); err != nil {
+		return err
 	}
 	if k.GetCreditAccount() != "" {
 		if err := checkAccount("capture_hold.credit_account", k.GetCreditAccount()); err != nil {

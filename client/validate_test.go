@@ -74,7 +74,7 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 	}
 	amount := func() int64 { return drawUnits(t, "amount") }
 	timeout := func() time.Duration { return time.Duration(drawUnits(t, "timeout")) }
-	switch rapid.IntRange(0, 12).Draw(t, "kind") {
+	switch rapid.IntRange(0, 15).Draw(t, "kind") {
 	case 0:
 		op.Kind = NewCredit(account("a"), amount()).Kind
 	case 1:
@@ -95,6 +95,20 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 		}}
 	case 7:
 		op.Kind = NewCloseAccount(account("a")).Kind
+	case 12:
+		var caps []Cap
+		for range rapid.IntRange(0, 2).Draw(t, "caps") { // more do not fit the ledger's operation
+			caps = append(caps, Cap{time.Duration(rapid.SampledFrom([]int64{-1, 1, minCapWindow - 1, minCapWindow, maxCapWindow, maxCapWindow + 1}).Draw(t, "window")), drawUnits(t, "limit")})
+		}
+		op.Kind = NewSetVelocity(account("a"), caps).Kind
+	case 13:
+		to := ""
+		if rapid.Bool().Draw(t, "to an account") {
+			to = account("b")
+		}
+		op.Kind = NewTransferUpTo(account("a"), to, amount()).Kind
+	case 14:
+		op.Kind = NewReverse(rapid.Uint64Range(0, 2).Draw(t, "sequence"), amount()).Kind
 	case 8:
 		op.Kind = NewHold(account("a"), rapid.Int64Range(-1, 5).Draw(t, "amount"), HoldTerms{Timeout: timeout(), InParts: rapid.Bool().Draw(t, "parts")}).Kind
 	case 9:
@@ -108,6 +122,9 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 	case 11:
 		op.Kind = NewExtendHold(account("hold"), timeout()).Kind
 	}
+	if rapid.IntRange(0, 3).Draw(t, "conditional") == 0 {
+		op.IfVersion = 7
+	}
 	return op
 }
 
@@ -115,7 +132,7 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 func toLedger(op *ballastv1.Operation) *ledger.Operation {
 	flat := &ledger.Operation{
 		ID: []byte(op.GetId()), Attempt: max(op.GetAttempt(), 1), IssuedAt: op.GetIssuedAt(), EventTime: op.GetEventTime(),
-		Code: op.GetCode(), Reference: []byte(op.GetReference()), Linked: op.GetLinked(),
+		Code: op.GetCode(), Reference: []byte(op.GetReference()), Linked: op.GetLinked(), IfVersion: op.GetIfVersion(),
 	}
 	switch k := op.GetKind().(type) {
 	case *ballastv1.Operation_Credit:
@@ -142,6 +159,16 @@ func toLedger(op *ballastv1.Operation) *ledger.Operation {
 		flat.Frozen, flat.FrozenCredits = k.SetFrozen.GetFrozen(), k.SetFrozen.GetCreditsToo()
 	case *ballastv1.Operation_CloseAccount:
 		flat.Kind, flat.Credit = ledger.KindCloseAccount, []byte(k.CloseAccount.GetAccount())
+	case *ballastv1.Operation_SetVelocity:
+		flat.Kind, flat.Credit = ledger.KindSetVelocity, []byte(k.SetVelocity.GetAccount())
+		for i, c := range k.SetVelocity.GetCaps() {
+			flat.Caps[i] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
+		}
+	case *ballastv1.Operation_TransferUpTo:
+		flat.Kind, flat.Amount = ledger.KindUpTo, k.TransferUpTo.GetAmount()
+		flat.Debit, flat.Credit = []byte(k.TransferUpTo.GetDebitAccount()), []byte(k.TransferUpTo.GetCreditAccount())
+	case *ballastv1.Operation_Reverse:
+		flat.Kind, flat.Entry, flat.Amount = ledger.KindReverse, k.Reverse.GetSequence(), k.Reverse.GetAmount()
 	case *ballastv1.Operation_Hold:
 		flat.Kind, flat.Debit, flat.Amount = ledger.KindHold, []byte(k.Hold.GetAccount()), k.Hold.GetAmount()
 		flat.Timeout, flat.Parts = k.Hold.GetTimeout(), k.Hold.GetInParts()

@@ -27,6 +27,9 @@ type Config struct {
 	HeartbeatTimeout time.Duration
 	// ElectionTimeout is how long a candidate waits for votes; at least HeartbeatTimeout.
 	ElectionTimeout time.Duration
+	// DiskLow is how many bytes must be free on the data directory's disk, DiskReserve how many a file keeps free for the time when
+	// there are none; 0: nobody looks, diskspace.Auto: a part of the disk.
+	DiskLow, DiskReserve int64
 	// ShutdownTimeout bounds an orderly stop: handing leadership over and answering what is in flight.
 	ShutdownTimeout time.Duration
 }

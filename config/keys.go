@@ -44,6 +44,8 @@ func Keys() []Key {
 		{"log_write_limit", "10s", "how long one write of the raft log may take before this member ends, 1s to 10m", duration(func(c *Config) *time.Duration { return &c.LogWriteLimit }, time.Second, 10*time.Minute)},
 		{"heartbeat_timeout", "500ms", "silence after which a follower seeks votes and a leader steps down, 50ms to 1m", duration(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, 50*time.Millisecond, time.Minute)},
 		{"election_timeout", "500ms", "how long a candidate waits for votes, heartbeat_timeout to 1m", duration(func(c *Config) *time.Duration { return &c.ElectionTimeout }, 50*time.Millisecond, time.Minute)},
+		{"disk_low", "auto", "free space below which the disk is low: a size such as 512MiB, 0 for never, or auto", size(func(c *Config) *int64 { return &c.DiskLow })},
+		{"disk_reserve", "auto", "size of the file that keeps space for recovery: a size such as 128MiB, 0 for none, or auto", size(func(c *Config) *int64 { return &c.DiskReserve })},
 		{"shutdown_timeout", "10s", "bound of an orderly stop, 100ms to 10m", duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }, 100*time.Millisecond, 10*time.Minute)},
 	}
 }

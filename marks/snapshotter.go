@@ -25,6 +25,8 @@ type SnapshotterConfig struct {
 	Store   *snapshots.RaftStore
 	Raft    Raft
 	Logger  hclog.Logger
+	// Room says why there is none for a snapshot on the disk now, or nil; nil: nobody looks.
+	Room func() error
 	// Clock measures how long a snapshot takes. Default time.Now.
 	Clock func() time.Time
 }
@@ -131,6 +133,11 @@ func (s *Snapshotter) take(ctx context.Context, m *fsm.Mark) {
 
 // publish writes the snapshot and has raft publish it.
 func (s *Snapshotter) publish(ctx context.Context, m *fsm.Mark) (written uint64, err error) {
+	if s.cfg.Room != nil {
+		if err := s.cfg.Room(); err != nil {
+			return 0, err
+		}
+	}
 	ended := func() error { return errors.Join(ctx.Err(), m.Err()) }
 	p, err := s.cfg.Store.Prepare(m.Index(), m.Term(), ended)
 	if err != nil {

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"github.com/ballastdb/ballast/internal/diskspace"
 	"github.com/ballastdb/ballast/server"
 )
 
@@ -90,6 +91,16 @@ func integrityTable() []pulled {
 		}, "part"),
 		gauge("ballast_disk_free_bytes", "Free space of the data directory's file system.", disk(func(d *server.DiskFacts) float64 { return float64(d.Free) })),
 		gauge("ballast_disk_size_bytes", "Its size.", disk(func(d *server.DiskFacts) float64 { return float64(d.Size) })),
+		gauge("ballast_disk_room", "1 for how much room there is, 0 for the others: ample, low, tight, full (docs/runbooks/disk-full.md). All 0: disk_low is 0.", func(f *server.Facts, tell put) {
+			if f.Disk == nil {
+				return
+			}
+			for _, l := range diskspace.Levels() {
+				tell(flag(f.Disk.Room == l), l.String())
+			}
+		}, "level"),
+		gauge("ballast_disk_low_bytes", "Free space below which the disk is low.", disk(func(d *server.DiskFacts) float64 { return float64(d.Low) })),
+		gauge("ballast_disk_reserve_bytes", "Bytes that the reserve file holds.", disk(func(d *server.DiskFacts) float64 { return float64(d.Reserved) })),
 		gauge("ballast_disk_writable", "1 while trial writes to the data directory come back well and in time.", disk(func(d *server.DiskFacts) float64 { return flag(d.Writable) })),
 		gauge("ballast_disk_probe_seconds", "How long the last trial write took, fsync included.", disk(func(d *server.DiskFacts) float64 { return d.Took.Seconds() })),
 	}

@@ -50,6 +50,14 @@ type ClusterClock struct {
 	adjusted time.Duration // elapsed when the offset was last set
 	logTime  int64         // newest seen, Unix nanoseconds
 	seenAt   time.Duration // elapsed when it was first seen
+	view     clocks        // of the last look at the voters' clocks
+}
+
+// clocks are what the voters' clocks showed, as offsets to Elapsed.
+type clocks struct {
+	known   bool
+	median  time.Duration
+	offsets map[raft.ServerID]*time.Duration // nil: it did not tell
 }
 
 // NewClusterClock returns a ClusterClock that tells the member's own time until it is set.
@@ -93,16 +101,18 @@ func (c *ClusterClock) Observe(logTime int64) {
 // Set reads the voters' clocks and sets the time for term, or adjusts it where it was set for term already. An error
 // leaves it as it was.
 func (c *ClusterClock) Set(ctx context.Context, term uint64) error {
-	median, own, err := c.median(ctx)
+	view, own, err := c.median(ctx)
 	if err != nil {
 		return err
 	}
+	median := view.median
 	if off := own - median; off.Abs() > c.cfg.Tolerance {
 		c.cfg.Logger.Warn("this member's clock is off: mend it; proposals carry the median of the voters' clocks", "off", off)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.cfg.Elapsed()
+	c.view = view
 	if c.term == term {
 		since := now - c.adjusted
 		median = min(max(median, c.offset-since/2), c.offset+since)
@@ -117,13 +127,14 @@ func (c *ClusterClock) Set(ctx context.Context, term uint64) error {
 
 var errNoClocks = errors.New("no majority of the voters told its time")
 
-// median is the median of the voters' clocks, and the own clock, as offsets to Elapsed. Of an even number it is the lower
+// median reads the voters' clocks, with their median, and the own clock, as offsets to Elapsed. Of an even number it is the lower
 // one of the middle: of two clocks one of which is far ahead, the other.
-func (c *ClusterClock) median(ctx context.Context) (median, own time.Duration, err error) {
+func (c *ClusterClock) median(ctx context.Context) (view clocks, own time.Duration, err error) {
 	future := c.cfg.Raft.GetConfiguration()
 	if err := future.Error(); err != nil {
-		return 0, 0, err
+		return view, 0, err
 	}
+	view.offsets = map[raft.ServerID]*time.Duration{}
 	own = time.Duration(c.cfg.Own().UnixNano()) - c.cfg.Elapsed()
 	var offsets []time.Duration
 	var others []raft.Server
@@ -131,59 +142,68 @@ func (c *ClusterClock) median(ctx context.Context) (median, own time.Duration, e
 		switch {
 		case s.Suffrage != raft.Voter:
 		case s.ID == c.cfg.LocalID:
-			offsets = append(offsets, own)
+			offsets, view.offsets[s.ID] = append(offsets, own), &own
 		default:
-			others = append(others, s)
+			others, view.offsets[s.ID] = append(others, s), nil
 		}
 	}
 	voters := len(offsets) + len(others)
-	if offsets = append(offsets, c.ask(ctx, others, voters/2+1-len(offsets))...); len(offsets) < voters/2+1 {
-		return 0, 0, errNoClocks
+	for _, r := range c.ask(ctx, others, voters/2+1-len(offsets)) {
+		offsets, view.offsets[r.id] = append(offsets, r.offset), &r.offset
+	}
+	if len(offsets) < voters/2+1 {
+		return view, 0, errNoClocks
 	}
 	slices.Sort(offsets)
-	return offsets[(len(offsets)-1)/2], own, nil
+	view.known, view.median = true, offsets[(len(offsets)-1)/2]
+	return view, own, nil
 }
 
-// ask reads the clocks of others and returns their offsets: all of them, or those read in time once there are enough.
-func (c *ClusterClock) ask(ctx context.Context, others []raft.Server, enough int) []time.Duration {
+// clockReading is what one member's clock showed.
+type clockReading struct {
+	id     raft.ServerID
+	offset time.Duration
+}
+
+// ask reads the clocks of others and returns what they showed: all of them, or those read in time once there are enough.
+func (c *ClusterClock) ask(ctx context.Context, others []raft.Server, enough int) []clockReading {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel()
-	answers := make(chan *time.Duration, len(others))
+	answers := make(chan *clockReading, len(others))
 	for _, s := range others {
 		reading.Go(func() { answers <- c.read(ctx, s) })
 	}
-	var offsets []time.Duration
+	var readings []clockReading
 	var grace <-chan time.Time
 	if enough <= 0 {
 		grace = time.After(c.cfg.Grace)
 	}
 	for range others {
 		select {
-		case offset := <-answers:
-			if offset == nil {
+		case answer := <-answers:
+			if answer == nil {
 				continue
 			}
-			if offsets = append(offsets, *offset); len(offsets) == enough {
+			if readings = append(readings, *answer); len(readings) == enough {
 				grace = time.After(c.cfg.Grace)
 			}
 		case <-grace:
-			return offsets
+			return readings
 		}
 	}
-	return offsets
+	return readings
 }
 
 // read is the offset of one member's clock, taken to have been read half-way between question and answer; nil where it
 // does not answer.
-func (c *ClusterClock) read(ctx context.Context, s raft.Server) *time.Duration {
+func (c *ClusterClock) read(ctx context.Context, s raft.Server) *clockReading {
 	asked := c.cfg.Elapsed()
 	told, err := c.cfg.Members.ReadClock(ctx, s.ID, s.Address)
 	if err != nil {
 		c.cfg.Logger.Debug("a member did not tell its time", "member", s.ID, "error", err)
 		return nil
 	}
-	offset := time.Duration(told.UnixNano()) - (asked+c.cfg.Elapsed())/2
-	return &offset
+	return &clockReading{s.ID, time.Duration(told.UnixNano()) - (asked+c.cfg.Elapsed())/2}
 }

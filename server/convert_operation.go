@@ -12,6 +12,8 @@ import (
 type operationReader struct {
 	op      ledger.Operation
 	scratch []byte
+	// original tells what an entry moved; the zero value where there is none. An error ends the request.
+	original func(sequence uint64) (ledger.Original, error)
 }
 
 // read converts p and checks its fields.
@@ -25,12 +27,19 @@ func (r *operationReader) read(p *ballastv1.Operation) (*ledger.Operation, error
 		EventTime: p.GetEventTime(),
 		Code:      p.GetCode(),
 		Reference: r.bytes(p.GetReference()),
+		IfVersion: p.GetIfVersion(),
 	}
 	if err := r.kind(p); err != nil {
 		return nil, err
 	}
 	if err := ledger.Validate(&r.op); err != nil {
 		return nil, err
+	}
+	if r.op.Kind == ledger.KindReverse {
+		var err error
+		if r.op.Original, err = r.original(r.op.Entry); err != nil {
+			return nil, err
+		}
 	}
 	return &r.op, nil
 }
@@ -63,6 +72,13 @@ func (r *operationReader) kind(p *ballastv1.Operation) error {
 		op.Frozen, op.FrozenCredits = f.GetFrozen(), f.GetCreditsToo()
 	case *ballastv1.Operation_CloseAccount:
 		op.Kind, op.Credit = ledger.KindCloseAccount, r.bytes(k.CloseAccount.GetAccount())
+	case *ballastv1.Operation_SetVelocity:
+		return r.setVelocity(k.SetVelocity)
+	case *ballastv1.Operation_TransferUpTo:
+		op.Kind, op.Amount = ledger.KindUpTo, k.TransferUpTo.GetAmount()
+		op.Debit, op.Credit = r.bytes(k.TransferUpTo.GetDebitAccount()), r.bytes(k.TransferUpTo.GetCreditAccount())
+	case *ballastv1.Operation_Reverse:
+		op.Kind, op.Entry, op.Amount = ledger.KindReverse, k.Reverse.GetSequence(), k.Reverse.GetAmount()
 	case *ballastv1.Operation_Hold:
 		op.Kind, op.Debit, op.Amount = ledger.KindHold, r.bytes(k.Hold.GetAccount()), k.Hold.GetAmount()
 		op.Timeout, op.Parts = k.Hold.GetTimeout(), k.Hold.GetInParts()
@@ -87,6 +103,21 @@ func (r *operationReader) createLedger(c *ballastv1.CreateLedger) error {
 	op := &r.op
 	op.Kind, op.Ledger, op.Asset = ledger.KindCreateLedger, r.bytes(c.GetName()), r.bytes(c.GetAsset())
 	op.Scale = uint8(c.GetScale())
+	return nil
+}
+
+func (r *operationReader) setVelocity(v *ballastv1.SetVelocity) error {
+	op := &r.op
+	op.Kind, op.Credit = ledger.KindSetVelocity, r.bytes(v.GetAccount())
+	if n := len(v.GetCaps()); n > ledger.MaxCaps {
+		return &ledger.FieldError{Field: "caps", Problem: fmt.Sprintf("want at most %d, found %d", ledger.MaxCaps, n)}
+	}
+	for i, c := range v.GetCaps() {
+		if c.GetWindow() == 0 { // which would stand for no cap
+			return &ledger.FieldError{Field: "caps", Problem: "want windows of 1 second to 400 days, found 0"}
+		}
+		op.Caps[i] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
+	}
 	return nil
 }
 
@@ -120,6 +151,13 @@ func accountOn(p *ballastv1.Operation, side ledger.Side) string {
 		return k.SetFrozen.GetAccount()
 	case *ballastv1.Operation_CloseAccount:
 		return k.CloseAccount.GetAccount()
+	case *ballastv1.Operation_SetVelocity:
+		return k.SetVelocity.GetAccount()
+	case *ballastv1.Operation_TransferUpTo:
+		if side == ledger.SideDebit {
+			return k.TransferUpTo.GetDebitAccount()
+		}
+		return k.TransferUpTo.GetCreditAccount()
 	case *ballastv1.Operation_Hold:
 		return k.Hold.GetAccount()
 	case *ballastv1.Operation_CaptureHold:

@@ -17,7 +17,16 @@ func accountProto(a *ledger.Account) *ballastv1.Account {
 	if a.HasCeiling {
 		p.Ceiling = &a.Ceiling
 	}
+	for _, c := range a.Caps {
+		if c.Window != 0 {
+			p.Caps = append(p.Caps, &ballastv1.CapUse{Cap: capProto(c.Cap), Counted: c.Counted})
+		}
+	}
 	return p
+}
+
+func capProto(c ledger.Cap) *ballastv1.VelocityCap {
+	return &ballastv1.VelocityCap{Window: c.Window, Limit: c.Limit}
 }
 
 func ledgerProto(l *ledger.LedgerInfo) *ballastv1.Ledger {
@@ -29,6 +38,12 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
 		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
 		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
+		Asked: e.Asked, ReversedSequence: e.Original,
+	}
+	for _, c := range e.Caps {
+		if c.Window != 0 {
+			p.Caps = append(p.Caps, capProto(c))
+		}
 	}
 	if len(e.Hold) > 0 {
 		p.Hold = &ballastv1.HoldChange{

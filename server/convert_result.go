@@ -29,4 +29,5 @@ func fillResult(p *ballastv1.Result, r *ledger.Result) {
 	p.Asked = r.Asked
 	p.FailedMember = r.FailedMember
 	p.Amount = r.Amount
+	p.Version = r.Version
 }

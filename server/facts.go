@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/ballastdb/ballast/internal/diskspace"
 )
 
 // Facts are what a member knows of itself at one moment: raft's and its state machine's numbers, and what each part below
@@ -159,6 +161,11 @@ type DiskFacts struct {
 	Problem  string
 	// Took is how long the last trial write took.
 	Took time.Duration
+	// Room is how much there is of it, Low the free bytes below which it is low.
+	Room diskspace.Level
+	Low  uint64
+	// Reserved bytes are kept in the reserve file, of ReserveWanted.
+	Reserved, ReserveWanted uint64
 }
 
 // ReadRaft gathers raft's numbers, and those of the state machine that it feeds.

@@ -23,6 +23,8 @@ type Failure struct {
 	RetryAfter time.Duration
 	// Leader is where to go next, where known.
 	Leader *ballastv1.LeaderHint
+	// Reason is more than the code says, for programs.
+	Reason ballastv1.Reason
 	// Cause is the error behind it, if any; it stays on this side of the wire.
 	Cause error
 }
@@ -49,7 +51,7 @@ func (f *Failure) GRPCStatus() *status.Status {
 }
 
 func (f *Failure) proto() *ballastv1.Failure {
-	p := &ballastv1.Failure{Outcome: f.Outcome, Leader: f.Leader}
+	p := &ballastv1.Failure{Outcome: f.Outcome, Leader: f.Leader, Reason: f.Reason}
 	if f.RetryAfter > 0 {
 		p.RetryAfter = durationpb.New(f.RetryAfter)
 	}

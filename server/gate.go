@@ -2,9 +2,15 @@ package server
 
 import (
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/codes"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
+
+// retryRoom is the delay that is suggested where disks are low: room is not made in a moment.
+const retryRoom = time.Second
 
 // Gate lets calls in until it is closed, once and for ever: the first step of an ordered shutdown. It also keeps a state
 // that is not to be trusted from being served.
@@ -12,6 +18,7 @@ type Gate struct {
 	closed    atomic.Bool
 	condemned atomic.Pointer[Failure]
 	noWrites  atomic.Pointer[Failure]
+	noRoom    atomic.Pointer[Failure]
 }
 
 // Close refuses all calls from now on, NOT_DONE. Calls already inside go on.
@@ -41,6 +48,16 @@ func (g *Gate) StopWrites(message string) {
 // AllowWrites ends StopWrites.
 func (g *Gate) AllowWrites() { g.noWrites.Store(nil) }
 
+// StopForRoom refuses writes with message until AllowForRoom, because disks are low. Reads go on.
+func (g *Gate) StopForRoom(message string) {
+	f := notDone(codes.ResourceExhausted, message)
+	f.RetryAfter, f.Reason = retryRoom, ballastv1.Reason_REASON_DISK_LOW
+	g.noRoom.Store(f)
+}
+
+// AllowForRoom ends StopForRoom.
+func (g *Gate) AllowForRoom() { g.noRoom.Store(nil) }
+
 // Closed reports whether no call is let in any more.
 func (g *Gate) Closed() bool { return g.closed.Load() || g.condemned.Load() != nil }
 
@@ -60,7 +77,10 @@ func (g *Gate) passWrite() *Failure {
 	if failure := g.pass(); failure != nil {
 		return failure
 	}
-	return copied(g.noWrites.Load())
+	if failure := copied(g.noWrites.Load()); failure != nil {
+		return failure
+	}
+	return copied(g.noRoom.Load())
 }
 
 // sound is nil while what was read of the state may be told. Ask it after the reading.

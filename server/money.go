@@ -19,6 +19,8 @@ type Store interface {
 	ReadIndexed(read func(state *ledger.State, index uint64))
 	// Statement reads a page of an account's entries, newest first, below before (0: from the newest).
 	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
+	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
+	Entry(sequence uint64) (ledger.Entry, error)
 }
 
 var _ Store = (*fsm.FSM)(nil)
@@ -85,7 +87,8 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 	if failure := m.cfg.Gate.passWrite(); failure != nil {
 		return nil, m.hinted(failure)
 	}
-	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog)
+	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog,
+		func(sequence uint64) (ledger.Original, error) { return m.original(ctx, sequence) })
 	if failure != nil {
 		return nil, failure
 	}

@@ -48,9 +48,15 @@ func (m *Money) GetStatement(
 }
 
 func statementFailure(ctx context.Context, account string, err error) *Failure {
-	switch {
-	case errors.Is(err, fsm.ErrUnknownAccount):
+	if errors.Is(err, fsm.ErrUnknownAccount) {
 		return notFound("account: there is no account %q", clip(account))
+	}
+	return journalFailure(ctx, err)
+}
+
+// journalFailure says why the journal could not be read.
+func journalFailure(ctx context.Context, err error) *Failure {
+	switch {
 	case ctx.Err() != nil:
 		return contextFailure(ctx.Err(), ballastv1.Outcome_OUTCOME_NOT_DONE)
 	case errors.Is(err, fsm.ErrChanged):
@@ -58,7 +64,7 @@ func statementFailure(ctx context.Context, account string, err error) *Failure {
 	}
 	var missing *journal.MissingError
 	if errors.As(err, &missing) {
-		return retryable("this member does not have the statement that far back yet: entries %d to %d of the journal are on their way to it; "+
+		return retryable("this member does not have the journal that far back yet: entries %d to %d of the journal are on their way to it; "+
 			"try again, or ask another member (a stale read is answered by any)", missing.Hole.After.Sequence+1, missing.Hole.Until.Sequence)
 	}
 	f := notDone(codes.Internal, "the journal cannot be read: ask another member")

@@ -36,6 +36,12 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_SetFrozen{SetFrozen: k}
 	case *ballastv1.CloseAccount:
 		o.Kind = &ballastv1.Operation_CloseAccount{CloseAccount: k}
+	case *ballastv1.SetVelocity:
+		o.Kind = &ballastv1.Operation_SetVelocity{SetVelocity: k}
+	case *ballastv1.TransferUpTo:
+		o.Kind = &ballastv1.Operation_TransferUpTo{TransferUpTo: k}
+	case *ballastv1.Reverse:
+		o.Kind = &ballastv1.Operation_Reverse{Reverse: k}
 	case *ballastv1.Hold:
 		o.Kind = &ballastv1.Operation_Hold{Hold: k}
 	case *ballastv1.CaptureHold:

@@ -14,6 +14,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/fsm/upkeep"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+	"github.com/ballastdb/ballast/server/audit"
 )
 
 // OperatorStore is what the operator service reads; *fsm.FSM is one.
@@ -55,6 +56,10 @@ type OperatorConfig struct {
 	Self roster.Member
 	// ClusterID is the cluster's UUID in its usual text.
 	ClusterID string
+	// Epoch counts recoveries from a lost majority.
+	Epoch uint64
+	// Boots is how often a member's data directory was opened, as it told this one; nil: nobody tells.
+	Boots func(id raft.ServerID) uint64
 	// ConfigurationIndex is the log index of the newest configuration that this member has applied, which a change must build on; 0:
 	// not known. Raft itself does not tell (GetConfiguration's index is always 0). nil: what raft says.
 	ConfigurationIndex func() uint64
@@ -71,6 +76,10 @@ type OperatorConfig struct {
 	Facts func() Facts
 	// Drift are keys that are configured otherwise than at the last good run.
 	Drift []string
+	// Clock is the time that this member stamps with where it leads; nil: nobody tells.
+	Clock *ClusterClock
+	// Audit are the newest actions of operators here, newest first; nil: nobody keeps them.
+	Audit func(limit int) ([]audit.Entry, error)
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }

@@ -25,6 +25,8 @@ type Progress struct {
 	NewestVersion uint32
 	// Members of the configuration that it has; none: it was in no cluster yet.
 	Members []raft.ServerID
+	// LowDisk: its disk is low, or worse.
+	LowDisk bool
 }
 
 // Peers asks other members how far they are.
@@ -129,6 +131,7 @@ func (p *StatusPeers) Progress(ctx context.Context, member roster.Member) (Progr
 	}
 	progress := Progress{
 		ID: raft.ServerID(s.GetId()), Term: s.GetTerm(), LastIndex: s.GetLastLogIndex(), Applied: s.GetAppliedIndex(),
+		LowDisk: s.GetDisk().GetRoom() >= ballastv1.DiskRoom_DISK_ROOM_LOW,
 		Version: s.GetVersion(), NewestVersion: s.GetNewestClusterVersion(),
 	}
 	for _, m := range s.GetMembers() {

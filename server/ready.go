@@ -3,6 +3,8 @@ package server
 import (
 	"fmt"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/diskspace"
 )
 
 const (
@@ -35,6 +37,9 @@ func NotReady(f *Facts) (reasons []string) {
 	}
 	if f.Disk != nil && !f.Disk.Writable {
 		no("its disk cannot be written: %s", f.Disk.Problem)
+	}
+	if f.Disk != nil && f.Disk.Room == diskspace.Full {
+		no("its disk is full: it takes no more of the log until there is room")
 	}
 	return reasons
 }

@@ -21,18 +21,23 @@ const maxRequestBytes = proposal.HardMaxBytes - proposal.Overhead
 // encodeRequest checks operations as one request and encodes them for a proposal. A failure names the operation, the
 // field, what was expected and what was found; nothing of the request was proposed. Operations issued after latest (Unix
 // nanoseconds), and after what later tells where that is not enough, are refused here: the state would have to remember
-// their refusal until their time has come.
-func encodeRequest(operations []*ballastv1.Operation, latest int64, later func() int64) ([]byte, *Failure) {
+// their refusal until their time has come. original tells what entries moved that are to be reversed; its errors are *Failure.
+func encodeRequest(
+	operations []*ballastv1.Operation, latest int64, later func() int64, original func(uint64) (ledger.Original, error),
+) ([]byte, *Failure) {
 	if n := len(operations); n < 1 || n > ledger.MaxBatch {
 		return nil, invalid("operations: want 1 to %d, found %d", ledger.MaxBatch, n)
 	}
 	if failure := checkTogether(operations); failure != nil {
 		return nil, failure
 	}
-	var reader operationReader
+	reader := operationReader{original: original}
 	encoded := make([]byte, 0, 96*len(operations))
 	for i, p := range operations {
 		op, err := reader.read(p)
+		if failure := (*Failure)(nil); errors.As(err, &failure) {
+			return nil, failure
+		}
 		if err != nil {
 			return nil, invalidOperation(i, p, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ballastdb/ballast/internal/diskspace"
 	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -46,7 +47,7 @@ func showFacts(s *ballastv1.StatusResponse, f *Facts) {
 		s.Scrubs = append(s.Scrubs, &ballastv1.ScrubStatus{Part: c.Part, Bytes: c.Bytes, Passes: c.Passes, SinceLast: ageProto(c.Last), Damaged: c.Damaged})
 	}
 	if d := f.Disk; d != nil {
-		s.Disk = &ballastv1.DiskStatus{FreeBytes: d.Free, SizeBytes: d.Size, Problem: d.Problem}
+		s.Disk = &ballastv1.DiskStatus{FreeBytes: d.Free, SizeBytes: d.Size, Problem: d.Problem, Room: roomProto(d.Room), LowBytes: d.Low, ReserveBytes: d.Reserved, ReserveWantedBytes: d.ReserveWanted}
 	}
 }
 
@@ -103,6 +104,20 @@ func phaseProto(p Phase) ballastv1.Phase {
 		return ballastv1.Phase_PHASE_STOPPING
 	}
 	return ballastv1.Phase_PHASE_UNSPECIFIED
+}
+
+func roomProto(l diskspace.Level) ballastv1.DiskRoom {
+	switch l {
+	case diskspace.Ample:
+		return ballastv1.DiskRoom_DISK_ROOM_AMPLE
+	case diskspace.Low:
+		return ballastv1.DiskRoom_DISK_ROOM_LOW
+	case diskspace.Tight:
+		return ballastv1.DiskRoom_DISK_ROOM_TIGHT
+	case diskspace.Full:
+		return ballastv1.DiskRoom_DISK_ROOM_FULL
+	}
+	return ballastv1.DiskRoom_DISK_ROOM_UNSPECIFIED
 }
 
 func verdictProto(j Judgement) ballastv1.DigestVerdict {

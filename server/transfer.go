@@ -105,23 +105,31 @@ func (t *Transfers) pick(ctx context.Context, name string) (raft.Server, *Failur
 	return t.furthest(ctx, configuration)
 }
 
-// furthest finds the other voter with the longest log.
+// furthest finds the other voter with the longest log, of those whose disk has room where there is one.
 func (t *Transfers) furthest(ctx context.Context, configuration raft.Configuration) (raft.Server, *Failure) {
 	var best raft.Server
-	var longest uint64
+	var chosen Progress
 	reason := "there is none"
 	for _, a := range askVoters(ctx, t.cfg.Peers, t.cfg.Roster, configuration, t.cfg.LocalID) {
 		switch {
 		case a.err != nil:
 			reason = a.err.Error()
-		case best.ID == "" || a.progress.LastIndex > longest:
-			best, longest = a.server, a.progress.LastIndex
+		case best.ID == "" || a.progress.better(chosen):
+			best, chosen = a.server, a.progress
 		}
 	}
 	if best.ID == "" {
 		return best, precondition("no other voter can lead: %s", reason)
 	}
 	return best, nil
+}
+
+// better tells whether a voter with this progress makes a better leader than one with that.
+func (p Progress) better(than Progress) bool {
+	if p.LowDisk != than.LowDisk {
+		return than.LowDisk
+	}
+	return p.LastIndex > than.LastIndex
 }
 
 // prepare makes sure that raft will find nothing left to do but to tell the target: it is caught up, nothing more is

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -25,6 +26,17 @@ type accountView struct {
 	AvailableUnits string   `json:"available_units"`
 	Version        uint64   `json:"version"`
 	Flags          []string `json:"flags"`
+	// Caps on its debits, and what counts against them now.
+	Caps []capView `json:"caps,omitempty"`
+}
+
+// capView is a velocity cap in JSON.
+type capView struct {
+	Window       string `json:"window"`
+	Limit        string `json:"limit"`
+	LimitUnits   string `json:"limit_units"`
+	Counted      string `json:"counted"`
+	CountedUnits string `json:"counted_units"`
 }
 
 // flagSystem marks a ledger's own accounts.
@@ -49,6 +61,12 @@ func viewAccount(account *ballastv1.Account) *accountView {
 	}
 	if account.Ceiling != nil {
 		v.Ceiling, v.CeilingUnits = d.format(account.GetCeiling()), units(account.GetCeiling())
+	}
+	for _, c := range account.GetCaps() {
+		v.Caps = append(v.Caps, capView{
+			Window: time.Duration(c.GetCap().GetWindow()).String(), Limit: d.format(c.GetCap().GetLimit()), LimitUnits: units(c.GetCap().GetLimit()),
+			Counted: d.format(c.GetCounted()), CountedUnits: units(c.GetCounted()),
+		})
 	}
 	for _, flag := range []struct {
 		set  bool
@@ -82,6 +100,7 @@ func accountGrid(accounts []*accountView) *render.Grid {
 		{Name: "available_units", Wide: true},
 		{Name: "version", Right: true},
 		{Name: "flags"},
+		{Name: "caps", Wide: true},
 	}}
 	for _, v := range accounts {
 		// A ledger's own accounts have no floor. What stands for that in JSON is the lowest number there is, which tells
@@ -90,9 +109,13 @@ func accountGrid(accounts []*accountView) *render.Grid {
 		if slices.Contains(v.Flags, flagSystem) {
 			limit = func(string) string { return "" }
 		}
+		var caps []string
+		for _, c := range v.Caps {
+			caps = append(caps, c.Counted+" of "+c.Limit+"/"+c.Window)
+		}
 		g.Add(v.ID, v.Ledger, v.Posted, v.Held, limit(v.Floor), v.Ceiling, limit(v.Available),
 			v.PostedUnits, v.HeldUnits, limit(v.FloorUnits), v.CeilingUnits, limit(v.AvailableUnits),
-			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","))
+			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","), strings.Join(caps, ","))
 	}
 	return g
 }

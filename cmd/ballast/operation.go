@@ -18,6 +18,7 @@ import (
 type operationFlags struct {
 	id, issuedAt, eventTime, reference string
 	attempt, code                      uint32
+	ifVersion                          uint64
 }
 
 func (f *operationFlags) addFlags(flags *pflag.FlagSet) {
@@ -26,12 +27,14 @@ func (f *operationFlags) addFlags(flags *pflag.FlagSet) {
 	flags.Uint32Var(&f.attempt, "attempt", 1, "raise it to try a refused operation again on purpose")
 	flags.StringVar(&f.eventTime, "event-time", "", "`time` of the business event, kept with the entry")
 	flags.Uint32Var(&f.code, "code", 0, "your own classification, kept with the entry")
+	flags.Uint64Var(&f.ifVersion, "if-version", 0, "only if the account's `version` is still this")
 	flags.StringVar(&f.reference, "reference", "", "your own reference `text`, kept with the entry")
 }
 
 // apply puts the flags into an operation. An id that carries no time is stamped now unless --issued-at is given.
 func (f *operationFlags) apply(c *client.Client, op *ballastv1.Operation) error {
 	op.Id, op.Attempt, op.Code, op.Reference = f.id, f.attempt, f.code, f.reference
+	op.IfVersion = f.ifVersion
 	if f.attempt == 0 {
 		return usagef("--attempt 0: attempts count from 1")
 	}

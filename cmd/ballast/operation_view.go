@@ -24,6 +24,7 @@ type operationView struct {
 
 	Account           string `json:"account,omitempty"`
 	Hold              string `json:"hold,omitempty"`
+	Reversed          uint64 `json:"reversed,omitempty"`
 	DebitAccount      string `json:"debit_account,omitempty"`
 	CreditAccount     string `json:"credit_account,omitempty"`
 	Amount            string `json:"amount,omitempty"`
@@ -72,7 +73,8 @@ func viewOf(op *ballastv1.Operation, result *ballastv1.Result, d denomination) *
 		}
 	default:
 		v.Account, v.Hold = subject(op), holdOf(op)
-		if money = v.Hold != ""; money && applied {
+		v.Reversed = op.GetReverse().GetSequence()
+		if money = v.Hold != "" || v.Reversed != 0 || op.GetTransferUpTo() != nil; money && applied {
 			show(result.GetAmount(), &v.Amount, &v.AmountUnits)
 			show(result.GetDebitPosted(), &v.Posted, &v.PostedUnits)
 		}
@@ -88,7 +90,8 @@ func viewOf(op *ballastv1.Operation, result *ballastv1.Result, d denomination) *
 
 func comparesAmounts(code ballastv1.ResultCode) bool {
 	return code == ballastv1.ResultCode_RESULT_CODE_INSUFFICIENT_FUNDS || code == ballastv1.ResultCode_RESULT_CODE_CEILING_EXCEEDED ||
-		code == ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD
+		code == ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD || code == ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY ||
+		code == ballastv1.ResultCode_RESULT_CODE_VELOCITY_EXCEEDED
 }
 
 // resultName is a result code as outputs name it.
@@ -118,7 +121,11 @@ func (v *operationView) grid(op *ballastv1.Operation) *render.Grid {
 		add("credit_account", v.CreditAccount, false)
 		add("credit_posted", v.CreditPosted, true)
 		add("available", v.Available, true)
-	case *ballastv1.Operation_Credit, *ballastv1.Operation_Debit:
+	case *ballastv1.Operation_Reverse:
+		add("reversed", strconv.FormatUint(v.Reversed, 10), true)
+		add("amount", v.Amount, true)
+		add("available", v.Available, true)
+	case *ballastv1.Operation_Credit, *ballastv1.Operation_Debit, *ballastv1.Operation_TransferUpTo:
 		add("account", v.Account, false)
 		add("amount", v.Amount, true)
 		add("posted", v.Posted, true)

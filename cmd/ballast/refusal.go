@@ -56,6 +56,18 @@ func refusalText(op *ballastv1.Operation, result *ballastv1.Result, d denominati
 		return fmt.Sprintf("hold %q holds less: asked %s, held %s (ledger %s)", holdOf(op), asked, available, d.ledger)
 	case ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT:
 		return fmt.Sprintf("account %q is the one that is debited", account)
+	case ballastv1.ResultCode_RESULT_CODE_VERSION_MISMATCH:
+		return fmt.Sprintf("account %q has changed: its version is %d, not %d", account, result.GetVersion(), op.GetIfVersion())
+	case ballastv1.ResultCode_RESULT_CODE_VELOCITY_EXCEEDED:
+		return fmt.Sprintf("account %q: its caps leave less for now: asked %s, room %s (ledger %s)", account, asked, available, d.ledger)
+	case ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ENTRY:
+		return fmt.Sprintf("there is no entry %d", op.GetReverse().GetSequence())
+	case ballastv1.ResultCode_RESULT_CODE_NOT_REVERSIBLE:
+		return fmt.Sprintf("entry %d moved nothing that can be moved back", op.GetReverse().GetSequence())
+	case ballastv1.ResultCode_RESULT_CODE_ALREADY_REVERSED:
+		return fmt.Sprintf("entry %d was reversed before", op.GetReverse().GetSequence())
+	case ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY:
+		return fmt.Sprintf("entry %d moved less: asked %s, moved %s (ledger %s)", op.GetReverse().GetSequence(), asked, available, d.ledger)
 	default:
 		return aboutID(op, code)
 	}
@@ -99,7 +111,10 @@ func wayOn(op *ballastv1.Operation, result *ballastv1.Result) string {
 	case ballastv1.ResultCode_RESULT_CODE_TOO_OLD, ballastv1.ResultCode_RESULT_CODE_LEDGER_MISMATCH,
 		ballastv1.ResultCode_RESULT_CODE_ACCOUNT_CLOSED, ballastv1.ResultCode_RESULT_CODE_LIMIT_REACHED,
 		ballastv1.ResultCode_RESULT_CODE_HOLD_CAPTURED, ballastv1.ResultCode_RESULT_CODE_HOLD_VOIDED,
-		ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED, ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT:
+		ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED, ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT,
+		ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD, ballastv1.ResultCode_RESULT_CODE_VERSION_MISMATCH,
+		ballastv1.ResultCode_RESULT_CODE_NOT_REVERSIBLE, ballastv1.ResultCode_RESULT_CODE_ALREADY_REVERSED,
+		ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY:
 		return final
 	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
 		return final + "; once its time has come: " + higher
@@ -124,6 +139,10 @@ func subject(op *ballastv1.Operation) string {
 		return kind.SetFrozen.GetAccount()
 	case *ballastv1.Operation_CloseAccount:
 		return kind.CloseAccount.GetAccount()
+	case *ballastv1.Operation_SetVelocity:
+		return kind.SetVelocity.GetAccount()
+	case *ballastv1.Operation_TransferUpTo:
+		return kind.TransferUpTo.GetDebitAccount()
 	case *ballastv1.Operation_Hold:
 		return kind.Hold.GetAccount()
 	}

@@ -98,6 +98,20 @@ type diskView struct {
 	FreeBytes uint64 `json:"free_bytes"`
 	SizeBytes uint64 `json:"size_bytes"`
 	Problem   string `json:"problem"`
+	// Room is "ample", "low", "tight", "full", or empty where nobody looks.
+	Room               string `json:"room"`
+	LowBytes           uint64 `json:"low_bytes"`
+	ReserveBytes       uint64 `json:"reserve_bytes"`
+	ReserveWantedBytes uint64 `json:"reserve_wanted_bytes"`
+}
+
+// low says that a disk has too little room; empty: it has enough.
+func (k *diskView) low() string {
+	if k.Room == "" || k.Room == "ample" {
+		return ""
+	}
+	return fmt.Sprintf("its disk is %s, %s free of %s: make room (docs/runbooks/disk-full.md), and never by deleting anything in its data directory",
+		k.Room, render.Bytes(k.FreeBytes), render.Bytes(k.SizeBytes))
 }
 
 // viewDetail takes a member's answer apart.
@@ -129,7 +143,9 @@ func viewDetail(s *ballastv1.StatusResponse) memberDetail {
 		d.Scrubs = append(d.Scrubs, scrubView{c.GetPart(), c.GetBytes(), c.GetPasses(), secondsOf(c.GetSinceLast()), c.GetDamaged()})
 	}
 	if k := s.GetDisk(); k != nil {
-		d.Disk = &diskView{k.GetFreeBytes(), k.GetSizeBytes(), k.GetProblem()}
+		d.Disk = &diskView{
+			k.GetFreeBytes(), k.GetSizeBytes(), k.GetProblem(), words(k.GetRoom().String(), "DISK_ROOM_"), k.GetLowBytes(), k.GetReserveBytes(), k.GetReserveWantedBytes(),
+		}
 	}
 	return d
 }
@@ -215,6 +231,9 @@ func (s *snapshotView) index() string {
 func (d *memberDetail) problems() (problems []string) {
 	if d.Disk != nil && d.Disk.Problem != "" {
 		problems = append(problems, "its disk cannot be written: "+d.Disk.Problem)
+	}
+	if d.Disk != nil && d.Disk.low() != "" {
+		problems = append(problems, d.Disk.low())
 	}
 	for _, c := range d.Scrubs {
 		if c.Damaged > 0 {

@@ -184,6 +184,12 @@ func (s *State) commitEffects(out *Output) {
 	if len(w.holds) > 0 {
 		s.commitHolds()
 	}
+	if len(w.velocities) > 0 {
+		s.commitVelocities()
+	}
+	if len(w.reversals) > 0 {
+		s.commitReversals()
+	}
 	for i := range w.effects {
 		out.Entries = s.appendEntry(out.Entries, &w.effects[i])
 		out.Count++

@@ -31,6 +31,9 @@ func (s *State) CheckBooks() error {
 		if a.held != held[uint32(slot)] {
 			return fmt.Errorf("%w: account %q: held is %d, its open holds hold %d", ErrBooks, accountID(rec), a.held, held[uint32(slot)])
 		}
+		if caps := s.capsOf(uint32(slot)); (caps != [MaxCaps]CapUse{}) != (a.flags&flagVelocity != 0) {
+			return fmt.Errorf("%w: account %q has caps %v, and its flags are %#x", ErrBooks, accountID(rec), caps, a.flags)
+		}
 		t := &sums[a.ledger]
 		var carry uint64
 		t.lo, carry = bits.Add64(t.lo, uint64(a.posted), 0)

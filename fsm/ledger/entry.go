@@ -23,8 +23,11 @@ const (
 	EntryHoldVoided     EntryKind = 11
 	EntryHoldExtended   EntryKind = 12
 	EntryHoldExpired    EntryKind = 13
+	EntryUpTo           EntryKind = 14
+	EntryReversal       EntryKind = 15
+	EntryVelocitySet    EntryKind = 16
 	// EntryNewest is the highest kind that this version writes.
-	EntryNewest = EntryHoldExpired
+	EntryNewest = EntryVelocitySet
 )
 
 // Entry is the immutable record of an operation that took effect. Byte slices alias what it was decoded from.
@@ -65,6 +68,11 @@ type Entry struct {
 	Remaining, Released int64
 	Expires             int64
 	InParts, Ended      bool
+
+	// EntryUpTo: what was asked. EntryReversal: the entry that was reversed. EntryVelocitySet: the caps after.
+	Asked    int64
+	Original uint64
+	Caps     [MaxCaps]Cap
 
 	// Link is the low half of the chain's hash after this entry, see Chain.
 	Link uint64
@@ -177,6 +185,14 @@ func (s *State) appendDetails(dst []byte, e *effect) []byte {
 		}
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
 		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.hold-1])
+	case EntryUpTo:
+		return le.AppendUint64(dst, uint64(e.op.Amount))
+	case EntryReversal:
+		return le.AppendUint64(dst, e.op.Entry)
+	case EntryVelocitySet:
+		for _, c := range e.op.Caps {
+			dst = le.AppendUint64(le.AppendUint64(dst, uint64(c.Window)), uint64(c.Limit))
+		}
 	}
 	return dst
 }
@@ -301,6 +317,8 @@ func (e *Entry) decodeDetails(b []byte) error {
 		want = 1
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
 		return e.decodeHold(b)
+	case EntryUpTo, EntryReversal, EntryVelocitySet:
+		return e.decodeNumbers(b)
 	default:
 		return corrupt("kind %d is not known", e.Kind)
 	}
@@ -328,6 +346,28 @@ func (e *Entry) decodeDetails(b []byte) error {
 	}
 	if len(b) != want {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
+	}
+	return nil
+}
+
+// decodeNumbers decodes details that are numbers of 8 bytes.
+func (e *Entry) decodeNumbers(b []byte) error {
+	want := 8
+	if e.Kind == EntryVelocitySet {
+		want = 16 * MaxCaps
+	}
+	if len(b) != want {
+		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
+	}
+	switch e.Kind {
+	case EntryUpTo:
+		e.Asked = i64(b)
+	case EntryReversal:
+		e.Original = le.Uint64(b)
+	case EntryVelocitySet:
+		for i := range e.Caps {
+			e.Caps[i] = Cap{i64(b[16*i:]), i64(b[16*i+8:])}
+		}
 	}
 	return nil
 }

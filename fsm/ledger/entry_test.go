@@ -34,6 +34,9 @@ func everyKind() []Operation {
 		{ID: []byte("j"), Kind: KindExtend, Hold: []byte("h"), Timeout: 90 * second},
 		{ID: []byte("k"), Kind: KindVoid, Hold: []byte("h")},
 		{ID: []byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334456"), Kind: KindHold, Debit: []byte("alice"), Amount: 7, Timeout: 1},
+		{ID: []byte("l"), Kind: KindUpTo, Debit: []byte("alice"), Amount: 1000},
+		{ID: []byte("m"), Kind: KindReverse, Entry: 5, Original: Original{EntryDebit, 2, 1, 3}},
+		{ID: []byte("n"), Kind: KindSetVelocity, Credit: []byte("alice"), Caps: [2]Cap{{60 * second, 50}, {3600 * second, 500}}},
 	}
 	for i := range ops {
 		ops[i].Attempt, ops[i].IssuedAt = 1, storyStart
@@ -121,6 +124,22 @@ func TestEntryRoundTrip(t *testing.T) {
 		if e.Sequence != uint64(i+1) || string(e.OperationID) != string(op.ID) || e.Code != op.Code ||
 			e.EventTime != op.EventTime || string(e.Reference) != string(op.Reference) {
 			t.Errorf("%+v\nof %+v", e, op)
+		}
+		switch e.Kind {
+		case EntryUpTo:
+			if e.Asked != op.Amount || e.Amount >= e.Asked {
+				t.Errorf("%+v", e)
+			}
+			op.Amount = e.Amount
+		case EntryReversal:
+			if e.Original != op.Entry || e.Amount != 3 {
+				t.Errorf("%+v", e)
+			}
+			op.Amount = e.Amount
+		case EntryVelocitySet:
+			if e.Caps != op.Caps {
+				t.Errorf("%+v", e)
+			}
 		}
 		if amount := op.Amount; op.Kind != KindHold && e.Amount != amount || op.Kind == KindHold && (e.Amount != 0 || e.Remaining != amount) {
 			t.Errorf("%+v\nof %+v", e, op)

@@ -28,8 +28,12 @@ func (s *State) evaluate(op *Operation, m *member, res *Result) {
 		s.evaluateCreateLedger(op, res)
 	case KindCreateAccount:
 		s.evaluateCreateAccount(op, m, res)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity:
 		s.evaluateChange(op, m, res)
+	case KindUpTo:
+		s.evaluateUpTo(op, m, res)
+	case KindReverse:
+		s.evaluateReverse(op, res)
 	case KindHold:
 		s.evaluateHold(op, m, res)
 	case KindCapture, KindVoid, KindExtend:
@@ -49,17 +53,47 @@ func (s *State) evaluateMovement(op *Operation, m *member, res *Result) {
 		return
 	}
 	d, c := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
-	if !mayMove(op.Amount, d, c, res) {
-		return
+	if s.versionHolds(op, mv, res) && mayPass(d, c, res) {
+		s.move(op, res, EntryKind(op.Kind), mv, op.Amount)
 	}
-	_, ok1 := sub(d.posted, op.Amount)
-	_, ok2 := add(c.posted, op.Amount)
+}
+
+// move moves an amount, unless a limit of one of the accounts refuses it.
+func (s *State) move(op *Operation, res *Result, kind EntryKind, mv movement, amount int64) bool {
+	t, c := &s.work.touched[mv.debit], &s.work.touched[mv.credit].account
+	d := &t.account
+	if !mayMove(amount, d, c, res) || !s.spend(t, amount, res) {
+		return false
+	}
+	_, ok1 := sub(d.posted, amount)
+	_, ok2 := add(c.posted, amount)
 	if !ok1 || !ok2 {
 		refuse(res, CodeOverflow, overflowSide(d, c, ok1))
-		res.Asked = op.Amount
-		return
+		res.Asked = amount
+		return false
 	}
-	s.post(op, res, EntryKind(op.Kind), mv, op.Amount, 0)
+	s.post(op, res, kind, mv, amount, 0)
+	return true
+}
+
+// versionHolds checks the condition on the version of the account that the caller named.
+func (s *State) versionHolds(op *Operation, mv movement, res *Result) bool {
+	if op.IfVersion == 0 {
+		return true
+	}
+	if mv.side == SideCredit {
+		return versionIs(op, &s.work.touched[mv.credit].account, res, SideCredit)
+	}
+	return versionIs(op, &s.work.touched[mv.debit].account, res, SideDebit)
+}
+
+func versionIs(op *Operation, a *account, res *Result, side Side) bool {
+	if op.IfVersion == 0 || op.IfVersion == a.version {
+		return true
+	}
+	refuse(res, CodeVersionMismatch, side)
+	res.Version = a.version
+	return false
 }
 
 // post moves an amount that may be moved, and accepts the operation.
@@ -81,25 +115,26 @@ func (s *State) post(op *Operation, res *Result, kind EntryKind, mv movement, am
 
 // resolveMovement opens both accounts; the one that is not named is the ledger's own.
 func (s *State) resolveMovement(op *Operation, m *member, res *Result) (mv movement, ok bool) {
-	if op.Kind != KindCredit {
+	debit, credit := len(op.Debit) > 0, len(op.Credit) > 0
+	if debit {
 		if mv.debit, ok = s.resolve(op.Debit, &m.debit); !ok {
 			refuse(res, CodeUnknownAccount, SideDebit)
 			return mv, false
 		}
 		mv.side = SideDebit
 	}
-	if op.Kind != KindDebit {
+	if credit {
 		if mv.credit, ok = s.resolve(op.Credit, &m.credit); !ok {
 			refuse(res, CodeUnknownAccount, SideCredit)
 			return mv, false
 		}
 	}
-	switch t := s.work.touched; op.Kind {
-	case KindCredit:
+	switch t := s.work.touched; {
+	case !debit:
 		mv.side = SideCredit
 		credits, _ := s.systemAccounts(t[mv.credit].ledger)
 		mv.debit = s.open(credits)
-	case KindDebit:
+	case !credit:
 		_, debits := s.systemAccounts(t[mv.debit].ledger)
 		mv.credit = s.open(debits)
 	default:
@@ -111,8 +146,8 @@ func (s *State) resolveMovement(op *Operation, m *member, res *Result) (mv movem
 	return mv, true
 }
 
-// mayMove checks flags and limits of both accounts.
-func mayMove(amount int64, d, c *account, res *Result) bool {
+// mayPass checks that both accounts take part in movements at all.
+func mayPass(d, c *account, res *Result) bool {
 	switch {
 	case d.flags&flagClosed != 0:
 		refuse(res, CodeAccountClosed, SideDebit)
@@ -122,6 +157,15 @@ func mayMove(amount int64, d, c *account, res *Result) bool {
 		refuse(res, CodeAccountFrozen, SideDebit)
 	case c.flags&flagFrozenCredits != 0:
 		refuse(res, CodeAccountFrozen, SideCredit)
+	default:
+		return true
+	}
+	return false
+}
+
+// mayMove checks floor and ceiling.
+func mayMove(amount int64, d, c *account, res *Result) bool {
+	switch {
 	case d.flags&flagSystem == 0 && amount > d.available():
 		refuse(res, CodeInsufficientFunds, SideDebit)
 		res.Asked, res.Available = amount, d.available()
@@ -215,6 +259,9 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 		return
 	}
 	a := &s.work.touched[i].account
+	if !versionIs(op, a, res, SideCredit) {
+		return
+	}
 	if a.flags&flagClosed != 0 {
 		refuse(res, CodeAccountClosed, SideCredit)
 		return
@@ -234,6 +281,9 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 			a.flags |= flagFrozenCredits
 		}
 		s.acceptChange(op, res, EntryFrozenSet, i)
+	case KindSetVelocity:
+		s.setVelocity(&s.work.touched[i], &op.Caps)
+		s.acceptChange(op, res, EntryVelocitySet, i)
 	case KindCloseAccount:
 		if a.posted != 0 || a.held != 0 {
 			refuse(res, CodeNotEmpty, SideCredit)

@@ -22,7 +22,7 @@ func (s *State) expireHold(slot uint32, out *Output) {
 	h := w.openHoldAt(s, slot)
 	a := s.open(w.holds[h].account)
 	w.expired = Operation{ID: w.holds[h].id}
-	released := w.holds[h].end(HoldExpired, s.meta.logTime, &w.touched[a].account)
+	released := s.endHold(&w.holds[h], HoldExpired, &w.touched[a])
 	var res Result
 	s.acceptHold(&w.expired, &res, EntryHoldExpired, a, h, released)
 	s.commitEffects(out)

@@ -67,11 +67,12 @@ func (w *work) tell(e holdEntry) int {
 	return len(w.holdEntries)
 }
 
-// end ends the hold and gives back what remains of it.
-func (d *holdDraft) end(state HoldState, now int64, a *account) (released int64) {
+// endHold ends the hold and gives back what remains of it.
+func (s *State) endHold(d *holdDraft, state HoldState, t *touch) (released int64) {
 	released = d.remaining
-	d.state, d.remaining, d.ended = state, 0, now
-	a.held -= released
+	d.state, d.remaining, d.ended = state, 0, s.meta.logTime
+	t.held -= released
+	s.unspend(t, &d.hold, released)
 	return released
 }
 
@@ -85,6 +86,7 @@ func (s *State) evaluateHold(op *Operation, m *member, res *Result) {
 	held, fits := add(a.held, op.Amount)
 	_, exists := s.openHold(op.ID)
 	switch {
+	case !versionIs(op, a, res, SideDebit):
 	case a.flags&flagClosed != 0:
 		refuse(res, CodeAccountClosed, SideDebit)
 	case exists:
@@ -94,6 +96,7 @@ func (s *State) evaluateHold(op *Operation, m *member, res *Result) {
 	case op.Amount > a.available():
 		refuse(res, CodeInsufficientFunds, SideDebit)
 		res.Asked, res.Available = op.Amount, a.available()
+	case !s.spend(&s.work.touched[i], op.Amount, res):
 	case !fits:
 		refuse(res, CodeOverflow, SideDebit)
 		res.Asked = op.Amount
@@ -149,11 +152,16 @@ func (s *State) evaluateHoldChange(op *Operation, m *member, res *Result) {
 		return
 	}
 	a := s.open(s.work.holds[h].account)
-	switch op.Kind {
-	case KindCapture:
+	if op.Kind == KindCapture {
 		s.evaluateCapture(op, m, res, h, a)
+		return
+	}
+	if !versionIs(op, &s.work.touched[a].account, res, SideDebit) {
+		return
+	}
+	switch op.Kind {
 	case KindVoid:
-		released := s.work.holds[h].end(HoldVoided, s.meta.logTime, &s.work.touched[a].account)
+		released := s.endHold(&s.work.holds[h], HoldVoided, &s.work.touched[a])
 		s.acceptHold(op, res, EntryHoldVoided, a, h, released)
 		res.Amount = released
 	case KindExtend:
@@ -205,14 +213,14 @@ func (s *State) evaluateCapture(op *Operation, m *member, res *Result, h, debit 
 	if amount == 0 {
 		amount = hd.remaining
 	}
-	if !mayCapture(amount, d, c, hd, res) {
+	if !versionIs(op, d, res, SideDebit) || !mayPass(d, c, res) || !mayCapture(amount, d, c, hd, res) {
 		return
 	}
 	// What is captured was held: the account has it above its floor, and the subtractions cannot wrap.
 	hd.remaining, hd.captured, d.held = hd.remaining-amount, hd.captured+amount, d.held-amount
 	released := int64(0)
 	if !hd.parts || op.Last || hd.remaining == 0 {
-		released = hd.end(HoldCaptured, s.meta.logTime, d)
+		released = s.endHold(hd, HoldCaptured, &w.touched[debit])
 	}
 	s.post(op, res, EntryHoldCaptured, movement{debit: debit, credit: to, side: SideDebit}, amount, s.work.tell(hd.entryOf(released)))
 	hd.follow(res.Sequence)
@@ -223,12 +231,6 @@ func mayCapture(amount int64, d, c *account, h *holdDraft, res *Result) bool {
 	_, debitFits := sub(d.posted, amount)
 	_, creditFits := add(c.posted, amount)
 	switch {
-	case c.flags&flagClosed != 0:
-		refuse(res, CodeAccountClosed, SideCredit)
-	case d.flags&flagFrozen != 0:
-		refuse(res, CodeAccountFrozen, SideDebit)
-	case c.flags&flagFrozenCredits != 0:
-		refuse(res, CodeAccountFrozen, SideCredit)
 	case amount > h.remaining:
 		refuse(res, CodeExceedsHold, SideNone)
 		res.Asked, res.Available = amount, h.remaining

@@ -25,6 +25,7 @@ func (b *books) endHold(id string, state HoldState, now int64) (released int64) 
 	a := b.accounts[h.account]
 	released = h.remaining
 	a.held -= released
+	a.giveBack(h, released)
 	a.version++
 	h.remaining, h.state, h.ended = 0, state, now
 	b.accounts[h.account], b.holds[id] = a, h
@@ -38,6 +39,8 @@ func (b *books) hold(op Operation, now int64) Result {
 	switch {
 	case !ok:
 		return Result{Code: CodeUnknownAccount, Side: SideDebit}
+	case op.IfVersion != 0 && op.IfVersion != a.version:
+		return Result{Code: CodeVersionMismatch, Side: SideDebit, Version: a.version}
 	case a.closed:
 		return Result{Code: CodeAccountClosed, Side: SideDebit}
 	case exists:
@@ -46,13 +49,16 @@ func (b *books) hold(op Operation, now int64) Result {
 		return Result{Code: CodeAccountFrozen, Side: SideDebit}
 	case op.Amount > limited(a.available()):
 		return Result{Code: CodeInsufficientFunds, Side: SideDebit, Asked: op.Amount, Available: limited(a.available())}
+	case big.NewInt(op.Amount).Cmp(a.capRoom(now)) > 0:
+		return Result{Code: CodeVelocityExceeded, Side: SideDebit, Asked: op.Amount, Available: limited(a.capRoom(now))}
 	case !new(big.Int).Add(big.NewInt(a.held), big.NewInt(op.Amount)).IsInt64():
 		return Result{Code: CodeOverflow, Side: SideDebit, Asked: op.Amount}
 	}
 	a.held += op.Amount
+	a.spend(now, op.Amount)
 	a.version++
 	b.accounts[of] = a
-	b.holds[id] = modelHold{account: of, amount: op.Amount, remaining: op.Amount, expires: now + op.Timeout, state: HoldOpen, parts: op.Parts}
+	b.holds[id] = modelHold{account: of, amount: op.Amount, remaining: op.Amount, expires: now + op.Timeout, state: HoldOpen, parts: op.Parts, created: now, first: b.entries + 1}
 	return b.toldOf(of, op.Amount)
 }
 
@@ -71,6 +77,9 @@ func (b *books) changeHold(op Operation, now int64) Result {
 	}
 	if h.state != HoldOpen {
 		return Result{Code: map[HoldState]Code{HoldCaptured: CodeHoldCaptured, HoldVoided: CodeHoldVoided, HoldExpired: CodeHoldExpired}[h.state]}
+	}
+	if v := b.accounts[h.account].version; op.IfVersion != 0 && op.IfVersion != v && op.Kind != KindCapture {
+		return Result{Code: CodeVersionMismatch, Side: SideDebit, Version: v}
 	}
 	switch op.Kind {
 	case KindVoid:
@@ -103,6 +112,8 @@ func (b *books) capture(op Operation, now int64, h modelHold) Result {
 		return Result{Code: CodeLedgerMismatch, Side: SideCredit}
 	case to == h.account:
 		return Result{Code: CodeSameAccount, Side: SideCredit}
+	case op.IfVersion != 0 && op.IfVersion != d.version:
+		return Result{Code: CodeVersionMismatch, Side: SideDebit, Version: d.version}
 	}
 	d2, c2 := new(big.Int).Sub(d.posted, big.NewInt(amount)), new(big.Int).Add(c.posted, big.NewInt(amount))
 	switch {

@@ -16,6 +16,8 @@ const (
 	tableQueues   = 4 // one record for each queue of operation ids
 	tableCells    = 5 // horizons of refused ids
 	tableHolds    = 7
+	tableVelocity = 9  // caps of accounts
+	tableReversal = 10 // entries that were reversed
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
 )
@@ -29,6 +31,8 @@ const (
 	queueBytes     = 32
 	cellBytes      = 16
 	holdBytes      = 192
+	velocityBytes  = 352
+	reversalBytes  = 32
 	operationBytes = 80
 )
 
@@ -46,6 +50,7 @@ const (
 	maxLedgers   = 1 << 16
 	maxAccounts  = 1<<32 - 2
 	maxHolds     = 1<<32 - 2
+	maxReversals = 1<<32 - 2
 )
 
 var le = binary.LittleEndian
@@ -95,6 +100,7 @@ const (
 	flagClosed        = 1 << 2
 	flagSystem        = 1 << 3
 	flagCeiling       = 1 << 4 // ceiling counts
+	flagVelocity      = 1 << 5 // it has caps, see velocity.go
 )
 
 // account is the part of an account's record that changes, decoded. The id follows it in the record and never changes.

@@ -22,6 +22,8 @@ type books struct {
 	accounts map[string]modelAccount
 	holds    map[string]modelHold
 	entries  int
+	order    []string        // ids of accounts by slot
+	reversed map[uint64]bool // sequences
 }
 
 type modelHold struct {
@@ -30,6 +32,8 @@ type modelHold struct {
 	expires, ended              int64
 	state                       HoldState
 	parts                       bool
+	created                     int64
+	first                       int
 }
 
 type modelAccount struct {
@@ -39,6 +43,7 @@ type modelAccount struct {
 	ceiling                               *big.Int // nil: none
 	frozen, frozenCredits, closed, system bool
 	version                               uint64
+	caps                                  [MaxCaps]modelCap
 }
 
 type modelAnswer struct {
@@ -51,12 +56,12 @@ type modelAnswer struct {
 func newModel(window int64) *model {
 	return &model{
 		window: window, normal: map[string]modelAnswer{}, exact: map[[2]string]modelAnswer{},
-		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}, holds: map[string]modelHold{}},
+		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}, holds: map[string]modelHold{}, reversed: map[uint64]bool{}},
 	}
 }
 
 func (b books) clone() books {
-	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries}
+	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries, slices.Clone(b.order), maps.Clone(b.reversed)}
 }
 
 func (m *model) apply(now int64, ops []Operation) (results []Result) {
@@ -77,7 +82,7 @@ func (m *model) apply(now int64, ops []Operation) (results []Result) {
 }
 
 func payloadText(op Operation) string {
-	op.ID, op.Attempt, op.Linked = nil, 0, false
+	op.ID, op.Attempt, op.Linked, op.Original = nil, 0, false, Original{}
 	return fmt.Sprintf("%q", fmt.Sprintf("%+v", op))
 }
 
@@ -214,10 +219,12 @@ func (b *books) evaluate(op Operation, now int64) Result {
 		return b.createLedger(op)
 	case KindCreateAccount:
 		return b.createAccount(op)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount:
-		return b.change(op)
+	case KindReverse:
+		return b.reverse(op, now)
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity:
+		return b.change(op, now)
 	}
-	return b.move(op)
+	return b.move(op, now)
 }
 
 func (b *books) createLedger(op Operation) Result {
@@ -227,6 +234,7 @@ func (b *books) createLedger(op Operation) Result {
 	}
 	b.ledgers[name] = true
 	for _, side := range []string{"/credits", "/debits"} {
+		b.order = append(b.order, "@"+name+side)
 		b.accounts["@"+name+side] = modelAccount{ledger: name, posted: big.NewInt(0), floor: big.NewInt(math.MinInt64), system: true, version: 1}
 	}
 	b.entries++
@@ -244,6 +252,7 @@ func (b *books) createAccount(op Operation) Result {
 	if op.HasCeiling {
 		a.ceiling = big.NewInt(op.Ceiling)
 	}
+	b.order = append(b.order, string(op.Credit))
 	return b.changed(op, a)
 }
 
@@ -268,15 +277,19 @@ func limited(n *big.Int) int64 {
 	return math.MaxInt64
 }
 
-func (b *books) change(op Operation) Result {
+func (b *books) change(op Operation, now int64) Result {
 	a, ok := b.accounts[string(op.Credit)]
 	switch {
 	case !ok:
 		return Result{Code: CodeUnknownAccount, Side: SideCredit}
+	case op.IfVersion != 0 && op.IfVersion != a.version:
+		return Result{Code: CodeVersionMismatch, Side: SideCredit, Version: a.version}
 	case a.closed:
 		return Result{Code: CodeAccountClosed, Side: SideCredit}
 	}
 	switch op.Kind {
+	case KindSetVelocity:
+		a.setCaps(op.Caps, b.entries+1)
 	case KindSetFrozen:
 		a.frozen, a.frozenCredits = op.Frozen, op.FrozenCredits
 	case KindCloseAccount:
@@ -305,7 +318,7 @@ func (b *books) change(op Operation) Result {
 	return b.changed(op, a)
 }
 
-func (b *books) move(op Operation) Result {
+func (b *books) move(op Operation, now int64) Result {
 	from, to := string(op.Debit), string(op.Credit)
 	d, ok := b.accounts[from]
 	if from != "" && !ok {
@@ -315,7 +328,9 @@ func (b *books) move(op Operation) Result {
 	if to != "" && !ok {
 		return Result{Code: CodeUnknownAccount, Side: SideCredit}
 	}
+	named, side := d, SideDebit
 	if from == "" {
+		named, side = c, SideCredit
 		from = "@" + c.ledger + "/credits"
 		d = b.accounts[from]
 	}
@@ -323,11 +338,38 @@ func (b *books) move(op Operation) Result {
 		to = "@" + d.ledger + "/debits"
 		c = b.accounts[to]
 	}
-	amount := big.NewInt(op.Amount)
-	d2, c2 := new(big.Int).Sub(d.posted, amount), new(big.Int).Add(c.posted, amount)
-	switch {
-	case d.ledger != c.ledger:
+	if d.ledger != c.ledger {
 		return Result{Code: CodeLedgerMismatch, Side: SideCredit}
+	}
+	if op.IfVersion != 0 && op.IfVersion != named.version {
+		return Result{Code: CodeVersionMismatch, Side: side, Version: named.version}
+	}
+	if op.Kind != KindUpTo {
+		return b.moveBetween(op, now, from, to, op.Amount)
+	}
+	if res := passes(d, c); res.Code != CodeNone {
+		return res
+	}
+	amount := min(op.Amount, limited(d.available()), limited(d.capRoom(now)))
+	if c.ceiling != nil {
+		amount = min(amount, limited(new(big.Int).Sub(c.ceiling, c.posted)))
+	}
+	res := b.moveBetween(op, now, from, to, max(amount, 1))
+	if res.Asked != 0 {
+		res.Asked = op.Amount
+	}
+	return res.tellingAmount(max(amount, 1))
+}
+
+func (r Result) tellingAmount(amount int64) Result {
+	if r.Code == CodeApplied {
+		r.CreditPosted, r.Amount = 0, amount
+	}
+	return r
+}
+
+func passes(d, c modelAccount) Result {
+	switch {
 	case d.closed:
 		return Result{Code: CodeAccountClosed, Side: SideDebit}
 	case c.closed:
@@ -336,24 +378,75 @@ func (b *books) move(op Operation) Result {
 		return Result{Code: CodeAccountFrozen, Side: SideDebit}
 	case c.frozenCredits:
 		return Result{Code: CodeAccountFrozen, Side: SideCredit}
-	case !d.system && amount.Cmp(d.available()) > 0:
-		return Result{Code: CodeInsufficientFunds, Side: SideDebit, Asked: op.Amount, Available: limited(d.available())}
-	case c.ceiling != nil && c2.Cmp(c.ceiling) > 0:
-		return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: op.Amount, Available: limited(new(big.Int).Sub(c.ceiling, c.posted))}
-	case !d2.IsInt64() && !d.system:
-		return Result{Code: CodeOverflow, Side: SideDebit, Asked: op.Amount}
-	case !d2.IsInt64(), !c2.IsInt64() && c.system:
-		return Result{Code: CodeOverflow, Asked: op.Amount}
-	case !c2.IsInt64():
-		return Result{Code: CodeOverflow, Side: SideCredit, Asked: op.Amount}
 	}
+	return Result{}
+}
+
+func (b *books) reverse(op Operation, now int64) Result {
+	of := op.Original
+	switch {
+	case of.Kind == 0:
+		return Result{Code: CodeUnknownEntry}
+	case !slices.Contains([]EntryKind{EntryCredit, EntryDebit, EntryTransfer, EntryHoldCaptured, EntryUpTo}, of.Kind):
+		return Result{Code: CodeNotReversible}
+	case b.reversed[op.Entry]:
+		return Result{Code: CodeAlreadyReversed}
+	}
+	from, to := b.order[of.Credit], b.order[of.Debit]
+	d, c := b.accounts[from], b.accounts[to]
+	named, side := d, SideDebit
+	if d.system {
+		named, side = c, SideCredit
+	}
+	if op.IfVersion != 0 && op.IfVersion != named.version {
+		return Result{Code: CodeVersionMismatch, Side: side, Version: named.version}
+	}
+	if res := passes(d, c); res.Code != CodeNone {
+		return res
+	}
+	amount := op.Amount
+	if amount == 0 {
+		amount = of.Amount
+	}
+	if amount > of.Amount {
+		return Result{Code: CodeExceedsEntry, Asked: amount, Available: of.Amount}
+	}
+	res := b.moveBetween(op, now, from, to, amount)
+	if res.Code == CodeApplied {
+		b.reversed[op.Entry] = true
+	}
+	return res.tellingAmount(amount)
+}
+
+// moveBetween moves an amount unless a flag or a limit refuses it.
+func (b *books) moveBetween(op Operation, now int64, from, to string, units int64) Result {
+	d, c, amount := b.accounts[from], b.accounts[to], big.NewInt(units)
+	if res := passes(d, c); res.Code != CodeNone {
+		return res
+	}
+	d2, c2 := new(big.Int).Sub(d.posted, amount), new(big.Int).Add(c.posted, amount)
+	switch {
+	case !d.system && amount.Cmp(d.available()) > 0:
+		return Result{Code: CodeInsufficientFunds, Side: SideDebit, Asked: units, Available: limited(d.available())}
+	case c.ceiling != nil && c2.Cmp(c.ceiling) > 0:
+		return Result{Code: CodeCeilingExceeded, Side: SideCredit, Asked: units, Available: limited(new(big.Int).Sub(c.ceiling, c.posted))}
+	case amount.Cmp(d.capRoom(now)) > 0:
+		return Result{Code: CodeVelocityExceeded, Side: SideDebit, Asked: units, Available: limited(d.capRoom(now))}
+	case !d2.IsInt64() && !d.system:
+		return Result{Code: CodeOverflow, Side: SideDebit, Asked: units}
+	case !d2.IsInt64(), !c2.IsInt64() && c.system:
+		return Result{Code: CodeOverflow, Asked: units}
+	case !c2.IsInt64():
+		return Result{Code: CodeOverflow, Side: SideCredit, Asked: units}
+	}
+	d.spend(now, units)
 	d.posted, c.posted = d2, c2
 	d.version++
 	c.version++
 	b.accounts[from], b.accounts[to] = d, c
 	b.entries++
 	res := Result{Code: CodeApplied, DebitPosted: d2.Int64(), CreditPosted: c2.Int64(), Available: limited(d.available())}
-	if op.Kind == KindCredit {
+	if d.system {
 		res.Available = limited(c.available())
 	}
 	return res

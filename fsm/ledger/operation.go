@@ -15,10 +15,13 @@ const (
 	KindSetLimits     Kind = 18
 	KindSetFrozen     Kind = 19
 	KindCloseAccount  Kind = 20
+	KindSetVelocity   Kind = 21
 	KindHold          Kind = 32
 	KindCapture       Kind = 33
 	KindVoid          Kind = 34
 	KindExtend        Kind = 35
+	KindUpTo          Kind = 36
+	KindReverse       Kind = 37
 )
 
 // tellsAmount: the answer tells an amount, in the place of the credited account's balance.
@@ -34,6 +37,9 @@ const (
 	MaxScale        = 18   // decimal places
 	MaxGroup        = 1000 // members of an atomic group
 	MaxBatch        = 8000 // operations of one proposal
+	// MinCapWindow and MaxCapWindow bound the window of a velocity cap: 1 second to 400 days.
+	MinCapWindow = int64(time.Second)
+	MaxCapWindow = int64(400 * 24 * time.Hour)
 	// MaxHoldTimeout is for how long, in nanoseconds, a hold is made or extended at most: 400 days.
 	MaxHoldTimeout = int64(400 * 24 * time.Hour)
 )
@@ -54,12 +60,12 @@ type Operation struct {
 	Code      uint32
 	Reference []byte
 
-	// Debit is the debited account (KindDebit, KindTransfer), or the one whose money is held (KindHold).
+	// Debit is the debited account (KindDebit, KindTransfer, KindUpTo), or the one whose money is held (KindHold).
 	Debit []byte
-	// Credit is the credited account (KindCredit, KindTransfer; KindCapture, where empty is the ledger's own) or the one that the operation is about
-	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount).
+	// Credit is the credited account (KindCredit, KindTransfer; KindCapture and KindUpTo, where empty is the ledger's own) or the one that the operation is about
+	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity).
 	Credit []byte
-	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold; KindCapture, where 0 is all).
+	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all).
 	Amount int64
 
 	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).
@@ -83,4 +89,13 @@ type Operation struct {
 	Timeout int64
 	// Parts: the hold may be captured in several parts (KindHold). Last: this is the last one (KindCapture).
 	Parts, Last bool
+
+	// IfVersion: only if this is still the version of the account that the operation names (the debited one of two, the
+	// hold's, the one that a reversal debits unless that is the ledger's own); 0: whatever it is. Not of kinds that create.
+	IfVersion uint64
+	// Entry is the sequence of the entry to reverse, Original what it moved (KindReverse; Amount 0 is all of it).
+	Entry    uint64
+	Original Original
+	// Caps are all caps that the account is to have (KindSetVelocity).
+	Caps [MaxCaps]Cap
 }

@@ -41,7 +41,7 @@ const (
 	seedCell    = 0x63656c6c       // "cell"
 )
 
-// appendPayload encodes all of an operation but id, attempt and link, so that two operations have the same bytes
+// appendPayload encodes all of an operation but id, attempt, link and Original, so that two operations have the same bytes
 // exactly if they ask for the same. The encoding is hashed into the state: never change it for an existing kind.
 func appendPayload(dst []byte, op *Operation) []byte {
 	flags := byte(0)
@@ -66,6 +66,10 @@ func appendPayload(dst []byte, op *Operation) []byte {
 	if flags&payloadMore != 0 {
 		dst = append(dst, byte(len(op.Hold)))
 		dst = le.AppendUint64(append(dst, op.Hold...), uint64(op.Timeout))
+		dst = le.AppendUint64(le.AppendUint64(dst, op.IfVersion), op.Entry)
+		for _, c := range op.Caps {
+			dst = le.AppendUint64(le.AppendUint64(dst, uint64(c.Window)), uint64(c.Limit))
+		}
 	}
 	return dst
 }
@@ -73,7 +77,9 @@ func appendPayload(dst []byte, op *Operation) []byte {
 // payloadMore is the flag of fields that most operations do not have.
 const payloadMore = 1 << 7
 
-func (op *Operation) hasMore() bool { return len(op.Hold) > 0 || op.Timeout != 0 }
+func (op *Operation) hasMore() bool {
+	return len(op.Hold) > 0 || op.Timeout != 0 || op.IfVersion != 0 || op.Entry != 0 || op.Caps != [MaxCaps]Cap{}
+}
 
 // primary is the account, or else the ledger, that an operation's refusals are counted against.
 func primary(op *Operation) []byte {
@@ -90,7 +96,12 @@ func primary(op *Operation) []byte {
 
 // cellOf is the cell whose horizon covers the operation's refusals; all members of a group share the first one's.
 func cellOf(op *Operation) uint16 {
-	lo, _ := page.Hash(seedCell, primary(op))
+	of := primary(op)
+	if op.Entry != 0 {
+		key := keyOfEntry(op.Entry)
+		of = key[:]
+	}
+	lo, _ := page.Hash(seedCell, of)
 	return uint16(lo % cellCount)
 }
 

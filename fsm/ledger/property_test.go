@@ -37,10 +37,11 @@ type run struct {
 	sent        [][]Operation // units
 	out         Output
 	chain       Chain
+	originals   map[uint64]Original
 }
 
 func newRun(t *rapid.T) *run {
-	r := &run{t: t, s: New(), reloaded: New(), m: newModel(int64(MinIDWindow)), now: storyStart}
+	r := &run{t: t, s: New(), reloaded: New(), m: newModel(int64(MinIDWindow)), now: storyStart, originals: map[uint64]Original{}}
 	settings := DefaultSettings()
 	settings.IDWindow = MinIDWindow
 	r.index++
@@ -157,7 +158,7 @@ func (r *run) operation() Operation {
 	amount := rapid.SampledFrom([]int64{1, 2, 10, 30, 50, math.MaxInt64 - 3, math.MaxInt64, 0})
 	hold := func() []byte { return fmt.Appendf(nil, "%d", max(1, r.nextID-rapid.IntRange(1, 12).Draw(t, "hold"))) }
 	timeout := rapid.SampledFrom([]int64{1, 5 * second, 30 * second, 100 * second, MaxHoldTimeout})
-	switch rapid.IntRange(0, 22).Draw(t, "kind") {
+	switch rapid.IntRange(0, 28).Draw(t, "kind") {
 	default:
 		op.Kind, op.Credit, op.Amount = KindCredit, account("credited"), amount.Draw(t, "amount")
 	case 4, 5, 6:
@@ -188,12 +189,28 @@ func (r *run) operation() Operation {
 		if rapid.Bool().Draw(t, "to an account") {
 			op.Credit = account("to")
 		}
+	case 23, 24:
+		op.Kind, op.Debit, op.Amount = KindUpTo, account("debited"), amount.Draw(t, "amount")
+		if rapid.Bool().Draw(t, "to an account") {
+			op.Credit = account("to")
+		}
+	case 25, 26:
+		op.Kind, op.Entry = KindReverse, uint64(max(1, int64(r.s.Sequence())+1-rapid.Int64Range(0, 9).Draw(t, "entry")))
+		op.Amount, op.Original = rapid.SampledFrom([]int64{0, 0, 1, 10, 31}).Draw(t, "part"), r.originals[op.Entry]
+	case 27, 28:
+		op.Kind, op.Credit = KindSetVelocity, account("capped")
+		for i := range rapid.IntRange(0, MaxCaps).Draw(t, "caps") {
+			op.Caps[i] = Cap{second * rapid.SampledFrom([]int64{7, 60}).Draw(t, "window"), rapid.Int64Range(0, 60).Draw(t, "limit")}
+		}
 	case 21:
 		op.Kind, op.Hold = KindVoid, hold()
 	case 22:
 		op.Kind, op.Hold, op.Timeout = KindExtend, hold(), timeout.Draw(t, "timeout")
 	case 14:
 		op.Kind, op.Ledger, op.Asset = KindCreateLedger, []byte(rapid.SampledFrom([]string{"usd", "gbp"}).Draw(t, "ledger")), []byte("X")
+	}
+	if rapid.IntRange(0, 5).Draw(t, "conditional") == 0 {
+		op.IfVersion = rapid.Uint64Range(1, 6).Draw(t, "version")
 	}
 	return op
 }
@@ -211,6 +228,8 @@ func (r *run) apply(ops []Operation) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		e, _, _ := DecodeEntry(b)
+		r.originals[e.Sequence] = OriginalOf(&e)
 		b = b[n:]
 	}
 	if err := r.s.CheckBooks(); err != nil {
@@ -240,8 +259,13 @@ func (r *run) compareAccounts() {
 		a, ok := r.s.Account([]byte(id))
 		if !ok || a.Posted != want.posted.Int64() || a.Floor != want.floor.Int64() || a.Ledger != want.ledger || a.Version != want.version ||
 			a.Frozen != want.frozen || a.FrozenCredits != want.frozenCredits || a.Closed != want.closed || a.System != want.system ||
-			a.Available != limited(want.available()) || a.HasCeiling != (want.ceiling != nil) || a.HasCeiling && a.Ceiling != want.ceiling.Int64() {
+			a.Available != limited(want.available()) || a.Held != want.held || a.HasCeiling != (want.ceiling != nil) || a.HasCeiling && a.Ceiling != want.ceiling.Int64() {
 			t.Fatalf("account %s: %+v, want %+v", id, a, want)
+		}
+		for i, c := range a.Caps {
+			if w := &want.caps[i]; c.Cap != w.Cap || c.Window != 0 && c.Counted != limited(w.counted(r.m.now)) {
+				t.Fatalf("account %s: cap %+v, want %+v", id, c, w)
+			}
 		}
 	}
 }

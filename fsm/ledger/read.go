@@ -13,6 +13,8 @@ type Account struct {
 	LastSequence                            uint64 // of its newest entry; 0: none
 	Frozen, FrozenCredits, Closed, System   bool
 	Slot                                    uint32
+	// Caps on its debits; those with a Window of 0 are none.
+	Caps [MaxCaps]CapUse
 }
 
 // Account reads an account by id. False: there is none.
@@ -38,6 +40,7 @@ func (s *State) AccountBySlot(slot uint32) (Account, bool) {
 		HasCeiling: a.flags&flagCeiling != 0, Version: a.version, LastSequence: a.last,
 		Frozen: a.flags&flagFrozen != 0, FrozenCredits: a.flags&flagFrozenCredits != 0,
 		Closed: a.flags&flagClosed != 0, System: a.flags&flagSystem != 0,
+		Caps: s.capsOf(slot),
 	}, true
 }
 

@@ -5,7 +5,7 @@ package ledger
 //	index 8 | key 16 | payload 8 | keep 8 | sequence 8 or cell 2, side 1, 0, failed member 4 | three values of 8
 //	| attempt 4 | form of the key 1 | kind and flags 1 | code 2
 //
-// Values of an applied operation: debit posted, credit posted or (Kind.tellsAmount) amount, available. Of a refused one: asked, available, 0.
+// Values of an applied operation: debit posted, credit posted or (Kind.tellsAmount) amount, available. Of a refused one: asked, available, version.
 const (
 	offKey      = 8
 	offPayload  = 24
@@ -70,7 +70,7 @@ func (r record) result() Result {
 		return res
 	}
 	res.Side, res.FailedMember = Side(r[offSide]), le.Uint32(r[offFailed:])
-	res.Asked, res.Available = i64(r[offValues:]), i64(r[offValues+8:])
+	res.Asked, res.Available, res.Version = i64(r[offValues:]), i64(r[offValues+8:]), le.Uint64(r[offValues+16:])
 	return res
 }
 
@@ -89,6 +89,7 @@ func (r record) put(m *member, kind Kind, res *Result, keep int64, cell uint16, 
 		le.PutUint32(r[offFailed:], res.FailedMember)
 		putI64(r[offValues:], res.Asked)
 		putI64(r[offValues+8:], res.Available)
+		le.PutUint64(r[offValues+16:], res.Version)
 	}
 	le.PutUint32(r[offAttempt:], res.Attempt)
 	r[offHow], r[offKind] = m.key.how, byte(kind)|flags

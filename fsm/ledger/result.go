@@ -33,8 +33,14 @@ const (
 	CodeHoldExpired       Code = 24
 	CodeExceedsHold       Code = 25
 	CodeSameAccount       Code = 26
+	CodeVersionMismatch   Code = 27
+	CodeVelocityExceeded  Code = 28
+	CodeUnknownEntry      Code = 29
+	CodeNotReversible     Code = 30
+	CodeAlreadyReversed   Code = 31
+	CodeExceedsEntry      Code = 32
 	// CodeNewest is the highest code that this version answers.
-	CodeNewest = CodeSameAccount
+	CodeNewest = CodeExceedsEntry
 )
 
 // Side names one of an operation's two accounts.
@@ -60,5 +66,6 @@ type Result struct {
 	Available    int64
 	Asked        int64
 	Amount       int64
+	Version      uint64 // CodeVersionMismatch: what it is
 	FailedMember uint32
 }

@@ -9,16 +9,18 @@ import (
 
 // State is the books at one log index.
 type State struct {
-	space    *page.Space
-	metas    *page.Table
-	sets     *page.Table
-	ledgers  *page.Table
-	accounts *page.Table
-	queues   *page.Table
-	cells    *page.Table
-	holds    holdBook
-	done     idQueue
-	refused  [bucketCount]idQueue
+	space     *page.Space
+	metas     *page.Table
+	sets      *page.Table
+	ledgers   *page.Table
+	accounts  *page.Table
+	queues    *page.Table
+	cells     *page.Table
+	holds     holdBook
+	velocity  velocityBook
+	reversals reversalBook
+	done      idQueue
+	refused   [bucketCount]idQueue
 
 	// Decoded copies of records; written back by flush.
 	meta     meta
@@ -48,6 +50,8 @@ func New() *State {
 	s.queues = s.space.Table(tableQueues, queueBytes)
 	s.cells = s.space.Table(tableCells, cellBytes)
 	s.holds.table = s.space.Table(tableHolds, holdBytes)
+	s.velocity.table = s.space.Table(tableVelocity, velocityBytes)
+	s.reversals.table = s.space.Table(tableReversal, reversalBytes)
 	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
 	for b := range s.refused {
 		s.refused[b] = idQueue{
@@ -65,6 +69,7 @@ func (s *State) forgetDerived() {
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
 	s.holds.forgetDerived()
+	s.velocity.byUser, s.reversals.byOf = map[uint32]uint32{}, page.NewIndex()
 	s.done.index = s.byKey
 	for b := range s.refused {
 		s.refused[b].index = s.byRefusedKey
@@ -187,7 +192,7 @@ func (s *State) Rebuild(breathe page.Breathe) error {
 	}
 	s.setSettings(v)
 	pause := pacer{breathe: breathe}
-	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildKeys} {
+	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildKeys} {
 		if err := step(&pause); err != nil {
 			return err
 		}
@@ -216,7 +221,7 @@ func stateError(format string, args ...any) error {
 }
 
 func (s *State) rebuildEmpty() error {
-	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.done.Len() != 0 {
+	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.velocity.table.Len()+s.reversals.table.Len()+s.done.Len() != 0 {
 		return stateError("there are records but no meta record")
 	}
 	s.meta = meta{}

@@ -299,6 +299,11 @@ func formatAccount(a *Account) string {
 	if a.HasCeiling {
 		s += fmt.Sprintf(" ceiling %d", a.Ceiling)
 	}
+	for _, c := range a.Caps {
+		if c.Window != 0 {
+			s += fmt.Sprintf(" cap %d of %d in %s", c.Counted, c.Limit, time.Duration(c.Window))
+		}
+	}
 	for _, f := range []struct {
 		on   bool
 		name string
@@ -394,6 +399,12 @@ func (st *story) statement(id []byte) {
 			line, seq = line+fmt.Sprintf(" +%d to %d", e.Amount, e.CreditPosted), e.PrevCredit
 		default:
 			st.t.Fatalf("entry %d is not of account %s", e.Sequence, id)
+		}
+		if e.Original != 0 {
+			line += fmt.Sprintf(" reverses #%d", e.Original)
+		}
+		if e.Kind == EntryUpTo {
+			line += fmt.Sprintf(" of %d asked", e.Asked)
 		}
 		if len(e.Hold) > 0 {
 			line += fmt.Sprintf(" hold %s after #%d, remaining %d, released %d, expires %s", e.Hold, e.PrevHold, e.Remaining, e.Released, st.since(e.Expires))

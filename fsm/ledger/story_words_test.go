@@ -46,6 +46,21 @@ func (st *story) since(at int64) string {
 	return time.Duration(at - storyStart).String()
 }
 
+// original is what the entry of this number moved, as who proposes a reversal looks it up in the journal.
+func (st *story) original(sequence uint64) Original {
+	for b := st.journal; len(b) > 0; {
+		e, n, err := DecodeEntry(b)
+		if err != nil {
+			st.t.Fatal(err)
+		}
+		if e.Sequence == sequence {
+			return OriginalOf(&e)
+		}
+		b = b[n:]
+	}
+	return Original{}
+}
+
 // operation reads one operation's line.
 func (st *story) operation(words []string) Operation {
 	w, opt := options(words)
@@ -73,6 +88,9 @@ func (st *story) operation(words []string) Operation {
 	if c, ok := opt["ceiling"]; ok {
 		op.HasCeiling, op.Ceiling = true, st.number(c)
 	}
+	if v, ok := opt["if-version"]; ok {
+		op.IfVersion = uint64(st.number(v))
+	}
 	st.kind(&op, w)
 	return op
 }
@@ -95,6 +113,22 @@ func (st *story) kind(op *Operation, w []string) {
 		op.Kind, op.Credit, op.Frozen, op.FrozenCredits = KindSetFrozen, []byte(w[1]), true, slices.Contains(w, "credits-too")
 	case "thaw":
 		op.Kind, op.Credit = KindSetFrozen, []byte(w[1])
+	case "up-to":
+		op.Kind, op.Debit, op.Amount = KindUpTo, []byte(w[1]), st.number(w[len(w)-1])
+		if len(w) > 3 {
+			op.Credit = []byte(w[2])
+		}
+	case "reverse":
+		op.Kind, op.Entry = KindReverse, uint64(st.number(w[1]))
+		op.Original = st.original(op.Entry)
+		if len(w) > 2 {
+			op.Amount = st.number(w[2])
+		}
+	case "caps":
+		op.Kind, op.Credit = KindSetVelocity, []byte(w[1])
+		for i := range (len(w) - 2) / 2 {
+			op.Caps[i] = Cap{Limit: st.number(w[2+2*i]), Window: st.duration(w[3+2*i])}
+		}
 	case "hold":
 		op.Kind, op.Debit, op.Amount, op.Timeout = KindHold, []byte(w[1]), st.number(w[2]), st.duration(w[3])
 		op.Parts = slices.Contains(w, "in-parts")
@@ -121,7 +155,7 @@ var codeNames = [...]string{
 	"NONE", "APPLIED", "INVALID", "CONFLICT", "SUPERSEDED", "TOO_OLD", "TOO_EARLY", "GROUP_REFUSED", "UNKNOWN_LEDGER", "UNKNOWN_ACCOUNT",
 	"LEDGER_EXISTS", "ACCOUNT_EXISTS", "LEDGER_MISMATCH", "ACCOUNT_CLOSED", "ACCOUNT_FROZEN", "INSUFFICIENT_FUNDS", "CEILING_EXCEEDED",
 	"OVERFLOW", "NOT_EMPTY", "LIMIT_REACHED", "UNKNOWN_HOLD", "HOLD_EXISTS", "HOLD_CAPTURED", "HOLD_VOIDED", "HOLD_EXPIRED", "EXCEEDS_HOLD",
-	"SAME_ACCOUNT",
+	"SAME_ACCOUNT", "VERSION_MISMATCH", "VELOCITY_EXCEEDED", "UNKNOWN_ENTRY", "NOT_REVERSIBLE", "ALREADY_REVERSED", "EXCEEDS_ENTRY",
 }
 
 func formatResult(r *Result) string {
@@ -132,10 +166,13 @@ func formatResult(r *Result) string {
 	if r.Amount != 0 {
 		s += fmt.Sprintf(" amount %d", r.Amount)
 	}
+	if r.Version != 0 {
+		s += fmt.Sprintf(" version %d", r.Version)
+	}
 	if r.Side != SideNone {
 		s += [...]string{"", " debit side", " credit side"}[r.Side]
 	}
-	if r.Asked != 0 || r.Code == CodeInsufficientFunds || r.Code == CodeCeilingExceeded || r.Code == CodeExceedsHold {
+	if r.Asked != 0 || r.Code == CodeInsufficientFunds || r.Code == CodeCeilingExceeded || r.Code == CodeExceedsHold || r.Code == CodeVelocityExceeded {
 		s += fmt.Sprintf(" asked %d available %d", r.Asked, r.Available)
 	}
 	if r.Code == CodeGroupRefused {

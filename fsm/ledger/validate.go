@@ -84,7 +84,11 @@ var (
 	errCredits   = &FieldError{"credits_too", "only together with frozen"}
 	errHold      = &FieldError{"hold", "want 1 to 64 bytes of UTF-8 without control characters: the id of the operation that made it"}
 	errTimeout   = &FieldError{"timeout", "want 1 ns to 400 days"}
-	errCapture   = &FieldError{"amount", "want 1 to 2^63-1 minor units, or 0 for all that remains"}
+	errCapture   = &FieldError{"amount", "want 1 to 2^63-1 minor units, or 0 for all of it"}
+	errVersion   = &FieldError{"if_version", "an operation that creates has no version to compare"}
+	errEntry     = &FieldError{"entry", "want the sequence number of an entry, from 1"}
+	errWindow    = &FieldError{"caps", "want windows of 1 second to 400 days, all different"}
+	errLimit     = &FieldError{"caps", "want limits of at least 0 minor units"}
 	errForeign   = &FieldError{"kind", "a field is set that this kind of operation does not have"}
 )
 
@@ -99,15 +103,22 @@ func validate(op *Operation) *FieldError {
 	case len(op.Reference) > MaxReferenceLen || !isText(op.Reference):
 		return errReference
 	}
+	if op.hasMore() || op.Original != (Original{}) {
+		if e := validateMore(op); e != nil {
+			return e
+		}
+	}
 	switch op.Kind {
-	case KindCredit, KindDebit, KindTransfer:
+	case KindCredit, KindDebit, KindTransfer, KindUpTo:
 		return validateMovement(op)
 	case KindCreateLedger:
 		return validateCreateLedger(op)
 	case KindCreateAccount, KindSetLimits:
 		return validateLimits(op)
-	case KindSetFrozen, KindCloseAccount:
+	case KindSetFrozen, KindCloseAccount, KindSetVelocity:
 		return validateFlags(op)
+	case KindReverse:
+		return validateReverse(op)
 	case KindHold, KindCapture, KindVoid, KindExtend:
 		return validateHold(op)
 	}
@@ -115,8 +126,8 @@ func validate(op *Operation) *FieldError {
 }
 
 func validateMovement(op *Operation) *FieldError {
-	debit, credit := op.Kind != KindCredit, op.Kind != KindDebit
-	both := debit && credit
+	debit, credit := op.Kind != KindCredit, op.Kind != KindDebit && (op.Kind != KindUpTo || len(op.Credit) > 0)
+	both := debit && credit || op.Kind == KindUpTo
 	switch {
 	case debit && !isAccount(op.Debit):
 		return pick(both, errDebit, errAccount)
@@ -172,7 +183,38 @@ func validateFlags(op *Operation) *FieldError {
 		return errAccount
 	case op.Kind == KindSetFrozen && op.FrozenCredits && !op.Frozen:
 		return errCredits
-	case op.Kind == KindCloseAccount && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
+	case op.Kind != KindSetFrozen && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
+		return errForeign
+	}
+	return nil
+}
+
+// validateMore checks fields that most operations do not have.
+func validateMore(op *Operation) *FieldError {
+	creates := op.Kind == KindCreateLedger || op.Kind == KindCreateAccount
+	a, b := op.Caps[0], op.Caps[1]
+	switch {
+	case creates && op.IfVersion != 0:
+		return errVersion
+	case op.Kind != KindReverse && (op.Entry != 0 || op.Original != Original{}), op.Kind != KindSetVelocity && op.Caps != [MaxCaps]Cap{}:
+		return errForeign
+	case a.Window == 0 && a != b, a.Window == b.Window && a.Window != 0, b.Window == 0 && b.Limit != 0, !isWindow(a.Window), !isWindow(b.Window):
+		return errWindow
+	case a.Limit < 0 || b.Limit < 0:
+		return errLimit
+	}
+	return nil
+}
+
+func isWindow(w int64) bool { return w == 0 || w >= MinCapWindow && w <= MaxCapWindow }
+
+func validateReverse(op *Operation) *FieldError {
+	switch {
+	case op.Entry == 0:
+		return errEntry
+	case op.Amount < 0:
+		return errCapture
+	case len(op.Debit) > 0, len(op.Credit) > 0, hasLedger(op), hasLimits(op), hasFlags(op), hasHold(op):
 		return errForeign
 	}
 	return nil

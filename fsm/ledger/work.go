@@ -24,6 +24,8 @@ type work struct {
 	effects     []effect
 	holds       []holdDraft
 	holdEntries []holdEntry
+	velocities  []velocityDraft
+	reversals   []reversal
 	expired     Operation // what the entry of an expired hold is made of
 	nextAccount uint64    // slot
 }
@@ -57,6 +59,7 @@ func (w *work) rollBack(s *State) {
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
 	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
+	w.velocities, w.reversals = w.velocities[:0], w.reversals[:0]
 	w.nextAccount = s.accounts.Len()
 }
 

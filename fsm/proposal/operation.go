@@ -31,6 +31,10 @@ const (
 	fieldTimeout
 	fieldParts // flag
 	fieldLast  // flag
+	fieldIfVersion
+	fieldEntry
+	fieldOriginal
+	fieldCaps
 	fieldsEnd
 
 	fieldsKnown = fieldsEnd - 1
@@ -47,7 +51,8 @@ var (
 func knownOperation(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
-		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend:
+		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
+		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity:
 		return true
 	}
 	return false
@@ -92,6 +97,30 @@ func AppendOperation(dst []byte, op *ledger.Operation) []byte {
 	if mask&fieldTimeout != 0 {
 		dst = binary.AppendUvarint(dst, uint64(op.Timeout))
 	}
+	if mask >= fieldIfVersion {
+		dst = appendConditions(dst, op, mask)
+	}
+	return dst
+}
+
+func appendConditions(dst []byte, op *ledger.Operation, mask uint64) []byte {
+	if mask&fieldIfVersion != 0 {
+		dst = binary.AppendUvarint(dst, op.IfVersion)
+	}
+	if mask&fieldEntry != 0 {
+		dst = binary.AppendUvarint(dst, op.Entry)
+	}
+	if mask&fieldOriginal != 0 {
+		o := &op.Original
+		dst = append(dst, byte(o.Kind))
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(o.Debit)), uint64(o.Credit))
+		dst = binary.AppendUvarint(dst, uint64(o.Amount))
+	}
+	if mask&fieldCaps != 0 {
+		for _, c := range op.Caps {
+			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(c.Window)), uint64(c.Limit))
+		}
+	}
 	return dst
 }
 
@@ -131,6 +160,10 @@ func fieldsOf(op *ledger.Operation) uint64 {
 	set(op.Timeout != 0, fieldTimeout)
 	set(op.Parts, fieldParts)
 	set(op.Last, fieldLast)
+	set(op.IfVersion != 0, fieldIfVersion)
+	set(op.Entry != 0, fieldEntry)
+	set(op.Original != ledger.Original{}, fieldOriginal)
+	set(op.Caps != [ledger.MaxCaps]ledger.Cap{}, fieldCaps)
 	return mask
 }
 
@@ -299,6 +332,27 @@ func (r *reader) holdFields(op *ledger.Operation, mask uint64) {
 	}
 	op.Parts = mask&fieldParts != 0
 	op.Last = mask&fieldLast != 0
+	if mask&fieldIfVersion != 0 {
+		op.IfVersion = r.uvarint("version")
+		r.check(op.IfVersion != 0, "version")
+	}
+	if mask&fieldEntry != 0 {
+		op.Entry = r.uvarint("entry")
+		r.check(op.Entry != 0, "entry")
+	}
+	if mask&fieldOriginal != 0 {
+		op.Original = ledger.Original{
+			Kind: ledger.EntryKind(r.byte("kind of the original")), Debit: r.uvarint32("original"), Credit: r.uvarint32("original"),
+			Amount: int64(r.uvarint("amount of the original")),
+		}
+		r.check(op.Original != ledger.Original{}, "original")
+	}
+	if mask&fieldCaps != 0 {
+		for i := range op.Caps {
+			op.Caps[i] = ledger.Cap{Window: int64(r.uvarint("window of a cap")), Limit: int64(r.uvarint("limit of a cap"))}
+		}
+		r.check(op.Caps != [ledger.MaxCaps]ledger.Cap{}, "caps")
+	}
 }
 
 // check refuses a field that is written though it has the value of an absent one.

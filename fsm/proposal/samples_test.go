@@ -36,6 +36,15 @@ func sampleOperations() []ledger.Operation {
 		{Kind: ledger.KindCapture, ID: id("part-1"), Attempt: 1, IssuedAt: sampleTime, Hold: id("hold-1"), Credit: id("acct-002"), Amount: 30, Last: true},
 		{Kind: ledger.KindVoid, ID: id("void"), Attempt: 1, IssuedAt: sampleTime, Hold: id("hold-1")},
 		{Kind: ledger.KindExtend, ID: id("extend"), Attempt: 1, IssuedAt: sampleTime, Hold: id(sampleUUID), Timeout: 1},
+		{Kind: ledger.KindUpTo, ID: id("upto"), Attempt: 1, IssuedAt: sampleTime, Debit: id("acct-001"), Amount: 9, IfVersion: 300},
+		{
+			Kind: ledger.KindReverse, ID: id("reverse"), Attempt: 1, IssuedAt: sampleTime, Entry: 1000, Amount: 2,
+			Original: ledger.Original{Kind: ledger.EntryTransfer, Debit: 5, Credit: 500, Amount: 25},
+		},
+		{
+			Kind: ledger.KindSetVelocity, ID: id("caps"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"),
+			Caps: [ledger.MaxCaps]ledger.Cap{{Window: 3_600_000_000_000, Limit: 500}, {Window: 86_400_000_000_000, Limit: 2000}},
+		},
 	}
 }
 
@@ -60,7 +69,7 @@ func samples(t *testing.T) map[string][]byte {
 	}
 	member := Member{
 		ID: "berlin/" + sampleUUID, MemberAddress: "127.0.0.1:7411", ClientAddress: "127.0.0.1:7401", OperatorAddress: "127.0.0.1:7421",
-		Boots: 3, BootToken: 0x0123456789abcdef, StayNonVoter: true, NewestVersion: 2,
+		StayNonVoter: true, NewestVersion: 2,
 	}
 	return map[string][]byte{
 		"operations":    encodeOperations(t, sampleOperations()),
@@ -135,6 +144,7 @@ func equalFlat(x, y ledger.Operation) bool {
 	return x.Attempt == y.Attempt && x.Kind == y.Kind && x.Linked == y.Linked && x.IssuedAt == y.IssuedAt && x.EventTime == y.EventTime &&
 		x.Code == y.Code && x.Amount == y.Amount && x.Scale == y.Scale && x.HasFloor == y.HasFloor && x.HasCeiling == y.HasCeiling &&
 		x.NoCeiling == y.NoCeiling && x.Floor == y.Floor && x.Ceiling == y.Ceiling && x.Frozen == y.Frozen && x.FrozenCredits == y.FrozenCredits &&
+		x.IfVersion == y.IfVersion && x.Entry == y.Entry && x.Original == y.Original && x.Caps == y.Caps &&
 		x.Timeout == y.Timeout && x.Parts == y.Parts && x.Last == y.Last
 }
 
@@ -153,7 +163,7 @@ func drawOperation(t *rapid.T) ledger.Operation {
 		Kind: rapid.SampledFrom([]ledger.Kind{
 			ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 			ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount,
-			ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
+			ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend, ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity,
 		}).Draw(t, "kind"),
 		ID: text("id"), Attempt: rapid.Uint32().Draw(t, "attempt"), Linked: rapid.Bool().Draw(t, "linked"),
 		IssuedAt: rapid.Int64().Draw(t, "issued"), EventTime: rapid.Int64().Draw(t, "event"), Code: rapid.Uint32().Draw(t, "code"),
@@ -162,6 +172,15 @@ func drawOperation(t *rapid.T) ledger.Operation {
 		HasFloor: rapid.Bool().Draw(t, "has floor"), HasCeiling: rapid.Bool().Draw(t, "has ceiling"), NoCeiling: rapid.Bool().Draw(t, "no ceiling"),
 		Frozen: rapid.Bool().Draw(t, "frozen"), FrozenCredits: rapid.Bool().Draw(t, "credits too"),
 		Hold: text("hold"), Timeout: rapid.Int64().Draw(t, "timeout"), Parts: rapid.Bool().Draw(t, "parts"), Last: rapid.Bool().Draw(t, "last"),
+		IfVersion: rapid.Uint64().Draw(t, "version"), Entry: rapid.Uint64().Draw(t, "entry"),
+	}
+	if rapid.Bool().Draw(t, "with an original") {
+		op.Original = ledger.Original{
+			Kind: ledger.EntryKind(rapid.Byte().Draw(t, "of kind")), Debit: rapid.Uint32().Draw(t, "slot"), Amount: rapid.Int64().Draw(t, "moved"),
+		}
+	}
+	if rapid.Bool().Draw(t, "with caps") {
+		op.Caps[1] = ledger.Cap{Window: rapid.Int64().Draw(t, "window"), Limit: rapid.Int64().Draw(t, "limit")}
 	}
 	if op.HasFloor {
 		op.Floor = rapid.Int64().Draw(t, "floor")

@@ -29,12 +29,14 @@ type Faults struct {
 	// sends, or what it would receive, waits.
 	StallWritesTo  []string `json:"stall_writes_to,omitempty"`
 	StallReadsFrom []string `json:"stall_reads_from,omitempty"`
+	// DiskFree is what the disk seems to have free, bytes, where there is more; 0: what there is.
+	DiskFree uint64 `json:"disk_free,omitempty"`
 	// DamageAccount names an account whose balance in memory is changed, once, as failing memory does.
 	DamageAccount string `json:"damage_account,omitempty"`
 }
 
 func (f Faults) equal(g Faults) bool {
-	return f.ClockOffset == g.ClockOffset && f.DamageAccount == g.DamageAccount && f.LogStall == g.LogStall &&
+	return f.ClockOffset == g.ClockOffset && f.DiskFree == g.DiskFree && f.DamageAccount == g.DamageAccount && f.LogStall == g.LogStall &&
 		slices.Equal(f.StallWritesTo, g.StallWritesTo) && slices.Equal(f.StallReadsFrom, g.StallReadsFrom)
 }
 

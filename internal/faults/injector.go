@@ -53,6 +53,14 @@ func (i *Injector) Now() time.Time {
 	return now
 }
 
+// DiskFree is what the disk seems to have free where free bytes are.
+func (i *Injector) DiskFree(free uint64) uint64 {
+	if asked := i.Current().DiskFree; asked > 0 {
+		return min(free, asked)
+	}
+	return free
+}
+
 // BeforeLogWrite waits as long as the file asks for.
 func (i *Injector) BeforeLogWrite() {
 	asked := i.Current()

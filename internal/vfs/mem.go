@@ -63,6 +63,7 @@ type Mem struct {
 	names  []nameOp          // changes of names since their directory was synced, in order
 	inject func(Op) Fault
 	cut    bool
+	limit  int64 // of the bytes in all files; 0: none
 }
 
 // inode is a file or a directory.
@@ -98,6 +99,35 @@ func (m *Mem) Inject(f func(Op) Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inject = f
+}
+
+// Limit makes the disk hold this many bytes of files at most: what would go beyond fails with ENOSPC. 0: no limit.
+func (m *Mem) Limit(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit = bytes
+}
+
+// Used are the bytes in all files.
+func (m *Mem) Used() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used()
+}
+
+func (m *Mem) used() (bytes int64) {
+	for _, node := range m.live {
+		bytes += int64(len(node.data))
+	}
+	return bytes
+}
+
+// room is nil where a file can be made end bytes long.
+func (m *Mem) room(node *inode, end int64) error {
+	if more := end - int64(len(node.data)); m.limit > 0 && more > 0 && m.used()+more > m.limit {
+		return syscall.ENOSPC
+	}
+	return nil
 }
 
 // Crash is a disk as a power cut now could leave it: everything synced, and of the rest whatever the seed picks: names
@@ -376,10 +406,24 @@ func (f *memFile) Write(b []byte) (int, error) {
 
 func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	c := change{off: off, data: append([]byte{}, b...)}
-	if err := f.fs.do(OpWrite, f.name, func() error { f.change(c); return nil }, nil); err != nil {
+	if err := f.fs.do(OpWrite, f.name, func() error { return f.grow(c, off+int64(len(b))) }, nil); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// Allocate implements allocator.
+func (f *memFile) Allocate(size int64) error {
+	return f.fs.do(OpWrite, f.name, func() error { return f.grow(change{off: size}, size) }, nil)
+}
+
+// grow does a change after which the file ends at end or behind.
+func (f *memFile) grow(c change, end int64) error {
+	if err := f.fs.room(f.node, end); err != nil {
+		return &fs.PathError{Op: "write", Path: f.name, Err: err}
+	}
+	f.change(c)
+	return nil
 }
 
 func (f *memFile) change(c change) {

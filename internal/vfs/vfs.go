@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // FS is what durable code needs of a file system. Names are paths; errors are those of package os.
@@ -147,3 +149,43 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 
 // TempSuffix ends the names of files that are not complete yet: whoever opens a directory may remove them.
 const TempSuffix = ".tmp"
+
+// allocator is a file that can be given blocks without being written.
+type allocator interface {
+	Allocate(size int64) error
+}
+
+// Allocate makes a file size bytes long, what is new being zeros that have their place on the disk. It never makes one
+// shorter. Where the file system cannot do so at once, zeros are written.
+func Allocate(f File, size int64) error {
+	have, err := f.Size()
+	if err != nil || have >= size {
+		return err
+	}
+	if a, ok := f.(allocator); ok {
+		if err := a.Allocate(size); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	zeros := make([]byte, 1<<20)
+	for at := have; at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Allocate implements allocator.
+func (f osFile) Allocate(size int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			return errors.ErrUnsupported
+		default:
+			return err
+		}
+	}
+}

@@ -25,7 +25,12 @@ type Rule struct {
 	Least tlsauth.Role
 	// Members may too: they ask each other for it.
 	Members bool
+	// Looks: it needs an operator and changes nothing, so it is not audited.
+	Looks bool
 }
+
+// Audited tells whether the call is one of operators that leaves a line in the audit log.
+func (r Rule) Audited() bool { return r.Least == tlsauth.Operator && !r.Looks }
 
 // Allows tells whether who has the role may make the call.
 func (r Rule) Allows(role tlsauth.Role) bool {

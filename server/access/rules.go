@@ -16,6 +16,8 @@ func Rules() Table {
 		reader   = Rule{Least: tlsauth.Reader}
 		writer   = Rule{Least: tlsauth.Writer}
 		operator = Rule{Least: tlsauth.Operator}
+		// look: operators alone may, because it tells much or costs something; nothing is changed.
+		look = Rule{Least: tlsauth.Operator, Looks: true}
 		// member: among members only; no client, whatever its role, speaks raft.
 		member = Rule{Least: tlsauth.Member}
 		// anyone: clients of every role, and members, which ask each other how they are.
@@ -44,6 +46,8 @@ func Rules() Table {
 		ballastv1.OperatorService_TransferLeadership_FullMethodName:  operator,
 		ballastv1.OperatorService_RaiseClusterVersion_FullMethodName: operator,
 		ballastv1.OperatorService_Backup_FullMethodName:              operator,
+		ballastv1.OperatorService_MendClock_FullMethodName:           operator,
+		ballastv1.OperatorService_GetAudit_FullMethodName:            look,
 
 		raftv1.RaftService_AppendEntries_FullMethodName:         member,
 		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,
@@ -56,6 +60,7 @@ func Rules() Table {
 		raftv1.RaftService_FetchJournal_FullMethodName:          member,
 		raftv1.RaftService_ConfirmTerm_FullMethodName:           member,
 		raftv1.RaftService_Checkpoints_FullMethodName:           member,
+		raftv1.RaftService_Census_FullMethodName:                member,
 
 		grpc_health_v1.Health_Check_FullMethodName: anyone,
 		grpc_health_v1.Health_List_FullMethodName:  anyone,

@@ -15,7 +15,7 @@ import (
 // startBackfill fetches what the journal lacks from other members, behind everything else.
 func (n *node) startBackfill() error {
 	n.backfill = repair.NewBackfill(repair.BackfillConfig{
-		Journal: n.machine, Sources: n.journalSources, Rate: func() uint64 { return n.machine.Upkeep().BackfillRate },
+		Journal: roomyJournal{n.machine, n.roomToTakeIn}, Sources: n.journalSources, Rate: func() uint64 { return n.machine.Upkeep().BackfillRate },
 		Logger: n.Logger.Named("backfill"),
 	})
 	n.undo.pushClose("end fetching what the journal lacks", run(n.backfill.Run))

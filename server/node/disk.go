@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ballastdb/ballast/server"
 )
 
@@ -25,7 +23,7 @@ const (
 	probeBytes = 4096
 )
 
-// diskProbe finds out whether the data directory can be written, and how much room it has.
+// diskProbe finds out whether the data directory can be written.
 type diskProbe struct {
 	dir   string
 	tick  time.Duration
@@ -87,13 +85,9 @@ func writeProbe(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// facts are what is known of the disk at the moment.
+// facts are what is known of the disk at the moment, its room apart.
 func (d *diskProbe) facts() *server.DiskFacts {
 	f := &server.DiskFacts{}
-	var stat unix.Statfs_t
-	if err := unix.Statfs(d.dir, &stat); err == nil {
-		f.Free, f.Size = stat.Bavail*uint64(stat.Bsize), stat.Blocks*uint64(stat.Bsize)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f.Took, f.Problem = d.took, d.problem

@@ -22,7 +22,7 @@ func (n *node) facts() server.Facts {
 // ownFacts are facts without a comparison with the leader.
 func (n *node) ownFacts() server.Facts {
 	applied, _ := n.machine.Applied()
-	f := server.Facts{Raft: server.ReadRaft(n.raft, n.id, applied), Disk: n.disk.facts()}
+	f := server.Facts{Raft: server.ReadRaft(n.raft, n.id, applied), Disk: n.diskFacts()}
 	f.Load.Operations, f.Load.Bytes, f.Load.Proposals = n.coalescer.Load()
 	if v := n.comparer.Last(); v.Judgement != server.Undecided {
 		f.Verdict = &v
@@ -37,6 +37,12 @@ func (n *node) ownFacts() server.Facts {
 	f.Scrub = n.scrubFacts()
 	f.Snapshots = n.snapshotFacts()
 	f.Journal = n.journalFacts()
+	return f
+}
+
+func (n *node) diskFacts() *server.DiskFacts {
+	f, s := n.disk.facts(), n.space.State()
+	f.Free, f.Size, f.Room, f.Low, f.Reserved, f.ReserveWanted = s.Free, s.Size, s.Level, s.Low, s.Reserved, s.Reserve
 	return f
 }
 

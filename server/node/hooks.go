@@ -15,6 +15,8 @@ import (
 type hooks struct {
 	// clock tells the time that this member stamps proposals with.
 	clock func() time.Time
+	// diskFree changes what is free on the disk; nil: nothing does.
+	diskFree func(free uint64) uint64
 	// beforeLogWrite is called before each write of the raft log; nil: nothing is.
 	beforeLogWrite func()
 	// dial opens connections to other members; nil: the transport's own way.

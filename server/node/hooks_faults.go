@@ -19,7 +19,7 @@ func newHooks(logger hclog.Logger) hooks {
 	injector := faults.NewInjector(os.Getenv(faults.EnvFile))
 	logger.Warn("this build can inject faults and is for tests only", "file", os.Getenv(faults.EnvFile))
 	h := hooks{
-		clock: injector.Now, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial,
+		clock: injector.Now, diskFree: injector.DiskFree, beforeLogWrite: injector.BeforeLogWrite, dial: injector.Dial,
 		damage: func(ctx context.Context, machine *fsm.FSM) { injector.Damage(ctx, machine.Damage) },
 	}
 	if file := os.Getenv(faults.EnvTraffic); file != "" {

@@ -24,6 +24,7 @@ func (n *node) openLog() (err error) {
 	}
 	n.undo.pushClose("close the raft log", n.log.Close)
 	n.cache = newLogCache(n.log, logCacheBytes)
+	n.kept.over(n.log)
 	return nil
 }
 
@@ -40,7 +41,7 @@ func (n *node) attachLog() {
 
 // startTrimmingLog has the log follow the replicated settings of retention, from when they are known on.
 func (n *node) startTrimmingLog() error {
-	n.undo.pushClose("end waiting for the settings of retention", run(func(ctx context.Context) { trimLog(ctx, n.log, n.machine, n.raft.CurrentTerm) }))
+	n.undo.pushClose("end waiting for the settings of retention", run(func(ctx context.Context) { trimLog(ctx, &n.kept, n.machine, n.raft.CurrentTerm) }))
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/ballastdb/ballast/config"
 	"github.com/ballastdb/ballast/datadir"
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/diskspace"
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/internal/tlsauth"
 	"github.com/ballastdb/ballast/logstore"
@@ -24,6 +25,7 @@ import (
 	"github.com/ballastdb/ballast/metrics"
 	"github.com/ballastdb/ballast/repair"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/audit"
 	"github.com/ballastdb/ballast/server/web"
 	"github.com/ballastdb/ballast/snapshots"
 	"github.com/ballastdb/ballast/transport"
@@ -66,6 +68,10 @@ type node struct {
 	log       *logstore.Store
 	cache     *logCache
 	snapshots *snapshots.RaftStore
+	space     *diskspace.Keeper
+	kept      thrifty // the log, as the settings and the room have it kept
+	audit     *audit.Log
+	registry  *registry
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -111,8 +117,8 @@ type node struct {
 	outgrown chan struct{}
 	// cut is done when the log was found in conflict with the leader's snapshot.
 	cut sync.Once
-	// failed gets the error of a gRPC server that ended by itself, why the member is condemned, and that its log must be
-	// cut; there is room for all of them.
+	// failed gets the error of a gRPC server that ended by itself, why the member is condemned or refused, and that its log
+	// must be cut; there is room for all of them.
 	failed chan error
 }
 
@@ -120,7 +126,7 @@ type node struct {
 func newNode(options Options) *node {
 	return &node{
 		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		outgrown: make(chan struct{}, 1), failed: make(chan error, 6),
+		outgrown: make(chan struct{}, 1), failed: make(chan error, 7),
 	}
 }
 
@@ -159,6 +165,8 @@ func (n *node) build(ctx context.Context) error {
 	for i, floor := range []func() error{
 		n.startHeap,
 		n.openDataDir,
+		n.openSpace,
+		n.openAudit,
 		n.secure,
 		n.logDrift,
 		n.bindAddresses,
@@ -166,6 +174,7 @@ func (n *node) build(ctx context.Context) error {
 		n.openStateMachine,
 		func() error { return n.loadSnapshot(ctx) },
 		n.openSnapshots,
+		func() error { return n.takeFirstCensus(ctx) },
 		n.openTransport,
 		n.startRaft,
 		n.startTrimmingLog,
@@ -174,8 +183,9 @@ func (n *node) build(ctx context.Context) error {
 		n.makeServices,
 		n.startTakingNewer,
 		n.startComparing,
-
+		n.startRoom,
 		n.serveMembers,
+		n.startCensus,
 		n.startBackfill,
 		n.startSight,
 		n.serveCallers,
@@ -194,11 +204,17 @@ func (n *node) openDataDir() (err error) {
 		return err
 	}
 	n.undo.pushClose("release the data directory", n.dir.Close)
-	id := n.dir.Identity()
-	n.identity = transport.Identity{ClusterID: id.ClusterID, Incarnation: id.Incarnation, Epoch: id.RecoveryEpoch}
-	n.id = transport.ServerID(id.Name, id.Incarnation)
+	n.identity, n.id = memberIdentity(n.dir.Identity()), serverID(n.dir.Identity())
 	return nil
 }
+
+// memberIdentity is what every message of the member with this data directory carries.
+func memberIdentity(id datadir.Identity) transport.Identity {
+	return transport.Identity{ClusterID: id.ClusterID, Incarnation: id.Incarnation, Epoch: id.RecoveryEpoch}
+}
+
+// serverID is its id to raft.
+func serverID(id datadir.Identity) raft.ServerID { return transport.ServerID(id.Name, id.Incarnation) }
 
 func (n *node) bindAddresses() (err error) {
 	if n.listeners, err = listen(n.Config, n.Logger.Named("connections")); err != nil {
@@ -254,6 +270,7 @@ func (n *node) serveMembers() error {
 func (n *node) serveCallers() error {
 	options := server.ServerOptions(server.ListenConfig{Logger: n.Logger.Named("calls"), Fatal: n.Fatal, Observer: n.metrics})
 	options = append(options, n.security.serverOptions()...)
+	options = append(options, n.recorder().ServerOptions()...)
 	client, operator := grpc.NewServer(options...), grpc.NewServer(options...)
 	n.registerServices(client, operator)
 	split := web.Split(n.listeners.operator, n.TLS != nil, n.Logger.Named("operators"))

@@ -11,6 +11,16 @@ func (n *node) notes() (notes []string) {
 	if len(n.drift) > 0 {
 		notes = append(notes, "configured otherwise than at the last good run: "+strings.Join(n.drift, ", "))
 	}
+	if n.space != nil {
+		if note := n.spaceNote(); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	if n.registry != nil {
+		if note := n.registry.note.Load(); note != nil && *note != "" {
+			notes = append(notes, *note)
+		}
+	}
 	if n.comparer != nil {
 		notes = append(notes, n.comparer.Notes()...)
 	}

@@ -37,6 +37,12 @@ func (n *node) servePages(on net.Listener) {
 			f := n.facts()
 			return append(server.NotReady(&f), n.alive.problems()...)
 		},
+		Notes: func() []string {
+			if note := n.spaceNote(); note != "" {
+				return []string{note}
+			}
+			return nil
+		},
 		Guard: n.security.guard, Logger: n.Logger.Named("pages"),
 	}
 	if n.TLS != nil {

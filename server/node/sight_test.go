@@ -92,7 +92,7 @@ func TestPagesOfAMember(t *testing.T) {
 
 func TestDiskProbeTellsWhatIsWrong(t *testing.T) {
 	d := newDiskProbe(t.TempDir())
-	if f := d.facts(); f.Writable || f.Free == 0 {
+	if f := d.facts(); f.Writable {
 		t.Errorf("before the first trial: %+v", f)
 	}
 	d.try()

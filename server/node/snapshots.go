@@ -57,7 +57,7 @@ func (n *node) paceSnapshots() func(bytes int) {
 // it is writing ends with the state machine.
 func (n *node) startSnapshots() {
 	n.snapshotter = marks.NewSnapshotter(marks.SnapshotterConfig{
-		Machine: n.machine, Store: n.snapshots, Raft: n.raft, Logger: n.Logger.Named("snapshots"),
+		Machine: n.machine, Store: n.snapshots, Raft: n.raft, Room: n.roomForSnapshot, Logger: n.Logger.Named("snapshots"),
 	})
 	n.undo.pushClose("end taking snapshots", run(n.snapshotter.Run))
 }

@@ -17,6 +17,7 @@ import (
 // that it was given, with an ear to its progress.
 type staging struct {
 	transport.Stager
+	room func() error // says why there is no room to take one in; nil: nobody looks
 	// fatal must end the process: the leader's snapshot is one that this program does not know, and would be offered for ever.
 	fatal func(error)
 
@@ -29,6 +30,11 @@ type staging struct {
 
 // Stage implements transport.Stager.
 func (s *staging) Stage(ctx context.Context, r *raft.InstallSnapshotRequest, manifest io.Reader, from transport.Puller, progress func(transport.Progress)) ([]byte, error) {
+	if s.room != nil {
+		if err := s.room(); err != nil {
+			return nil, err
+		}
+	}
 	s.note(func() { s.running, s.index, s.since, s.latest = true, r.LastLogIndex, time.Now(), transport.Progress{} })
 	defer s.note(func() { s.running = false })
 	token, err := s.Stager.Stage(ctx, r, manifest, from, func(p transport.Progress) {

@@ -27,7 +27,7 @@ func (f stagerFunc) Stage(_ context.Context, _ *raft.InstallSnapshotRequest, _ i
 func TestStagingIsToldWhileItLasts(t *testing.T) {
 	var s *staging
 	failed := errors.New("the leader is gone")
-	s = &staging{Stager: stagerFunc(func(progress func(transport.Progress)) error {
+	s = &staging{room: func() error { return nil }, Stager: stagerFunc(func(progress func(transport.Progress)) error {
 		progress(transport.Progress{Phase: "comparing"})
 		progress(transport.Progress{Phase: "pulling", PagesTotal: 9, PagesDone: 4, PagesReused: 1, BytesFromOthers: 70, BytesManifest: 8, Source: "c/x"})
 		f := s.facts()

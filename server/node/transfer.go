@@ -14,7 +14,7 @@ import (
 )
 
 func (n *node) openTransport() (err error) {
-	n.staging = &staging{Stager: stager{n.snapshots}, fatal: n.Fatal}
+	n.staging = &staging{Stager: stager{n.snapshots}, room: n.roomToTakeIn, fatal: n.Fatal}
 	n.transport, err = transport.New(transport.Config{
 		Identity: n.identity, LocalID: n.id, LocalAddress: raft.ServerAddress(n.Config.MemberAddress),
 		Logger: n.Logger.Named("transport"),
@@ -22,7 +22,9 @@ func (n *node) openTransport() (err error) {
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
+		Census:      n.answerCensus, Misaddressed: n.noteMisaddressed,
 		Covered:     n.covered,
+		Room:        n.roomForLog,
 		Dial:        n.hooks.dial,
 		DialOptions: n.hooks.dialOptions,
 		Credentials: n.security.peer, Caller: n.security.caller(),

@@ -28,6 +28,8 @@ type Config struct {
 	Metrics http.Handler
 	// Live and Ready list why the member is not, in words; nothing: it is.
 	Live, Ready func() []string
+	// Notes are what to say of a member that is ready all the same; nil: nothing.
+	Notes func() []string
 	// Guard checks callers; Caller says who one is. Caller nil: there is no TLS, and everybody may look at everything.
 	Guard  *access.Guard
 	Caller func(*tls.ConnectionState) (tlsauth.Identity, error)
@@ -52,8 +54,8 @@ func Handler(cfg Config) http.Handler {
 	mux := http.NewServeMux()
 	for path, page := range map[string]http.Handler{
 		access.PageMetrics:                cfg.Metrics,
-		access.PageLive:                   answer("live", cfg.Live),
-		access.PageReady:                  answer("ready", cfg.Ready),
+		access.PageLive:                   answer("live", cfg.Live, nil),
+		access.PageReady:                  answer("ready", cfg.Ready, cfg.Notes),
 		access.PageProfiles:               http.HandlerFunc(pprof.Index),
 		access.PageProfiles + "cmdline":   http.HandlerFunc(pprof.Cmdline),
 		access.PageProfiles + "profile":   http.HandlerFunc(pprof.Profile),
@@ -85,8 +87,8 @@ func (c Config) guarded(page http.Handler) http.Handler {
 	})
 }
 
-// answer is 200 and a word, or 503 and the reasons why not, one a line.
-func answer(word string, why func() []string) http.Handler {
+// answer is 200, a word and what there is to say besides, or 503 and the reasons why not, one a line.
+func answer(word string, why, besides func() []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
@@ -96,6 +98,12 @@ func answer(word string, why func() []string) http.Handler {
 			return
 		}
 		write(w, word+"\n")
+		if besides == nil {
+			return
+		}
+		for _, note := range besides() {
+			write(w, note+"\n")
+		}
 	})
 }
 

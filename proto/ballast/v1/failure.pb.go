@@ -75,6 +75,55 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_failure_proto_rawDescGZIP(), []int{0}
 }
 
+// Reason says more of why a call failed than its code does.
+type Reason int32
+
+const (
+	// Nothing more.
+	Reason_REASON_UNSPECIFIED Reason = 0
+	// Writes are refused because disks are low: no majority of the voters has room. It ends by itself when there is room.
+	Reason_REASON_DISK_LOW Reason = 1
+)
+
+// Enum value maps for Reason.
+var (
+	Reason_name = map[int32]string{
+		0: "REASON_UNSPECIFIED",
+		1: "REASON_DISK_LOW",
+	}
+	Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED": 0,
+		"REASON_DISK_LOW":    1,
+	}
+)
+
+func (x Reason) Enum() *Reason {
+	p := new(Reason)
+	*p = x
+	return p
+}
+
+func (x Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_failure_proto_enumTypes[1].Descriptor()
+}
+
+func (Reason) Type() protoreflect.EnumType {
+	return &file_ballast_v1_failure_proto_enumTypes[1]
+}
+
+func (x Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reason.Descriptor instead.
+func (Reason) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_failure_proto_rawDescGZIP(), []int{1}
+}
+
 // Failure is the detail of every gRPC status that a money call ends with (in the status details), and of a failed
 // request on a stream. Refusals are not failures: they are Results.
 type Failure struct {
@@ -84,7 +133,9 @@ type Failure struct {
 	// Where the answering member believes the leader to be. Absent: it knows none.
 	Leader *LeaderHint `protobuf:"bytes,2,opt,name=leader,proto3" json:"leader,omitempty"`
 	// Wait at least this long before the next try. Absent or zero: at once, elsewhere.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,3,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,3,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// Why, for programs. Absent: the code says enough.
+	Reason        Reason `protobuf:"varint,4,opt,name=reason,proto3,enum=ballast.v1.Reason" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +189,13 @@ func (x *Failure) GetRetryAfter() *durationpb.Duration {
 		return x.RetryAfter
 	}
 	return nil
+}
+
+func (x *Failure) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
 }
 
 // LeaderHint names the leader and where clients reach it, as replicated when it joined.
@@ -200,12 +258,13 @@ var File_ballast_v1_failure_proto protoreflect.FileDescriptor
 const file_ballast_v1_failure_proto_rawDesc = "" +
 	"\n" +
 	"\x18ballast/v1/failure.proto\x12\n" +
-	"ballast.v1\x1a\x1egoogle/protobuf/duration.proto\"\xa4\x01\n" +
+	"ballast.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd0\x01\n" +
 	"\aFailure\x12-\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x13.ballast.v1.OutcomeR\aoutcome\x12.\n" +
 	"\x06leader\x18\x02 \x01(\v2\x16.ballast.v1.LeaderHintR\x06leader\x12:\n" +
 	"\vretry_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"G\n" +
+	"retryAfter\x12*\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x12.ballast.v1.ReasonR\x06reason\"G\n" +
 	"\n" +
 	"LeaderHint\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
@@ -213,7 +272,10 @@ const file_ballast_v1_failure_proto_rawDesc = "" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10OUTCOME_NOT_DONE\x10\x01\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x10\x02B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x0fOUTCOME_UNKNOWN\x10\x02*5\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fREASON_DISK_LOW\x10\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_failure_proto_rawDescOnce sync.Once
@@ -227,23 +289,25 @@ func file_ballast_v1_failure_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_failure_proto_rawDescData
 }
 
-var file_ballast_v1_failure_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_ballast_v1_failure_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_ballast_v1_failure_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_ballast_v1_failure_proto_goTypes = []any{
 	(Outcome)(0),                // 0: ballast.v1.Outcome
-	(*Failure)(nil),             // 1: ballast.v1.Failure
-	(*LeaderHint)(nil),          // 2: ballast.v1.LeaderHint
-	(*durationpb.Duration)(nil), // 3: google.protobuf.Duration
+	(Reason)(0),                 // 1: ballast.v1.Reason
+	(*Failure)(nil),             // 2: ballast.v1.Failure
+	(*LeaderHint)(nil),          // 3: ballast.v1.LeaderHint
+	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
 }
 var file_ballast_v1_failure_proto_depIdxs = []int32{
 	0, // 0: ballast.v1.Failure.outcome:type_name -> ballast.v1.Outcome
-	2, // 1: ballast.v1.Failure.leader:type_name -> ballast.v1.LeaderHint
-	3, // 2: ballast.v1.Failure.retry_after:type_name -> google.protobuf.Duration
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 1: ballast.v1.Failure.leader:type_name -> ballast.v1.LeaderHint
+	4, // 2: ballast.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	1, // 3: ballast.v1.Failure.reason:type_name -> ballast.v1.Reason
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_failure_proto_init() }
@@ -256,7 +320,7 @@ func file_ballast_v1_failure_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_failure_proto_rawDesc), len(file_ballast_v1_failure_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -106,6 +106,12 @@ const (
 	EntryKind_ENTRY_KIND_HOLD_EXTENDED EntryKind = 12
 	// A hold expired. Nobody asked for it: the operation is the one that made the hold.
 	EntryKind_ENTRY_KIND_HOLD_EXPIRED EntryKind = 13
+	// As much as was available was moved.
+	EntryKind_ENTRY_KIND_UP_TO EntryKind = 14
+	// An entry was reversed, whole or part.
+	EntryKind_ENTRY_KIND_REVERSAL EntryKind = 15
+	// Velocity caps were set.
+	EntryKind_ENTRY_KIND_VELOCITY_SET EntryKind = 16
 )
 
 // Enum value maps for EntryKind.
@@ -125,6 +131,9 @@ var (
 		11: "ENTRY_KIND_HOLD_VOIDED",
 		12: "ENTRY_KIND_HOLD_EXTENDED",
 		13: "ENTRY_KIND_HOLD_EXPIRED",
+		14: "ENTRY_KIND_UP_TO",
+		15: "ENTRY_KIND_REVERSAL",
+		16: "ENTRY_KIND_VELOCITY_SET",
 	}
 	EntryKind_value = map[string]int32{
 		"ENTRY_KIND_UNSPECIFIED":     0,
@@ -141,6 +150,9 @@ var (
 		"ENTRY_KIND_HOLD_VOIDED":     11,
 		"ENTRY_KIND_HOLD_EXTENDED":   12,
 		"ENTRY_KIND_HOLD_EXPIRED":    13,
+		"ENTRY_KIND_UP_TO":           14,
+		"ENTRY_KIND_REVERSAL":        15,
+		"ENTRY_KIND_VELOCITY_SET":    16,
 	}
 )
 
@@ -726,7 +738,9 @@ type Account struct {
 	// A ledger's own account, which operations cannot name.
 	System bool `protobuf:"varint,13,opt,name=system,proto3" json:"system,omitempty"`
 	// Sequence number of its newest entry; 0: none.
-	LastSequence  uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	LastSequence uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	// Caps on its debits.
+	Caps          []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -859,6 +873,68 @@ func (x *Account) GetLastSequence() uint64 {
 	return 0
 }
 
+func (x *Account) GetCaps() []*CapUse {
+	if x != nil {
+		return x.Caps
+	}
+	return nil
+}
+
+// CapUse is a velocity cap and how much of it is used.
+type CapUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The cap.
+	Cap *VelocityCap `protobuf:"bytes,1,opt,name=cap,proto3" json:"cap,omitempty"`
+	// What counts against it at log time, minor units.
+	Counted       int64 `protobuf:"varint,2,opt,name=counted,proto3" json:"counted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapUse) Reset() {
+	*x = CapUse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapUse) ProtoMessage() {}
+
+func (x *CapUse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapUse.ProtoReflect.Descriptor instead.
+func (*CapUse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CapUse) GetCap() *VelocityCap {
+	if x != nil {
+		return x.Cap
+	}
+	return nil
+}
+
+func (x *CapUse) GetCounted() int64 {
+	if x != nil {
+		return x.Counted
+	}
+	return 0
+}
+
 // GetAccountsRequest names the accounts to read.
 type GetAccountsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -872,7 +948,7 @@ type GetAccountsRequest struct {
 
 func (x *GetAccountsRequest) Reset() {
 	*x = GetAccountsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[8]
+	mi := &file_ballast_v1_money_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +960,7 @@ func (x *GetAccountsRequest) String() string {
 func (*GetAccountsRequest) ProtoMessage() {}
 
 func (x *GetAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[8]
+	mi := &file_ballast_v1_money_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +973,7 @@ func (x *GetAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountsRequest.ProtoReflect.Descriptor instead.
 func (*GetAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{8}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetAccountsRequest) GetIds() []string {
@@ -929,7 +1005,7 @@ type GetAccountsResponse struct {
 
 func (x *GetAccountsResponse) Reset() {
 	*x = GetAccountsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[9]
+	mi := &file_ballast_v1_money_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1017,7 @@ func (x *GetAccountsResponse) String() string {
 func (*GetAccountsResponse) ProtoMessage() {}
 
 func (x *GetAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[9]
+	mi := &file_ballast_v1_money_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1030,7 @@ func (x *GetAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccountsResponse.ProtoReflect.Descriptor instead.
 func (*GetAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{9}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetAccountsResponse) GetAccounts() []*Account {
@@ -999,7 +1075,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[10]
+	mi := &file_ballast_v1_money_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1087,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[10]
+	mi := &file_ballast_v1_money_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1100,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListAccountsRequest) GetPrefix() string {
@@ -1084,7 +1160,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[11]
+	mi := &file_ballast_v1_money_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1172,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[11]
+	mi := &file_ballast_v1_money_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1185,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -1161,14 +1237,20 @@ type Entry struct {
 	// The caller's reference.
 	Reference string `protobuf:"bytes,12,opt,name=reference,proto3" json:"reference,omitempty"`
 	// Entries of a hold: what they say of it.
-	Hold          *HoldChange `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
+	Hold *HoldChange `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Up-to transfers: what was asked, minor units.
+	Asked int64 `protobuf:"varint,14,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Reversals: sequence number of the entry that was reversed.
+	ReversedSequence uint64 `protobuf:"varint,15,opt,name=reversed_sequence,json=reversedSequence,proto3" json:"reversed_sequence,omitempty"`
+	// Velocity caps set: all that the account has after.
+	Caps          []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_ballast_v1_money_proto_msgTypes[12]
+	mi := &file_ballast_v1_money_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1262,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[12]
+	mi := &file_ballast_v1_money_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1275,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Entry) GetSequence() uint64 {
@@ -1287,6 +1369,27 @@ func (x *Entry) GetHold() *HoldChange {
 	return nil
 }
 
+func (x *Entry) GetAsked() int64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *Entry) GetReversedSequence() uint64 {
+	if x != nil {
+		return x.ReversedSequence
+	}
+	return 0
+}
+
+func (x *Entry) GetCaps() []*VelocityCap {
+	if x != nil {
+		return x.Caps
+	}
+	return nil
+}
+
 // HoldChange is what an entry says of a hold.
 type HoldChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1310,7 +1413,7 @@ type HoldChange struct {
 
 func (x *HoldChange) Reset() {
 	*x = HoldChange{}
-	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1425,7 @@ func (x *HoldChange) String() string {
 func (*HoldChange) ProtoMessage() {}
 
 func (x *HoldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[13]
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1438,7 @@ func (x *HoldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
 func (*HoldChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HoldChange) GetId() string {
@@ -1404,7 +1507,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1519,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1532,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetStatementRequest) GetAccount() string {
@@ -1477,7 +1580,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1489,7 +1592,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1502,7 +1605,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetStatementResponse) GetEntries() []*Entry {
@@ -1546,7 +1649,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1661,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1674,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -1605,7 +1708,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1720,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1733,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -1698,7 +1801,7 @@ type HoldRecord struct {
 
 func (x *HoldRecord) Reset() {
 	*x = HoldRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1813,7 @@ func (x *HoldRecord) String() string {
 func (*HoldRecord) ProtoMessage() {}
 
 func (x *HoldRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1826,7 @@ func (x *HoldRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
 func (*HoldRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HoldRecord) GetId() string {
@@ -1837,7 +1940,7 @@ type GetHoldRequest struct {
 
 func (x *GetHoldRequest) Reset() {
 	*x = GetHoldRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1849,7 +1952,7 @@ func (x *GetHoldRequest) String() string {
 func (*GetHoldRequest) ProtoMessage() {}
 
 func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1862,7 +1965,7 @@ func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
 func (*GetHoldRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetHoldRequest) GetId() string {
@@ -1892,7 +1995,7 @@ type GetHoldResponse struct {
 
 func (x *GetHoldResponse) Reset() {
 	*x = GetHoldResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2007,7 @@ func (x *GetHoldResponse) String() string {
 func (*GetHoldResponse) ProtoMessage() {}
 
 func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2020,7 @@ func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
 func (*GetHoldResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetHoldResponse) GetHold() *HoldRecord {
@@ -1951,7 +2054,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2066,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2079,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListHoldsRequest) GetAccount() string {
@@ -2022,7 +2125,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2137,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2150,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
@@ -2082,7 +2185,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2197,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2210,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -2130,7 +2233,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2245,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2258,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -2208,7 +2311,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06Ledger\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x14\n" +
-	"\x05scale\x18\x03 \x01(\rR\x05scale\"\x80\x03\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xa8\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
@@ -2224,9 +2327,13 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x0efrozen_credits\x18\v \x01(\bR\rfrozenCredits\x12\x16\n" +
 	"\x06closed\x18\f \x01(\bR\x06closed\x12\x16\n" +
 	"\x06system\x18\r \x01(\bR\x06system\x12#\n" +
-	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequenceB\n" +
+	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequence\x12&\n" +
+	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04capsB\n" +
 	"\n" +
-	"\b_ceiling\"a\n" +
+	"\b_ceiling\"M\n" +
+	"\x06CapUse\x12)\n" +
+	"\x03cap\x18\x01 \x01(\v2\x17.ballast.v1.VelocityCapR\x03cap\x12\x18\n" +
+	"\acounted\x18\x02 \x01(\x03R\acounted\"a\n" +
 	"\x12GetAccountsRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x129\n" +
 	"\vconsistency\x18\x02 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\x8d\x01\n" +
@@ -2245,7 +2352,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xb5\x03\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xa5\x04\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -2261,7 +2368,10 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	" \x01(\x03R\teventTime\x12\x12\n" +
 	"\x04code\x18\v \x01(\rR\x04code\x12\x1c\n" +
 	"\treference\x18\f \x01(\tR\treference\x12*\n" +
-	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\"\xce\x01\n" +
+	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\x12\x14\n" +
+	"\x05asked\x18\x0e \x01(\x03R\x05asked\x12+\n" +
+	"\x11reversed_sequence\x18\x0f \x01(\x04R\x10reversedSequence\x12+\n" +
+	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\"\xce\x01\n" +
 	"\n" +
 	"HoldChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
@@ -2330,7 +2440,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CONSISTENCY_LINEARIZABLE\x10\x01\x12\x15\n" +
-	"\x11CONSISTENCY_STALE\x10\x02*\x93\x03\n" +
+	"\x11CONSISTENCY_STALE\x10\x02*\xdf\x03\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ENTRY_KIND_CREDIT\x10\x01\x12\x14\n" +
@@ -2346,7 +2456,10 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x12\x1a\n" +
 	"\x16ENTRY_KIND_HOLD_VOIDED\x10\v\x12\x1c\n" +
 	"\x18ENTRY_KIND_HOLD_EXTENDED\x10\f\x12\x1b\n" +
-	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r*\x84\x01\n" +
+	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r\x12\x14\n" +
+	"\x10ENTRY_KIND_UP_TO\x10\x0e\x12\x17\n" +
+	"\x13ENTRY_KIND_REVERSAL\x10\x0f\x12\x1b\n" +
+	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10*\x84\x01\n" +
 	"\tHoldState\x12\x1a\n" +
 	"\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n" +
@@ -2377,7 +2490,7 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_ballast_v1_money_proto_goTypes = []any{
 	(Consistency)(0),             // 0: ballast.v1.Consistency
 	(EntryKind)(0),               // 1: ballast.v1.EntryKind
@@ -2390,81 +2503,86 @@ var file_ballast_v1_money_proto_goTypes = []any{
 	(*StreamFailure)(nil),        // 8: ballast.v1.StreamFailure
 	(*Ledger)(nil),               // 9: ballast.v1.Ledger
 	(*Account)(nil),              // 10: ballast.v1.Account
-	(*GetAccountsRequest)(nil),   // 11: ballast.v1.GetAccountsRequest
-	(*GetAccountsResponse)(nil),  // 12: ballast.v1.GetAccountsResponse
-	(*ListAccountsRequest)(nil),  // 13: ballast.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil), // 14: ballast.v1.ListAccountsResponse
-	(*Entry)(nil),                // 15: ballast.v1.Entry
-	(*HoldChange)(nil),           // 16: ballast.v1.HoldChange
-	(*GetStatementRequest)(nil),  // 17: ballast.v1.GetStatementRequest
-	(*GetStatementResponse)(nil), // 18: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),  // 19: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil), // 20: ballast.v1.GetOperationResponse
-	(*HoldRecord)(nil),           // 21: ballast.v1.HoldRecord
-	(*GetHoldRequest)(nil),       // 22: ballast.v1.GetHoldRequest
-	(*GetHoldResponse)(nil),      // 23: ballast.v1.GetHoldResponse
-	(*ListHoldsRequest)(nil),     // 24: ballast.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),    // 25: ballast.v1.ListHoldsResponse
-	(*ListLedgersRequest)(nil),   // 26: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),  // 27: ballast.v1.ListLedgersResponse
-	(*Operation)(nil),            // 28: ballast.v1.Operation
-	(*Result)(nil),               // 29: ballast.v1.Result
-	(*Failure)(nil),              // 30: ballast.v1.Failure
+	(*CapUse)(nil),               // 11: ballast.v1.CapUse
+	(*GetAccountsRequest)(nil),   // 12: ballast.v1.GetAccountsRequest
+	(*GetAccountsResponse)(nil),  // 13: ballast.v1.GetAccountsResponse
+	(*ListAccountsRequest)(nil),  // 14: ballast.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil), // 15: ballast.v1.ListAccountsResponse
+	(*Entry)(nil),                // 16: ballast.v1.Entry
+	(*HoldChange)(nil),           // 17: ballast.v1.HoldChange
+	(*GetStatementRequest)(nil),  // 18: ballast.v1.GetStatementRequest
+	(*GetStatementResponse)(nil), // 19: ballast.v1.GetStatementResponse
+	(*GetOperationRequest)(nil),  // 20: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil), // 21: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),           // 22: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),       // 23: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),      // 24: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),     // 25: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),    // 26: ballast.v1.ListHoldsResponse
+	(*ListLedgersRequest)(nil),   // 27: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),  // 28: ballast.v1.ListLedgersResponse
+	(*Operation)(nil),            // 29: ballast.v1.Operation
+	(*Result)(nil),               // 30: ballast.v1.Result
+	(*Failure)(nil),              // 31: ballast.v1.Failure
+	(*VelocityCap)(nil),          // 32: ballast.v1.VelocityCap
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	28, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	29, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	28, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	29, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	30, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	29, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
 	5,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
 	8,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	30, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
-	0,  // 6: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 7: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
-	3,  // 8: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 9: ballast.v1.ListAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 10: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
-	3,  // 11: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
-	1,  // 12: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
-	16, // 13: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
-	0,  // 14: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
-	15, // 15: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
-	3,  // 16: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 17: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	29, // 18: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	3,  // 19: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	2,  // 20: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
-	0,  // 21: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
-	21, // 22: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
-	3,  // 23: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 24: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
-	21, // 25: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
-	3,  // 26: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 27: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	9,  // 28: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	3,  // 29: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	4,  // 30: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	6,  // 31: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	11, // 32: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	13, // 33: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	17, // 34: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	19, // 35: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	22, // 36: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
-	24, // 37: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
-	26, // 38: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	5,  // 39: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	7,  // 40: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	12, // 41: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	14, // 42: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	18, // 43: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	20, // 44: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	23, // 45: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
-	25, // 46: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
-	27, // 47: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	39, // [39:48] is the sub-list for method output_type
-	30, // [30:39] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	31, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	11, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
+	32, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
+	0,  // 8: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
+	10, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
+	3,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 11: ballast.v1.ListAccountsRequest.consistency:type_name -> ballast.v1.Consistency
+	10, // 12: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
+	3,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
+	1,  // 14: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
+	17, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
+	32, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
+	0,  // 17: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
+	16, // 18: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
+	3,  // 19: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 20: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	30, // 21: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	3,  // 22: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 23: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 24: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	22, // 25: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	3,  // 26: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 27: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	22, // 28: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	3,  // 29: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 30: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	9,  // 31: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	3,  // 32: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	4,  // 33: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	6,  // 34: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	12, // 35: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	14, // 36: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	18, // 37: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	20, // 38: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	23, // 39: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	25, // 40: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	27, // 41: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	5,  // 42: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	7,  // 43: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	13, // 44: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	15, // 45: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	19, // 46: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	21, // 47: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	24, // 48: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	26, // 49: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	28, // 50: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	42, // [42:51] is the sub-list for method output_type
+	33, // [33:42] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -2485,7 +2603,7 @@ func file_ballast_v1_money_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

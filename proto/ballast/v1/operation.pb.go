@@ -80,6 +80,18 @@ const (
 	ResultCode_RESULT_CODE_EXCEEDS_HOLD ResultCode = 25
 	// The account to credit is the one that is debited.
 	ResultCode_RESULT_CODE_SAME_ACCOUNT ResultCode = 26
+	// The account's version is not the one of the condition.
+	ResultCode_RESULT_CODE_VERSION_MISMATCH ResultCode = 27
+	// A velocity cap of the debited account leaves less than the amount.
+	ResultCode_RESULT_CODE_VELOCITY_EXCEEDED ResultCode = 28
+	// No entry has this sequence number.
+	ResultCode_RESULT_CODE_UNKNOWN_ENTRY ResultCode = 29
+	// Entries of this kind cannot be reversed.
+	ResultCode_RESULT_CODE_NOT_REVERSIBLE ResultCode = 30
+	// The entry was reversed before.
+	ResultCode_RESULT_CODE_ALREADY_REVERSED ResultCode = 31
+	// More is asked than the entry moved.
+	ResultCode_RESULT_CODE_EXCEEDS_ENTRY ResultCode = 32
 )
 
 // Enum value maps for ResultCode.
@@ -112,6 +124,12 @@ var (
 		24: "RESULT_CODE_HOLD_EXPIRED",
 		25: "RESULT_CODE_EXCEEDS_HOLD",
 		26: "RESULT_CODE_SAME_ACCOUNT",
+		27: "RESULT_CODE_VERSION_MISMATCH",
+		28: "RESULT_CODE_VELOCITY_EXCEEDED",
+		29: "RESULT_CODE_UNKNOWN_ENTRY",
+		30: "RESULT_CODE_NOT_REVERSIBLE",
+		31: "RESULT_CODE_ALREADY_REVERSED",
+		32: "RESULT_CODE_EXCEEDS_ENTRY",
 	}
 	ResultCode_value = map[string]int32{
 		"RESULT_CODE_UNSPECIFIED":        0,
@@ -141,6 +159,12 @@ var (
 		"RESULT_CODE_HOLD_EXPIRED":       24,
 		"RESULT_CODE_EXCEEDS_HOLD":       25,
 		"RESULT_CODE_SAME_ACCOUNT":       26,
+		"RESULT_CODE_VERSION_MISMATCH":   27,
+		"RESULT_CODE_VELOCITY_EXCEEDED":  28,
+		"RESULT_CODE_UNKNOWN_ENTRY":      29,
+		"RESULT_CODE_NOT_REVERSIBLE":     30,
+		"RESULT_CODE_ALREADY_REVERSED":   31,
+		"RESULT_CODE_EXCEEDS_ENTRY":      32,
 	}
 )
 
@@ -197,6 +221,11 @@ type Operation struct {
 	// This operation and the next one of the request belong to one atomic group: all take effect or none does. The last
 	// member of a group leaves it false. A group has at most 1,000 members and lies within one request.
 	Linked bool `protobuf:"varint,7,opt,name=linked,proto3" json:"linked,omitempty"`
+	// Only if the account's version is still this; 0: whatever it is. The account is the debited one of a debit, a transfer or
+	// an up-to transfer, the credited one of a credit, a hold's, of a reversal the one that is debited by it unless that is the
+	// ledger's own, else the one that the operation names. Changes by earlier members of the same group count. Operations that
+	// create a ledger or an account cannot have it.
+	IfVersion uint64 `protobuf:"varint,8,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
 	// What to do. Required.
 	//
 	// Types that are valid to be assigned to Kind:
@@ -209,6 +238,9 @@ type Operation struct {
 	//	*Operation_SetLimits
 	//	*Operation_SetFrozen
 	//	*Operation_CloseAccount
+	//	*Operation_SetVelocity
+	//	*Operation_TransferUpTo
+	//	*Operation_Reverse
 	//	*Operation_Hold
 	//	*Operation_CaptureHold
 	//	*Operation_VoidHold
@@ -297,6 +329,13 @@ func (x *Operation) GetLinked() bool {
 	return false
 }
 
+func (x *Operation) GetIfVersion() uint64 {
+	if x != nil {
+		return x.IfVersion
+	}
+	return 0
+}
+
 func (x *Operation) GetKind() isOperation_Kind {
 	if x != nil {
 		return x.Kind
@@ -371,6 +410,33 @@ func (x *Operation) GetCloseAccount() *CloseAccount {
 	if x != nil {
 		if x, ok := x.Kind.(*Operation_CloseAccount); ok {
 			return x.CloseAccount
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetSetVelocity() *SetVelocity {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_SetVelocity); ok {
+			return x.SetVelocity
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetTransferUpTo() *TransferUpTo {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_TransferUpTo); ok {
+			return x.TransferUpTo
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetReverse() *Reverse {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_Reverse); ok {
+			return x.Reverse
 		}
 	}
 	return nil
@@ -456,6 +522,21 @@ type Operation_CloseAccount struct {
 	CloseAccount *CloseAccount `protobuf:"bytes,24,opt,name=close_account,json=closeAccount,proto3,oneof"`
 }
 
+type Operation_SetVelocity struct {
+	// Sets the caps on how much an account may be debited in a time.
+	SetVelocity *SetVelocity `protobuf:"bytes,25,opt,name=set_velocity,json=setVelocity,proto3,oneof"`
+}
+
+type Operation_TransferUpTo struct {
+	// Moves as much as is available, up to an amount.
+	TransferUpTo *TransferUpTo `protobuf:"bytes,26,opt,name=transfer_up_to,json=transferUpTo,proto3,oneof"`
+}
+
+type Operation_Reverse struct {
+	// Takes an entry back.
+	Reverse *Reverse `protobuf:"bytes,27,opt,name=reverse,proto3,oneof"`
+}
+
 type Operation_Hold struct {
 	// Holds an amount of an account. The hold's id is this operation's.
 	Hold *Hold `protobuf:"bytes,30,opt,name=hold,proto3,oneof"`
@@ -491,6 +572,12 @@ func (*Operation_SetLimits) isOperation_Kind() {}
 func (*Operation_SetFrozen) isOperation_Kind() {}
 
 func (*Operation_CloseAccount) isOperation_Kind() {}
+
+func (*Operation_SetVelocity) isOperation_Kind() {}
+
+func (*Operation_TransferUpTo) isOperation_Kind() {}
+
+func (*Operation_Reverse) isOperation_Kind() {}
 
 func (*Operation_Hold) isOperation_Kind() {}
 
@@ -995,6 +1082,241 @@ func (x *CloseAccount) GetAccount() string {
 	return ""
 }
 
+// SetVelocity replaces all velocity caps of an account. A cap that keeps its window goes on counting, a new one counts from
+// when it takes effect.
+type SetVelocity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account to change.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// 0 to 2 caps of different windows. None: nothing is capped.
+	Caps          []*VelocityCap `protobuf:"bytes,2,rep,name=caps,proto3" json:"caps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetVelocity) Reset() {
+	*x = SetVelocity{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetVelocity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetVelocity) ProtoMessage() {}
+
+func (x *SetVelocity) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetVelocity.ProtoReflect.Descriptor instead.
+func (*SetVelocity) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SetVelocity) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetVelocity) GetCaps() []*VelocityCap {
+	if x != nil {
+		return x.Caps
+	}
+	return nil
+}
+
+// VelocityCap bounds the sum of an account's debits in any stretch of log time of the window's length. It is kept in 16ths of the
+// window and errs on the safe side: what was debited counts for the window and up to a 16th of it longer. A hold counts from when it
+// is made, its captures do not count again; what a hold gives back stops counting. Reversals do not make room.
+type VelocityCap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nanoseconds, 1 second to 400 days.
+	Window int64 `protobuf:"varint,1,opt,name=window,proto3" json:"window,omitempty"`
+	// The highest sum, minor units, at least 0.
+	Limit         int64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VelocityCap) Reset() {
+	*x = VelocityCap{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VelocityCap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VelocityCap) ProtoMessage() {}
+
+func (x *VelocityCap) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VelocityCap.ProtoReflect.Descriptor instead.
+func (*VelocityCap) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *VelocityCap) GetWindow() int64 {
+	if x != nil {
+		return x.Window
+	}
+	return 0
+}
+
+func (x *VelocityCap) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// TransferUpTo moves as much as is available and there is room for (floor, ceiling, velocity caps), up to an amount, for usage
+// that is metered after the fact. Result.amount tells how much. Refused, for the reason of the smallest, where that is nothing.
+type TransferUpTo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account to lower.
+	DebitAccount string `protobuf:"bytes,1,opt,name=debit_account,json=debitAccount,proto3" json:"debit_account,omitempty"`
+	// The account to raise. Empty: the ledger's system account of debits, as with a debit.
+	CreditAccount string `protobuf:"bytes,2,opt,name=credit_account,json=creditAccount,proto3" json:"credit_account,omitempty"`
+	// Minor units, 1 to 2^63-1: the most to move.
+	Amount        int64 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferUpTo) Reset() {
+	*x = TransferUpTo{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferUpTo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferUpTo) ProtoMessage() {}
+
+func (x *TransferUpTo) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferUpTo.ProtoReflect.Descriptor instead.
+func (*TransferUpTo) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TransferUpTo) GetDebitAccount() string {
+	if x != nil {
+		return x.DebitAccount
+	}
+	return ""
+}
+
+func (x *TransferUpTo) GetCreditAccount() string {
+	if x != nil {
+		return x.CreditAccount
+	}
+	return ""
+}
+
+func (x *TransferUpTo) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// Reverse moves back what an entry moved, once. It is a movement like others: floor, ceiling, caps, frozen and closed count.
+// Entries of credits, debits, transfers, up-to transfers and captures can be reversed; not reversals. The entry must be
+// acknowledged: an operation cannot reverse another one of its request.
+type Reverse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequence number of the entry, from 1.
+	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Minor units, at most what the entry moved; 0: all of it. The rest stays where it is for good.
+	Amount        int64 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reverse) Reset() {
+	*x = Reverse{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reverse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reverse) ProtoMessage() {}
+
+func (x *Reverse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reverse.ProtoReflect.Descriptor instead.
+func (*Reverse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Reverse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Reverse) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 // Hold sets an amount of an account aside: `available` counts it, `posted` does not. Its id is the operation's id. It has
 // exactly one end: it is captured, voided, or it expires by log time, with nobody asking for it. It is refused as a debit of
 // the amount would be. An ended hold is remembered as long as ids of operations are; an open one until its end.
@@ -1014,7 +1336,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1348,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[9]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1361,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{9}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Hold) GetAccount() string {
@@ -1087,7 +1409,7 @@ type CaptureHold struct {
 
 func (x *CaptureHold) Reset() {
 	*x = CaptureHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1421,7 @@ func (x *CaptureHold) String() string {
 func (*CaptureHold) ProtoMessage() {}
 
 func (x *CaptureHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[10]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1434,7 @@ func (x *CaptureHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureHold.ProtoReflect.Descriptor instead.
 func (*CaptureHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{10}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CaptureHold) GetHold() string {
@@ -1154,7 +1476,7 @@ type VoidHold struct {
 
 func (x *VoidHold) Reset() {
 	*x = VoidHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1488,7 @@ func (x *VoidHold) String() string {
 func (*VoidHold) ProtoMessage() {}
 
 func (x *VoidHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1501,7 @@ func (x *VoidHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidHold.ProtoReflect.Descriptor instead.
 func (*VoidHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VoidHold) GetHold() string {
@@ -1203,7 +1525,7 @@ type ExtendHold struct {
 
 func (x *ExtendHold) Reset() {
 	*x = ExtendHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1537,7 @@ func (x *ExtendHold) String() string {
 func (*ExtendHold) ProtoMessage() {}
 
 func (x *ExtendHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1550,7 @@ func (x *ExtendHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendHold.ProtoReflect.Descriptor instead.
 func (*ExtendHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExtendHold) GetHold() string {
@@ -1264,7 +1586,8 @@ type Result struct {
 	CreditPosted int64 `protobuf:"varint,6,opt,name=credit_posted,json=creditPosted,proto3" json:"credit_posted,omitempty"`
 	// APPLIED: `available` right after of the account that the caller named: the debited one of a debit or transfer, the
 	// credited one of a credit, the hold's account, else the account. INSUFFICIENT_FUNDS: what was available (or, for SetLimits, the balance
-	// less held). CEILING_EXCEEDED: the room left below the ceiling. EXCEEDS_HOLD: what the hold still holds.
+	// less held). CEILING_EXCEEDED: the room left below the ceiling. EXCEEDS_HOLD: what the hold still holds. VELOCITY_EXCEEDED:
+	// the room left by the caps. EXCEEDS_ENTRY: what the entry moved.
 	Available int64 `protobuf:"varint,7,opt,name=available,proto3" json:"available,omitempty"`
 	// Refusals that compare an amount: what was asked, minor units.
 	Asked int64 `protobuf:"varint,8,opt,name=asked,proto3" json:"asked,omitempty"`
@@ -1272,15 +1595,18 @@ type Result struct {
 	Account string `protobuf:"bytes,9,opt,name=account,proto3" json:"account,omitempty"`
 	// GROUP_REFUSED: the position in the group, from 0, of the member that was refused for a reason of its own.
 	FailedMember uint32 `protobuf:"varint,10,opt,name=failed_member,json=failedMember,proto3" json:"failed_member,omitempty"`
-	// APPLIED, minor units: what was held, captured, or given back by a void; for an extension what is held. 0 for others.
-	Amount        int64 `protobuf:"varint,11,opt,name=amount,proto3" json:"amount,omitempty"`
+	// APPLIED, minor units: what was held, captured, given back by a void, moved by an up-to transfer or a reversal; for an
+	// extension what is held. 0 for others.
+	Amount int64 `protobuf:"varint,11,opt,name=amount,proto3" json:"amount,omitempty"`
+	// VERSION_MISMATCH: the version that the account has.
+	Version       uint64 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1618,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1631,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Result) GetCode() ResultCode {
@@ -1385,12 +1711,19 @@ func (x *Result) GetAmount() int64 {
 	return 0
 }
 
+func (x *Result) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 var File_ballast_v1_operation_proto protoreflect.FileDescriptor
 
 const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"\x1aballast/v1/operation.proto\x12\n" +
-	"ballast.v1\"\xdc\x06\n" +
+	"ballast.v1\"\xac\b\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\x1b\n" +
@@ -1399,7 +1732,9 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"event_time\x18\x04 \x01(\x03R\teventTime\x12\x12\n" +
 	"\x04code\x18\x05 \x01(\rR\x04code\x12\x1c\n" +
 	"\treference\x18\x06 \x01(\tR\treference\x12\x16\n" +
-	"\x06linked\x18\a \x01(\bR\x06linked\x12,\n" +
+	"\x06linked\x18\a \x01(\bR\x06linked\x12\x1d\n" +
+	"\n" +
+	"if_version\x18\b \x01(\x04R\tifVersion\x12,\n" +
 	"\x06credit\x18\n" +
 	" \x01(\v2\x12.ballast.v1.CreditH\x00R\x06credit\x12)\n" +
 	"\x05debit\x18\v \x01(\v2\x11.ballast.v1.DebitH\x00R\x05debit\x122\n" +
@@ -1410,7 +1745,10 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"set_limits\x18\x16 \x01(\v2\x15.ballast.v1.SetLimitsH\x00R\tsetLimits\x126\n" +
 	"\n" +
 	"set_frozen\x18\x17 \x01(\v2\x15.ballast.v1.SetFrozenH\x00R\tsetFrozen\x12?\n" +
-	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccount\x12&\n" +
+	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccount\x12<\n" +
+	"\fset_velocity\x18\x19 \x01(\v2\x17.ballast.v1.SetVelocityH\x00R\vsetVelocity\x12@\n" +
+	"\x0etransfer_up_to\x18\x1a \x01(\v2\x18.ballast.v1.TransferUpToH\x00R\ftransferUpTo\x12/\n" +
+	"\areverse\x18\x1b \x01(\v2\x13.ballast.v1.ReverseH\x00R\areverse\x12&\n" +
 	"\x04hold\x18\x1e \x01(\v2\x10.ballast.v1.HoldH\x00R\x04hold\x12<\n" +
 	"\fcapture_hold\x18\x1f \x01(\v2\x17.ballast.v1.CaptureHoldH\x00R\vcaptureHold\x123\n" +
 	"\tvoid_hold\x18  \x01(\v2\x14.ballast.v1.VoidHoldH\x00R\bvoidHold\x129\n" +
@@ -1453,7 +1791,20 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\vcredits_too\x18\x03 \x01(\bR\n" +
 	"creditsToo\"(\n" +
 	"\fCloseAccount\x12\x18\n" +
-	"\aaccount\x18\x01 \x01(\tR\aaccount\"m\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\"T\n" +
+	"\vSetVelocity\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12+\n" +
+	"\x04caps\x18\x02 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\";\n" +
+	"\vVelocityCap\x12\x16\n" +
+	"\x06window\x18\x01 \x01(\x03R\x06window\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"r\n" +
+	"\fTransferUpTo\x12#\n" +
+	"\rdebit_account\x18\x01 \x01(\tR\fdebitAccount\x12%\n" +
+	"\x0ecredit_account\x18\x02 \x01(\tR\rcreditAccount\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\"=\n" +
+	"\aReverse\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\"m\n" +
 	"\x04Hold\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12\x18\n" +
@@ -1469,7 +1820,7 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"ExtendHold\x12\x12\n" +
 	"\x04hold\x18\x01 \x01(\tR\x04hold\x12\x18\n" +
-	"\atimeout\x18\x02 \x01(\x03R\atimeout\"\xd9\x02\n" +
+	"\atimeout\x18\x02 \x01(\x03R\atimeout\"\xf3\x02\n" +
 	"\x06Result\x12*\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x16.ballast.v1.ResultCodeR\x04code\x12\x1a\n" +
 	"\breplayed\x18\x02 \x01(\bR\breplayed\x12\x18\n" +
@@ -1482,7 +1833,8 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\aaccount\x18\t \x01(\tR\aaccount\x12#\n" +
 	"\rfailed_member\x18\n" +
 	" \x01(\rR\ffailedMember\x12\x16\n" +
-	"\x06amount\x18\v \x01(\x03R\x06amount*\xb0\x06\n" +
+	"\x06amount\x18\v \x01(\x03R\x06amount\x12\x18\n" +
+	"\aversion\x18\f \x01(\x04R\aversion*\xf5\a\n" +
 	"\n" +
 	"ResultCode\x12\x1b\n" +
 	"\x17RESULT_CODE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1512,7 +1864,13 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x17RESULT_CODE_HOLD_VOIDED\x10\x17\x12\x1c\n" +
 	"\x18RESULT_CODE_HOLD_EXPIRED\x10\x18\x12\x1c\n" +
 	"\x18RESULT_CODE_EXCEEDS_HOLD\x10\x19\x12\x1c\n" +
-	"\x18RESULT_CODE_SAME_ACCOUNT\x10\x1aB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x18RESULT_CODE_SAME_ACCOUNT\x10\x1a\x12 \n" +
+	"\x1cRESULT_CODE_VERSION_MISMATCH\x10\x1b\x12!\n" +
+	"\x1dRESULT_CODE_VELOCITY_EXCEEDED\x10\x1c\x12\x1d\n" +
+	"\x19RESULT_CODE_UNKNOWN_ENTRY\x10\x1d\x12\x1e\n" +
+	"\x1aRESULT_CODE_NOT_REVERSIBLE\x10\x1e\x12 \n" +
+	"\x1cRESULT_CODE_ALREADY_REVERSED\x10\x1f\x12\x1d\n" +
+	"\x19RESULT_CODE_EXCEEDS_ENTRY\x10 B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operation_proto_rawDescOnce sync.Once
@@ -1527,7 +1885,7 @@ func file_ballast_v1_operation_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_ballast_v1_operation_proto_goTypes = []any{
 	(ResultCode)(0),       // 0: ballast.v1.ResultCode
 	(*Operation)(nil),     // 1: ballast.v1.Operation
@@ -1539,11 +1897,15 @@ var file_ballast_v1_operation_proto_goTypes = []any{
 	(*SetLimits)(nil),     // 7: ballast.v1.SetLimits
 	(*SetFrozen)(nil),     // 8: ballast.v1.SetFrozen
 	(*CloseAccount)(nil),  // 9: ballast.v1.CloseAccount
-	(*Hold)(nil),          // 10: ballast.v1.Hold
-	(*CaptureHold)(nil),   // 11: ballast.v1.CaptureHold
-	(*VoidHold)(nil),      // 12: ballast.v1.VoidHold
-	(*ExtendHold)(nil),    // 13: ballast.v1.ExtendHold
-	(*Result)(nil),        // 14: ballast.v1.Result
+	(*SetVelocity)(nil),   // 10: ballast.v1.SetVelocity
+	(*VelocityCap)(nil),   // 11: ballast.v1.VelocityCap
+	(*TransferUpTo)(nil),  // 12: ballast.v1.TransferUpTo
+	(*Reverse)(nil),       // 13: ballast.v1.Reverse
+	(*Hold)(nil),          // 14: ballast.v1.Hold
+	(*CaptureHold)(nil),   // 15: ballast.v1.CaptureHold
+	(*VoidHold)(nil),      // 16: ballast.v1.VoidHold
+	(*ExtendHold)(nil),    // 17: ballast.v1.ExtendHold
+	(*Result)(nil),        // 18: ballast.v1.Result
 }
 var file_ballast_v1_operation_proto_depIdxs = []int32{
 	2,  // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
@@ -1554,16 +1916,20 @@ var file_ballast_v1_operation_proto_depIdxs = []int32{
 	7,  // 5: ballast.v1.Operation.set_limits:type_name -> ballast.v1.SetLimits
 	8,  // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
 	9,  // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
-	10, // 8: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
-	11, // 9: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
-	12, // 10: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
-	13, // 11: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
-	0,  // 12: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 8: ballast.v1.Operation.set_velocity:type_name -> ballast.v1.SetVelocity
+	12, // 9: ballast.v1.Operation.transfer_up_to:type_name -> ballast.v1.TransferUpTo
+	13, // 10: ballast.v1.Operation.reverse:type_name -> ballast.v1.Reverse
+	14, // 11: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
+	15, // 12: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
+	16, // 13: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
+	17, // 14: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
+	11, // 15: ballast.v1.SetVelocity.caps:type_name -> ballast.v1.VelocityCap
+	0,  // 16: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operation_proto_init() }
@@ -1580,6 +1946,9 @@ func file_ballast_v1_operation_proto_init() {
 		(*Operation_SetLimits)(nil),
 		(*Operation_SetFrozen)(nil),
 		(*Operation_CloseAccount)(nil),
+		(*Operation_SetVelocity)(nil),
+		(*Operation_TransferUpTo)(nil),
+		(*Operation_Reverse)(nil),
 		(*Operation_Hold)(nil),
 		(*Operation_CaptureHold)(nil),
 		(*Operation_VoidHold)(nil),
@@ -1593,7 +1962,7 @@ func file_ballast_v1_operation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operation_proto_rawDesc), len(file_ballast_v1_operation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

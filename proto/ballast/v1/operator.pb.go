@@ -270,6 +270,68 @@ func (DigestVerdict) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{3}
 }
 
+// DiskRoom is how much room a disk has.
+type DiskRoom int32
+
+const (
+	// Not told, or nobody looks.
+	DiskRoom_DISK_ROOM_UNSPECIFIED DiskRoom = 0
+	// Enough.
+	DiskRoom_DISK_ROOM_AMPLE DiskRoom = 1
+	// Low: the member does not stay leader, takes in no snapshot and fetches no older journal. Writes are refused where no
+	// majority has more.
+	DiskRoom_DISK_ROOM_LOW DiskRoom = 2
+	// Below half of that: as leader it refuses writes.
+	DiskRoom_DISK_ROOM_TIGHT DiskRoom = 3
+	// The reserve is used up too: it takes no more of the log, and goes on voting and answering reads.
+	DiskRoom_DISK_ROOM_FULL DiskRoom = 4
+)
+
+// Enum value maps for DiskRoom.
+var (
+	DiskRoom_name = map[int32]string{
+		0: "DISK_ROOM_UNSPECIFIED",
+		1: "DISK_ROOM_AMPLE",
+		2: "DISK_ROOM_LOW",
+		3: "DISK_ROOM_TIGHT",
+		4: "DISK_ROOM_FULL",
+	}
+	DiskRoom_value = map[string]int32{
+		"DISK_ROOM_UNSPECIFIED": 0,
+		"DISK_ROOM_AMPLE":       1,
+		"DISK_ROOM_LOW":         2,
+		"DISK_ROOM_TIGHT":       3,
+		"DISK_ROOM_FULL":        4,
+	}
+)
+
+func (x DiskRoom) Enum() *DiskRoom {
+	p := new(DiskRoom)
+	*p = x
+	return p
+}
+
+func (x DiskRoom) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DiskRoom) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operator_proto_enumTypes[4].Descriptor()
+}
+
+func (DiskRoom) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operator_proto_enumTypes[4]
+}
+
+func (x DiskRoom) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DiskRoom.Descriptor instead.
+func (DiskRoom) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{4}
+}
+
 // StatusRequest asks for a member's view.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -379,7 +441,7 @@ type Member struct {
 	OperatorAddress string `protobuf:"bytes,6,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
-	// How often its data directory was opened, as its cluster was told; 0: not told.
+	// How often its data directory was opened, as it told the answering member; 0: not told.
 	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
 	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
 	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
@@ -561,8 +623,12 @@ type StatusResponse struct {
 	OldestClusterVersion uint32 `protobuf:"varint,38,opt,name=oldest_cluster_version,json=oldestClusterVersion,proto3" json:"oldest_cluster_version,omitempty"`
 	// Newest cluster version that its program applies.
 	NewestClusterVersion uint32 `protobuf:"varint,39,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// What clocks show. Only a leader has measured the others'.
+	Clock *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
+	// Recovery epoch of this data directory: 0 before the cluster's first recovery from a lost majority.
+	RecoveryEpoch uint64 `protobuf:"varint,41,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -864,6 +930,20 @@ func (x *StatusResponse) GetOldestClusterVersion() uint32 {
 func (x *StatusResponse) GetNewestClusterVersion() uint32 {
 	if x != nil {
 		return x.NewestClusterVersion
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetClock() *ClockStatus {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
 	}
 	return 0
 }
@@ -1605,9 +1685,17 @@ type DiskStatus struct {
 	// Bytes in all.
 	SizeBytes uint64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// Why it cannot be written; empty: it can.
-	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Problem string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	// How much room there is.
+	Room DiskRoom `protobuf:"varint,4,opt,name=room,proto3,enum=ballast.v1.DiskRoom" json:"room,omitempty"`
+	// Free bytes below which it is low; 0: nobody looks.
+	LowBytes uint64 `protobuf:"varint,5,opt,name=low_bytes,json=lowBytes,proto3" json:"low_bytes,omitempty"`
+	// Bytes that the reserve file holds at present, and is meant to hold.
+	ReserveBytes uint64 `protobuf:"varint,6,opt,name=reserve_bytes,json=reserveBytes,proto3" json:"reserve_bytes,omitempty"`
+	// Bytes that the reserve file is meant to hold.
+	ReserveWantedBytes uint64 `protobuf:"varint,7,opt,name=reserve_wanted_bytes,json=reserveWantedBytes,proto3" json:"reserve_wanted_bytes,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *DiskStatus) Reset() {
@@ -1661,6 +1749,456 @@ func (x *DiskStatus) GetProblem() string {
 	return ""
 }
 
+func (x *DiskStatus) GetRoom() DiskRoom {
+	if x != nil {
+		return x.Room
+	}
+	return DiskRoom_DISK_ROOM_UNSPECIFIED
+}
+
+func (x *DiskStatus) GetLowBytes() uint64 {
+	if x != nil {
+		return x.LowBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetReserveBytes() uint64 {
+	if x != nil {
+		return x.ReserveBytes
+	}
+	return 0
+}
+
+func (x *DiskStatus) GetReserveWantedBytes() uint64 {
+	if x != nil {
+		return x.ReserveWantedBytes
+	}
+	return 0
+}
+
+// ClockStatus is what clocks show.
+type ClockStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the answering member's own clock shows, Unix nanoseconds.
+	Own int64 `protobuf:"varint,1,opt,name=own,proto3" json:"own,omitempty"`
+	// The time that it would stamp a proposal with now, Unix nanoseconds; 0: it does not lead, or does not know it yet.
+	Cluster int64 `protobuf:"varint,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// The median of the voters' clocks now, as last measured, Unix nanoseconds; 0 as above.
+	Median int64 `protobuf:"varint,3,opt,name=median,proto3" json:"median,omitempty"`
+	// The voters' clocks as last measured; empty as above.
+	Members       []*MemberClock `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockStatus) Reset() {
+	*x = ClockStatus{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockStatus) ProtoMessage() {}
+
+func (x *ClockStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockStatus.ProtoReflect.Descriptor instead.
+func (*ClockStatus) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ClockStatus) GetOwn() int64 {
+	if x != nil {
+		return x.Own
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetCluster() int64 {
+	if x != nil {
+		return x.Cluster
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetMedian() int64 {
+	if x != nil {
+		return x.Median
+	}
+	return 0
+}
+
+func (x *ClockStatus) GetMembers() []*MemberClock {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// MemberClock is how far one voter's clock is off.
+type MemberClock struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The voter's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its clock less the median; negative: it is behind. Absent: it did not tell.
+	Offset        *durationpb.Duration `protobuf:"bytes,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberClock) Reset() {
+	*x = MemberClock{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberClock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberClock) ProtoMessage() {}
+
+func (x *MemberClock) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberClock.ProtoReflect.Descriptor instead.
+func (*MemberClock) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *MemberClock) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MemberClock) GetOffset() *durationpb.Duration {
+	if x != nil {
+		return x.Offset
+	}
+	return nil
+}
+
+// MendClockRequest allows log time to step forward.
+type MendClockRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far, as the operator has seen it; the step may be another by 2 seconds, or a hundredth. Holds whose time ends on the
+	// way expire, and ids whose window ends are forgotten, as if that time had passed.
+	Forward       *durationpb.Duration `protobuf:"bytes,1,opt,name=forward,proto3" json:"forward,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MendClockRequest) Reset() {
+	*x = MendClockRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MendClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MendClockRequest) ProtoMessage() {}
+
+func (x *MendClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MendClockRequest.ProtoReflect.Descriptor instead.
+func (*MendClockRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *MendClockRequest) GetForward() *durationpb.Duration {
+	if x != nil {
+		return x.Forward
+	}
+	return nil
+}
+
+// MendClockResponse tells what was done.
+type MendClockResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far log time was stepped.
+	Forward       *durationpb.Duration `protobuf:"bytes,1,opt,name=forward,proto3" json:"forward,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MendClockResponse) Reset() {
+	*x = MendClockResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MendClockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MendClockResponse) ProtoMessage() {}
+
+func (x *MendClockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MendClockResponse.ProtoReflect.Descriptor instead.
+func (*MendClockResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MendClockResponse) GetForward() *durationpb.Duration {
+	if x != nil {
+		return x.Forward
+	}
+	return nil
+}
+
+// GetAuditRequest asks for the newest lines.
+type GetAuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most, 1 to 1,000; 0: 100.
+	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditRequest) Reset() {
+	*x = GetAuditRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditRequest) ProtoMessage() {}
+
+func (x *GetAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditRequest.ProtoReflect.Descriptor instead.
+func (*GetAuditRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetAuditRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// GetAuditResponse has them.
+type GetAuditResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Entries       []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditResponse) Reset() {
+	*x = GetAuditResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditResponse) ProtoMessage() {}
+
+func (x *GetAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditResponse.ProtoReflect.Descriptor instead.
+func (*GetAuditResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetAuditResponse) GetEntries() []*AuditEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// AuditEntry is one action of an operator.
+type AuditEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was asked for, by the member's own clock, Unix nanoseconds.
+	Time int64 `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Role and name of the certificate, or "development" where there is no TLS.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Host that asked.
+	From string `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// The call's name.
+	Call string `protobuf:"bytes,4,opt,name=call,proto3" json:"call,omitempty"`
+	// What was asked, as JSON, cut to 1 KiB.
+	Request string `protobuf:"bytes,5,opt,name=request,proto3" json:"request,omitempty"`
+	// "OK", another gRPC code, or "begun" where the member ended before it was over.
+	Outcome string `protobuf:"bytes,6,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Why it failed; empty: it did not.
+	Error string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	// How long it took; absent: it is not over.
+	Took          *durationpb.Duration `protobuf:"bytes,8,opt,name=took,proto3" json:"took,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AuditEntry) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
 // BootstrapRequest starts a new cluster on the asked member.
 type BootstrapRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1670,7 +2208,7 @@ type BootstrapRequest struct {
 
 func (x *BootstrapRequest) Reset() {
 	*x = BootstrapRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +2220,7 @@ func (x *BootstrapRequest) String() string {
 func (*BootstrapRequest) ProtoMessage() {}
 
 func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[14]
+	mi := &file_ballast_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +2233,7 @@ func (x *BootstrapRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapRequest.ProtoReflect.Descriptor instead.
 func (*BootstrapRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 // BootstrapResponse says that the member leads a cluster of one.
@@ -1707,7 +2245,7 @@ type BootstrapResponse struct {
 
 func (x *BootstrapResponse) Reset() {
 	*x = BootstrapResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +2257,7 @@ func (x *BootstrapResponse) String() string {
 func (*BootstrapResponse) ProtoMessage() {}
 
 func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[15]
+	mi := &file_ballast_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +2270,7 @@ func (x *BootstrapResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BootstrapResponse.ProtoReflect.Descriptor instead.
 func (*BootstrapResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 // AddMemberRequest names a member that runs and waits to be joined.
@@ -1750,14 +2288,16 @@ type AddMemberRequest struct {
 	ClusterId string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	// It stays a non-voter until PromoteMember; else the leader promotes it once it is caught up and stable. Adding it again
 	// with another value changes that.
-	StayNonVoter  bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	StayNonVoter bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	// The recovery epoch that the new member's data directory was made for; must be this cluster's.
+	RecoveryEpoch uint64 `protobuf:"varint,7,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +2309,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[16]
+	mi := &file_ballast_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1782,7 +2322,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddMemberRequest) GetId() string {
@@ -1827,6 +2367,13 @@ func (x *AddMemberRequest) GetStayNonVoter() bool {
 	return false
 }
 
+func (x *AddMemberRequest) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
+}
+
 // AddMemberResponse tells where the change is in the log.
 type AddMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1838,7 +2385,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +2397,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[17]
+	mi := &file_ballast_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +2410,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddMemberResponse) GetIndex() uint64 {
@@ -1886,7 +2433,7 @@ type PromoteMemberRequest struct {
 
 func (x *PromoteMemberRequest) Reset() {
 	*x = PromoteMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2445,7 @@ func (x *PromoteMemberRequest) String() string {
 func (*PromoteMemberRequest) ProtoMessage() {}
 
 func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[18]
+	mi := &file_ballast_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2458,7 @@ func (x *PromoteMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberRequest.ProtoReflect.Descriptor instead.
 func (*PromoteMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PromoteMemberRequest) GetName() string {
@@ -1939,7 +2486,7 @@ type PromoteMemberResponse struct {
 
 func (x *PromoteMemberResponse) Reset() {
 	*x = PromoteMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2498,7 @@ func (x *PromoteMemberResponse) String() string {
 func (*PromoteMemberResponse) ProtoMessage() {}
 
 func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[19]
+	mi := &file_ballast_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2511,7 @@ func (x *PromoteMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteMemberResponse.ProtoReflect.Descriptor instead.
 func (*PromoteMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PromoteMemberResponse) GetIndex() uint64 {
@@ -1987,7 +2534,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2546,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[20]
+	mi := &file_ballast_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2559,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RemoveMemberRequest) GetName() string {
@@ -2040,7 +2587,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2599,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[21]
+	mi := &file_ballast_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2612,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -2086,7 +2633,7 @@ type RaiseClusterVersionRequest struct {
 
 func (x *RaiseClusterVersionRequest) Reset() {
 	*x = RaiseClusterVersionRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2645,7 @@ func (x *RaiseClusterVersionRequest) String() string {
 func (*RaiseClusterVersionRequest) ProtoMessage() {}
 
 func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[22]
+	mi := &file_ballast_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2658,7 @@ func (x *RaiseClusterVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaiseClusterVersionRequest.ProtoReflect.Descriptor instead.
 func (*RaiseClusterVersionRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RaiseClusterVersionRequest) GetVersion() uint32 {
@@ -2134,7 +2681,7 @@ type RaiseClusterVersionResponse struct {
 
 func (x *RaiseClusterVersionResponse) Reset() {
 	*x = RaiseClusterVersionResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2693,7 @@ func (x *RaiseClusterVersionResponse) String() string {
 func (*RaiseClusterVersionResponse) ProtoMessage() {}
 
 func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[23]
+	mi := &file_ballast_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2706,7 @@ func (x *RaiseClusterVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaiseClusterVersionResponse.ProtoReflect.Descriptor instead.
 func (*RaiseClusterVersionResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RaiseClusterVersionResponse) GetBefore() uint32 {
@@ -2187,7 +2734,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2746,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[24]
+	mi := &file_ballast_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2759,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TransferLeadershipRequest) GetName() string {
@@ -2233,7 +2780,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2792,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[25]
+	mi := &file_ballast_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2805,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TransferLeadershipResponse) GetName() string {
@@ -2305,7 +2852,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2864,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[26]
+	mi := &file_ballast_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2877,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Settings) GetIdWindow() *durationpb.Duration {
@@ -2431,7 +2978,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2990,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[27]
+	mi := &file_ballast_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +3003,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TakeSnapshotRequest) GetNotBefore() uint64 {
@@ -2484,7 +3031,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +3043,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[28]
+	mi := &file_ballast_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +3056,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TakeSnapshotResponse) GetIndex() uint64 {
@@ -2532,7 +3079,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +3091,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[29]
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2557,7 +3104,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -2589,7 +3136,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2601,7 +3148,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[30]
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2614,7 +3161,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -2647,7 +3194,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +3206,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[31]
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +3219,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // GetSettingsResponse has every field.
@@ -2686,7 +3233,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +3245,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[32]
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +3258,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -2732,7 +3279,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +3291,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[33]
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +3304,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -2778,7 +3325,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +3337,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[34]
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +3350,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -2822,7 +3369,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +3381,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[35]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +3394,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -2861,7 +3408,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3420,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3433,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -2917,7 +3464,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2929,7 +3476,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2942,7 +3489,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3007,7 +3554,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
 	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
-	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\xd8\f\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\xae\r\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -3050,7 +3597,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x05drift\x18$ \x03(\tR\x05drift\x12F\n" +
 	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x124\n" +
 	"\x16oldest_cluster_version\x18& \x01(\rR\x14oldestClusterVersion\x124\n" +
-	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\"d\n" +
+	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\x12-\n" +
+	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\x12%\n" +
+	"\x0erecovery_epoch\x18) \x01(\x04R\rrecoveryEpoch\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -3108,16 +3657,46 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x06passes\x18\x03 \x01(\x04R\x06passes\x128\n" +
 	"\n" +
 	"since_last\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tsinceLast\x12\x18\n" +
-	"\adamaged\x18\x05 \x01(\x04R\adamaged\"d\n" +
+	"\adamaged\x18\x05 \x01(\x04R\adamaged\"\x82\x02\n" +
 	"\n" +
 	"DiskStatus\x12\x1d\n" +
 	"\n" +
 	"free_bytes\x18\x01 \x01(\x04R\tfreeBytes\x12\x1d\n" +
 	"\n" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x12\x18\n" +
-	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\x12(\n" +
+	"\x04room\x18\x04 \x01(\x0e2\x14.ballast.v1.DiskRoomR\x04room\x12\x1b\n" +
+	"\tlow_bytes\x18\x05 \x01(\x04R\blowBytes\x12#\n" +
+	"\rreserve_bytes\x18\x06 \x01(\x04R\freserveBytes\x120\n" +
+	"\x14reserve_wanted_bytes\x18\a \x01(\x04R\x12reserveWantedBytes\"\x84\x01\n" +
+	"\vClockStatus\x12\x10\n" +
+	"\x03own\x18\x01 \x01(\x03R\x03own\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\x03R\acluster\x12\x16\n" +
+	"\x06median\x18\x03 \x01(\x03R\x06median\x121\n" +
+	"\amembers\x18\x04 \x03(\v2\x17.ballast.v1.MemberClockR\amembers\"T\n" +
+	"\vMemberClock\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"G\n" +
+	"\x10MendClockRequest\x123\n" +
+	"\aforward\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aforward\"H\n" +
+	"\x11MendClockResponse\x123\n" +
+	"\aforward\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\aforward\"'\n" +
+	"\x0fGetAuditRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\"D\n" +
+	"\x10GetAuditResponse\x120\n" +
+	"\aentries\x18\x01 \x03(\v2\x16.ballast.v1.AuditEntryR\aentries\"\xd1\x01\n" +
+	"\n" +
+	"AuditEntry\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x12\n" +
+	"\x04call\x18\x04 \x01(\tR\x04call\x12\x18\n" +
+	"\arequest\x18\x05 \x01(\tR\arequest\x12\x18\n" +
+	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12\x14\n" +
+	"\x05error\x18\a \x01(\tR\x05error\x12-\n" +
+	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
-	"\x11BootstrapResponse\"\xe0\x01\n" +
+	"\x11BootstrapResponse\"\x87\x02\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12%\n" +
@@ -3125,7 +3704,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10operator_address\x18\x04 \x01(\tR\x0foperatorAddress\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x05 \x01(\tR\tclusterId\x12$\n" +
-	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\")\n" +
+	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\x12%\n" +
+	"\x0erecovery_epoch\x18\a \x01(\x04R\rrecoveryEpoch\")\n" +
 	"\x11AddMemberResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"C\n" +
 	"\x14PromoteMemberRequest\x12\x12\n" +
@@ -3228,7 +3808,13 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x1aDIGEST_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DIGEST_VERDICT_AGREED\x10\x01\x12\x1b\n" +
 	"\x17DIGEST_VERDICT_OUTVOTED\x10\x02\x12\x1e\n" +
-	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x032\xf7\a\n" +
+	"\x1aDIGEST_VERDICT_NO_MAJORITY\x10\x03*v\n" +
+	"\bDiskRoom\x12\x19\n" +
+	"\x15DISK_ROOM_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
+	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
+	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
+	"\x0eDISK_ROOM_FULL\x10\x042\x88\t\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -3240,7 +3826,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
 	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
-	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12A\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12H\n" +
+	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
+	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12A\n" +
 	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
@@ -3255,113 +3843,133 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_operator_proto_rawDescData
 }
 
-var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                           // 0: ballast.v1.Role
 	(RaftState)(0),                      // 1: ballast.v1.RaftState
 	(Phase)(0),                          // 2: ballast.v1.Phase
 	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
-	(*StatusRequest)(nil),               // 4: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                  // 5: ballast.v1.Checkpoint
-	(*Member)(nil),                      // 6: ballast.v1.Member
-	(*StatusResponse)(nil),              // 7: ballast.v1.StatusResponse
-	(*Lag)(nil),                         // 8: ballast.v1.Lag
-	(*CatchUp)(nil),                     // 9: ballast.v1.CatchUp
-	(*Pages)(nil),                       // 10: ballast.v1.Pages
-	(*LogStatus)(nil),                   // 11: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),              // 12: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),               // 13: ballast.v1.JournalStatus
-	(*SnapshotWriting)(nil),             // 14: ballast.v1.SnapshotWriting
-	(*SnapshotTransfer)(nil),            // 15: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                 // 16: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                  // 17: ballast.v1.DiskStatus
-	(*BootstrapRequest)(nil),            // 18: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),           // 19: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),            // 20: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),           // 21: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),        // 22: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),       // 23: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),         // 24: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),        // 25: ballast.v1.RemoveMemberResponse
-	(*RaiseClusterVersionRequest)(nil),  // 26: ballast.v1.RaiseClusterVersionRequest
-	(*RaiseClusterVersionResponse)(nil), // 27: ballast.v1.RaiseClusterVersionResponse
-	(*TransferLeadershipRequest)(nil),   // 28: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil),  // 29: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                    // 30: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),         // 31: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),        // 32: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),               // 33: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),              // 34: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),          // 35: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 36: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),          // 37: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),         // 38: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),   // 39: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil),  // 40: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),               // 41: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),         // 42: google.protobuf.Duration
+	(DiskRoom)(0),                       // 4: ballast.v1.DiskRoom
+	(*StatusRequest)(nil),               // 5: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 6: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 7: ballast.v1.Member
+	(*StatusResponse)(nil),              // 8: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 9: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 10: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 11: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 12: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 13: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 14: ballast.v1.JournalStatus
+	(*SnapshotWriting)(nil),             // 15: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),            // 16: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 17: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 18: ballast.v1.DiskStatus
+	(*ClockStatus)(nil),                 // 19: ballast.v1.ClockStatus
+	(*MemberClock)(nil),                 // 20: ballast.v1.MemberClock
+	(*MendClockRequest)(nil),            // 21: ballast.v1.MendClockRequest
+	(*MendClockResponse)(nil),           // 22: ballast.v1.MendClockResponse
+	(*GetAuditRequest)(nil),             // 23: ballast.v1.GetAuditRequest
+	(*GetAuditResponse)(nil),            // 24: ballast.v1.GetAuditResponse
+	(*AuditEntry)(nil),                  // 25: ballast.v1.AuditEntry
+	(*BootstrapRequest)(nil),            // 26: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 27: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 28: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 29: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 30: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 31: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 32: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 33: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 34: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 35: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 36: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 37: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 38: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 39: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 40: ballast.v1.TakeSnapshotResponse
+	(*BackupRequest)(nil),               // 41: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 42: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 43: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 44: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 45: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 46: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 47: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 48: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 49: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 50: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	42, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
-	5,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
-	6,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	42, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	50, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
+	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
+	50, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
-	8,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
-	9,  // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
-	11, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
-	12, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
-	13, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
+	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
+	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
+	12, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
+	13, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
+	14, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	15, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	16, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	17, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	14, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
-	42, // 17: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	42, // 18: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	10, // 19: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	42, // 20: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	42, // 21: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	10, // 22: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	42, // 23: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
-	42, // 24: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	42, // 25: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	30, // 26: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	30, // 27: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	30, // 28: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	41, // 29: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	4,  // 30: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	18, // 31: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	20, // 32: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	22, // 33: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	24, // 34: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	26, // 35: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
-	28, // 36: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	35, // 37: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	37, // 38: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	39, // 39: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	31, // 40: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	33, // 41: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	7,  // 42: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	19, // 43: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	21, // 44: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	23, // 45: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	25, // 46: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	27, // 47: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
-	29, // 48: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	36, // 49: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	38, // 50: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	40, // 51: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	32, // 52: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	34, // 53: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	42, // [42:54] is the sub-list for method output_type
-	30, // [30:42] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	16, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	17, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	18, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	15, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
+	19, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
+	50, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	50, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	11, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	50, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	50, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	11, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	50, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
+	20, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
+	50, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	50, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	50, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	25, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
+	50, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	50, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	50, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	38, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	38, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	38, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	49, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	5,  // 38: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	26, // 39: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	28, // 40: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	30, // 41: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	32, // 42: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	34, // 43: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	36, // 44: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	43, // 45: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	45, // 46: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	47, // 47: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	39, // 48: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	21, // 49: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	23, // 50: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	41, // 51: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	8,  // 52: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	27, // 53: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	29, // 54: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	31, // 55: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	33, // 56: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	35, // 57: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	37, // 58: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	44, // 59: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	46, // 60: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	48, // 61: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	40, // 62: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	22, // 63: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	24, // 64: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	42, // 65: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	52, // [52:66] is the sub-list for method output_type
+	38, // [38:52] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -3369,14 +3977,14 @@ func file_ballast_v1_operator_proto_init() {
 	if File_ballast_v1_operator_proto != nil {
 		return
 	}
-	file_ballast_v1_operator_proto_msgTypes[26].OneofWrappers = []any{}
+	file_ballast_v1_operator_proto_msgTypes[33].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   38,
+			NumEnums:      5,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

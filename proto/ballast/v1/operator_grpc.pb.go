@@ -30,6 +30,8 @@ const (
 	OperatorService_SetSettings_FullMethodName         = "/ballast.v1.OperatorService/SetSettings"
 	OperatorService_GetSettingsHistory_FullMethodName  = "/ballast.v1.OperatorService/GetSettingsHistory"
 	OperatorService_TakeSnapshot_FullMethodName        = "/ballast.v1.OperatorService/TakeSnapshot"
+	OperatorService_MendClock_FullMethodName           = "/ballast.v1.OperatorService/MendClock"
+	OperatorService_GetAudit_FullMethodName            = "/ballast.v1.OperatorService/GetAudit"
 	OperatorService_Backup_FullMethodName              = "/ballast.v1.OperatorService/Backup"
 )
 
@@ -67,6 +69,12 @@ type OperatorServiceClient interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
+	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
+	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
+	// the request says.
+	MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error)
+	// GetAudit tells what operators did at the asked member, newest first.
+	GetAudit(ctx context.Context, in *GetAuditRequest, opts ...grpc.CallOption) (*GetAuditResponse, error)
 	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
 	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
 	// allow; it has no snapshot that new, or not all of the journal: ask another member.
@@ -191,6 +199,26 @@ func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapsh
 	return out, nil
 }
 
+func (c *operatorServiceClient) MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MendClockResponse)
+	err := c.cc.Invoke(ctx, OperatorService_MendClock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) GetAudit(ctx context.Context, in *GetAuditRequest, opts ...grpc.CallOption) (*GetAuditResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAuditResponse)
+	err := c.cc.Invoke(ctx, OperatorService_GetAudit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_Backup_FullMethodName, cOpts...)
@@ -244,6 +272,12 @@ type OperatorServiceServer interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
+	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
+	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
+	// the request says.
+	MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error)
+	// GetAudit tells what operators did at the asked member, newest first.
+	GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error)
 	// Backup streams the asked member's newest snapshot, with the journal up to it, in the format of docs/formats/backup.md. One at
 	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
 	// allow; it has no snapshot that new, or not all of the journal: ask another member.
@@ -290,6 +324,12 @@ func (UnimplementedOperatorServiceServer) GetSettingsHistory(context.Context, *G
 }
 func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
+}
+func (UnimplementedOperatorServiceServer) MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MendClock not implemented")
+}
+func (UnimplementedOperatorServiceServer) GetAudit(context.Context, *GetAuditRequest) (*GetAuditResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAudit not implemented")
 }
 func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
 	return status.Error(codes.Unimplemented, "method Backup not implemented")
@@ -513,6 +553,42 @@ func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_MendClock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MendClockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).MendClock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_MendClock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).MendClock(ctx, req.(*MendClockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_GetAudit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).GetAudit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_GetAudit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).GetAudit(ctx, req.(*GetAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(BackupRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -574,6 +650,14 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TakeSnapshot",
 			Handler:    _OperatorService_TakeSnapshot_Handler,
+		},
+		{
+			MethodName: "MendClock",
+			Handler:    _OperatorService_MendClock_Handler,
+		},
+		{
+			MethodName: "GetAudit",
+			Handler:    _OperatorService_GetAudit_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
