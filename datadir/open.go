@@ -83,6 +83,15 @@ func (d *Dir) Identity() Identity { return d.identity }
 // Boots counts the successful Opens of this directory, this one included.
 func (d *Dir) Boots() uint64 { return d.boots }
 
+// Uncount takes back, durably, that this opening was counted.
+func (d *Dir) Uncount() error {
+	boot := bootRecord{Boots: d.boots - 1, PID: os.Getpid(), At: time.Now().UTC().Truncate(time.Second)}
+	if err := writeBoot(d.Layout, boot); err != nil {
+		return fmt.Errorf("data directory %s: take back the count of the boot: %w", d.root, err)
+	}
+	return nil
+}
+
 // Close gives up the lock. Everything that writes into the directory must have ended.
 func (d *Dir) Close() error { return d.lock.Close() }
 

@@ -33,6 +33,16 @@ const (
 	OtherLog Problem = "other kind of raft log"
 	// Damaged: its newest snapshot is damaged or known to be wrong, and nobody is known who has another.
 	Damaged Problem = "damaged"
+	// Removed: a majority of the cluster no longer lists its incarnation as a member.
+	Removed Problem = "no longer a member"
+	// Replaced: a majority lists its name under another incarnation.
+	Replaced Problem = "another incarnation"
+	// AddressTaken: a majority lists its member address as another member's.
+	AddressTaken Problem = "address of another member"
+	// RolledBack: it has forgotten what the member told others, as an older copy of it would have.
+	RolledBack Problem = "rolled back to an older copy"
+	// LeftBehind: the cluster was recovered from a lost majority without it.
+	LeftBehind Problem = "from before a recovery"
 	// Initialised: Init found a data directory that is complete.
 	Initialised Problem = "already initialised"
 )

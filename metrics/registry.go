@@ -21,9 +21,9 @@ type Metrics struct {
 func New() *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		// Beside its usual metrics: what garbage collection costs, and how long it stops everything.
+		// Beside its usual metrics: what garbage collection costs.
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
-			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^(/cpu/classes/gc/total:cpu-seconds|/sched/pauses/total/gc:seconds)$`)},
+			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/gc/total:cpu-seconds$`)},
 		)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -61,15 +61,19 @@ func knownMember(members Roster, s raft.Server) roster.Member {
 	return m
 }
 
-func memberProto(members Roster, s raft.Server) *ballastv1.Member {
-	m := knownMember(members, s)
+func (o *Operator) memberProto(s raft.Server) *ballastv1.Member {
+	m := knownMember(o.cfg.Store, s)
 	role := ballastv1.Role_ROLE_NON_VOTER
 	if s.Suffrage == raft.Voter {
 		role = ballastv1.Role_ROLE_VOTER
 	}
+	boots := uint64(0)
+	if o.cfg.Boots != nil {
+		boots = o.cfg.Boots(s.ID)
+	}
 	return &ballastv1.Member{
 		Id: m.ID, Name: memberName(s.ID), Role: role, MemberAddress: m.MemberAddress, ClientAddress: m.ClientAddress,
-		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: m.Boots, NewestClusterVersion: m.NewestVersion,
+		OperatorAddress: m.OperatorAddress, StayNonVoter: m.StayNonVoter, Boots: boots, NewestClusterVersion: m.NewestVersion,
 	}
 }
 

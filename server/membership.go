@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -63,6 +65,10 @@ func (o *Operator) AddMember(
 	if r.GetClusterId() != o.cfg.ClusterID {
 		return nil, precondition("cluster_id: this cluster is %s, the new member's data directory was made for %q: make it for this one",
 			o.cfg.ClusterID, clip(r.GetClusterId()))
+	}
+	if r.GetRecoveryEpoch() != o.cfg.Epoch {
+		return nil, precondition("recovery_epoch: this cluster is of epoch %d, the new member's data directory was made for %d: "+
+			"make a new one with ballastd init --recovery-epoch %d", o.cfg.Epoch, r.GetRecoveryEpoch(), o.cfg.Epoch)
 	}
 	c, failure := o.change(ctx)
 	if failure != nil {
@@ -235,27 +241,36 @@ func (o *Operator) RemoveMember(
 	return &ballastv1.RemoveMemberResponse{Index: index}, nil
 }
 
-// safeWithout refuses to remove a voter where the healthy ones among the others are no majority of them.
+// safeWithout refuses to remove a voter where those of the others that answer and are caught up are no majority of them: what is
+// committed must be on their disks, too. Where a majority of all voters is well, it is always one that is well whose removal is refused, and
+// the one that ails should go instead.
 func (o *Operator) safeWithout(c change, id raft.ServerID) *Failure {
-	rest := raft.Configuration{}
+	var others []raft.Server
+	well := 1 // this member, which leads
 	for _, s := range c.configuration.Servers {
-		if s.ID != id && s.Suffrage == raft.Voter {
-			rest.Servers = append(rest.Servers, s)
+		if s.Suffrage == raft.Voter && s.ID != id && s.ID != o.localID() {
+			others = append(others, s)
 		}
 	}
-	healthy := 1 // this member
-	reason := ""
-	for _, a := range askVoters(c.ctx, o.cfg.Peers, o.cfg.Store, rest, o.localID()) {
-		if a.err == nil {
-			healthy++
+	behind := make([]error, len(others))
+	var all sync.WaitGroup
+	for i, s := range others {
+		all.Go(func() { behind[i] = caughtUp(c.ctx, o.cfg.Raft, o.cfg.Peers, knownMember(o.cfg.Store, s)) })
+	}
+	all.Wait()
+	var ails []string
+	for _, err := range behind {
+		if err == nil {
+			well++
 		} else {
-			reason = ": " + a.err.Error()
+			ails = append(ails, err.Error())
 		}
 	}
-	if voters := len(rest.Servers); healthy < voters/2+1 {
-		return precondition("only %d of the %d voters that would remain answer, a majority is %d%s: the cluster would stop; "+
-			"bring one of them back first (a restart is always safe), or remove it with --force if it is lost for good",
-			healthy, voters, voters/2+1, reason)
+	voters := len(others) + 1
+	if majority := voters/2 + 1; well < majority {
+		return precondition("only %d of the %d voters that would remain answer and are caught up, a majority is %d: the cluster would stop: %s; "+
+			"bring it back first (a restart is always safe), or remove it instead if its disk is lost for good; --force removes %s all the same",
+			well, voters, majority, strings.Join(ails, "; "), memberName(id))
 	}
 	return nil
 }

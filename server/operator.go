@@ -56,6 +56,10 @@ type OperatorConfig struct {
 	Self roster.Member
 	// ClusterID is the cluster's UUID in its usual text.
 	ClusterID string
+	// Epoch counts recoveries from a lost majority.
+	Epoch uint64
+	// Boots is how often a member's data directory was opened, as it told this one; nil: nobody tells.
+	Boots func(id raft.ServerID) uint64
 	// ConfigurationIndex is the log index of the newest configuration that this member has applied, which a change must build on; 0:
 	// not known. Raft itself does not tell (GetConfiguration's index is always 0). nil: what raft says.
 	ConfigurationIndex func() uint64

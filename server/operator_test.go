@@ -83,6 +83,10 @@ func TestAddMemberRefusesConflicts(t *testing.T) {
 		_, err := m.operator.AddMember(testContext(t), r)
 		wantOperator(t, err, codes.AlreadyExists, field)
 	}
+	recovered := addRequest(idC)
+	recovered.RecoveryEpoch = 7
+	_, err = m.operator.AddMember(testContext(t), recovered)
+	wantOperator(t, err, codes.FailedPrecondition, "recovery_epoch", "of epoch 0", "for 7")
 	foreign := addRequest(idC)
 	foreign.ClusterId = "another"
 	_, err = m.operator.AddMember(testContext(t), foreign)
@@ -170,13 +174,17 @@ func TestRemoveMemberKeepsASafeMajority(t *testing.T) {
 		return err
 	}
 	// Without b, a and c remain, and c does not answer: 1 of 2.
-	wantOperator(t, remove("b", false), codes.FailedPrecondition, "only 1 of the 2", "majority is 2")
+	wantOperator(t, remove("b", false), codes.FailedPrecondition, "only 1 of the 2", "majority is 2", "c does not tell how far it is", "remove it instead", "--force removes b")
 	wantOperator(t, remove("a", true), codes.FailedPrecondition, "transfer leadership first")
 	wantOperator(t, remove("x", false), codes.NotFound)
 	m.peers.says(idC, 5, 10)
 	if err := remove("b", false); err != nil {
 		t.Fatal(err)
 	}
+	// One that answers and is far behind commits nothing.
+	m.raft.with(func(r *fakeRaft) { r.commit, r.last = 1000, 1000 })
+	wantOperator(t, remove("b", false), codes.FailedPrecondition, "only 1 of the 2", "entry 10 of 1000")
+	m.raft.with(func(r *fakeRaft) { r.commit, r.last = 10, 10 })
 	if _, ok := m.fsm.Member(idB); ok {
 		t.Error("the addresses of a removed member are still announced")
 	}

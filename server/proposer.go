@@ -76,7 +76,7 @@ func (p *Proposer) Settings(ctx context.Context, by string, settings []proposal.
 	return err
 }
 
-// Announce records a member's addresses, its boots, and whether it stays a non-voter.
+// Announce records a member's addresses, and whether it stays a non-voter.
 func (p *Proposer) Announce(ctx context.Context, member roster.Member) error {
 	_, err := p.propose(ctx, func(now int64, version uint32) ([]byte, error) {
 		return proposal.EncodeAnnounce(now, version, proposal.Member(member))

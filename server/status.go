@@ -20,7 +20,7 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 	_, leader := r.LeaderWithID()
 	_, incarnation, _ := strings.Cut(self.ID, "/")
 	s := &ballastv1.StatusResponse{
-		Name: memberName(o.localID()), ClusterId: o.cfg.ClusterID, Incarnation: incarnation, Id: self.ID,
+		Name: memberName(o.localID()), ClusterId: o.cfg.ClusterID, Incarnation: incarnation, Id: self.ID, RecoveryEpoch: o.cfg.Epoch,
 		RaftState: raftState(r.State()), Term: r.CurrentTerm(), Leader: memberName(leader),
 		CommitIndex: r.CommitIndex(), LastLogIndex: r.LastIndex(),
 		Pid: int64(o.cfg.PID), Version: o.cfg.Version, ClusterVersion: o.cfg.Store.ClusterVersion(), OldestClusterVersion: fsm.FirstVersion,
@@ -41,7 +41,7 @@ func (o *Operator) Status(context.Context, *ballastv1.StatusRequest) (*ballastv1
 	}
 	if configuration, _, err := latest(r); err == nil {
 		for _, server := range configuration.Servers {
-			s.Members = append(s.Members, memberProto(o.cfg.Store, server))
+			s.Members = append(s.Members, o.memberProto(server))
 		}
 	}
 	facts := o.facts()

@@ -192,9 +192,6 @@ func (l *TermLoop) mark(ctx context.Context, term uint64) bool {
 // announce records this member's addresses where the roster has others or none.
 func (l *TermLoop) announce(ctx context.Context) bool {
 	have, ok := l.cfg.Announced(l.cfg.Self.ID)
-	if have.Boots >= l.cfg.Self.Boots {
-		have.Boots, have.BootToken = l.cfg.Self.Boots, l.cfg.Self.BootToken // what is remembered only rises
-	}
 	if ok && have == l.cfg.Self {
 		return true
 	}

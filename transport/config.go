@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	raftv1 "github.com/ballastdb/ballast/proto/raft/v1"
+
 	"github.com/ballastdb/ballast/internal/guard"
 )
 
@@ -81,7 +83,12 @@ type Config struct {
 	Busy func() float64
 	// DialOptions are added last, so they override.
 	DialOptions []grpc.DialOption
-	// Credentials secure the connections to the member with this name; nil: none, plain TCP.
+	// Census answers a member that asks how this one sees it; nil: none is answered.
+	Census func(said *raftv1.CensusRequest) *raftv1.CensusResponse
+	// Misaddressed is told of a member of this cluster whose messages are refused, because this one is of another incarnation or
+	// recovery epoch than it believes. It must not wait. Default: nothing.
+	Misaddressed func(from raft.ServerID, address raft.ServerAddress)
+	// Credentials secure the connections to the member with this name, empty: whichever is there; nil: none, plain TCP.
 	Credentials func(name string) credentials.TransportCredentials
 	// Caller is the name that the one who makes a call has proven to have; nil: nobody proves a name. Messages that say that
 	// they come from another member are refused.
@@ -253,6 +260,9 @@ func (c *Config) hooks() {
 	}
 	if c.Conflict == nil {
 		c.Conflict = func(uint64, uint64) {}
+	}
+	if c.Misaddressed == nil {
+		c.Misaddressed = func(raft.ServerID, raft.ServerAddress) {}
 	}
 	if c.Outgrown == nil {
 		c.Outgrown = func() {}

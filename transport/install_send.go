@@ -39,6 +39,9 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 	defer end(nil)
 	s := &sending{peer: p, args: args, ctx: ctx, end: end, status: t.transfers.begin(p, args, time.Now())}
 	defer t.transfers.end(s.status)
+	if err := s.meet(); err != nil {
+		return nil, p.callError(ctx, "snapshot", err)
+	}
 	done, err := s.takeTurn()
 	if err != nil {
 		return nil, p.failed("snapshot", err)
@@ -60,6 +63,21 @@ func (p *peer) sendSnapshot(args *raft.InstallSnapshotRequest, data io.Reader) (
 		return nil, p.callError(ctx, "snapshot", err)
 	}
 	return answer, nil
+}
+
+// meet waits until the peer answers at all, at most for InstallIdle. Who is away must not hold a turn, and must not be sent, when it is back,
+// what was the newest when the call began: by then nobody but the leader may have one page of that.
+func (s *sending) meet() error {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, s.peer.transport.config.Timeouts.InstallIdle, errInstallIdle)
+	defer cancel()
+	_, err := s.peer.installs.client.ConfirmTerm(ctx, &raftv1.ConfirmTermRequest{Envelope: s.peer.envelope()}, grpc.WaitForReady(true))
+	switch {
+	case s.ctx.Err() != nil:
+		return context.Cause(s.ctx)
+	case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded: // the peer may notice the deadline first
+		return errInstallIdle
+	}
+	return err
 }
 
 // run sends what there is to send and waits for the answer.

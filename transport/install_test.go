@@ -303,9 +303,19 @@ func TestStalledInstall(t *testing.T) {
 			}
 		})
 	})
-	t.Run("the receiver", func(t *testing.T) {
+	t.Run("a peer that answers nothing", func(t *testing.T) {
 		a := startMember(t, "a", short)
 		id, address := scripted(t, "b", deaf{})
+		within(t, "the install", func() {
+			err := a.InstallSnapshot(id, address, installOf(a, 3, len(snapshot)), &raft.InstallSnapshotResponse{}, bytes.NewReader(snapshot))
+			if !errors.Is(err, errInstallIdle) {
+				t.Errorf("expected %v, found %v", errInstallIdle, err)
+			}
+		})
+	})
+	t.Run("the receiver", func(t *testing.T) {
+		a := startMember(t, "a", short)
+		id, address := scripted(t, "b", awake{})
 		large := randomBytes(32 << 20)
 		within(t, "the install", func() {
 			err := a.InstallSnapshot(id, address, installOf(a, 3, len(large)), &raft.InstallSnapshotResponse{}, bytes.NewReader(large))
@@ -324,6 +334,13 @@ func TestStalledInstall(t *testing.T) {
 			}
 		})
 	})
+}
+
+// awake answers that it is there, and nothing else.
+type awake struct{ deaf }
+
+func (awake) ConfirmTerm(context.Context, *raftv1.ConfirmTermRequest) (*raftv1.ConfirmTermResponse, error) {
+	return &raftv1.ConfirmTermResponse{}, nil
 }
 
 // deaf takes every call, reads nothing and answers nothing.

@@ -32,7 +32,11 @@ func (s *service) admit(ctx context.Context, e *raftv1.Envelope, from *raftv1.He
 	if from != nil {
 		id = from.GetId()
 	}
-	return s.admitID(ctx, e, id)
+	err := s.admitID(ctx, e, id)
+	if err != nil && from != nil && string(e.GetClusterId()) == string(s.transport.config.ClusterID[:]) && s.transport.config.checkCaller(ctx, id) == nil {
+		s.transport.config.Misaddressed(raft.ServerID(id), raft.ServerAddress(from.GetAddr()))
+	}
+	return err
 }
 
 func (s *service) admitID(ctx context.Context, e *raftv1.Envelope, id []byte) error {

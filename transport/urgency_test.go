@@ -240,6 +240,35 @@ func TestUrgentPagesAreNotPaced(t *testing.T) {
 	eventually(t, "the count", func() bool { return b.Sent() == Sent{Pages: 40 * maxItemsBytes, Manifests: 10} })
 }
 
+// TestWhoIsAwayIsOfferedTheNewest: a member that cannot be reached holds no turn, and when it is back is not sent what was the
+// newest when it was away.
+func TestWhoIsAwayIsOfferedTheNewest(t *testing.T) {
+	var newest atomic.Uint64
+	snapshot := randomBytes(100)
+	a := startMember(t, "a", func(c *Config) { c.NewestSnapshot, c.Timeouts.InstallIdle = newest.Load, patience })
+	l := listen(t, "127.0.0.1:0")
+	away := testConfig(t, "b", l.Addr())
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	newest.Store(9)
+	b := &member{id: away.LocalID, address: away.LocalAddress}
+	result := install(a, b, snapshot)
+	eventually(t, "the offer", func() bool { return len(a.Transfers()) == 1 })
+	c := startMember(t, "c", nil)
+	c.answerAll(t, restoring(t, snapshot))
+	if _, err := offer(a, c, snapshot); err != nil {
+		t.Errorf("the turn is held by one that is away: %v", err)
+	}
+	newest.Store(10)
+	start(t, listen(t, string(b.address)), away)
+	within(t, "the end of the offer", func() {
+		if err := <-result; !errors.Is(err, errInstallStale) {
+			t.Errorf("expected %v, found %v", errInstallStale, err)
+		}
+	})
+}
+
 // TestOfferWaitsForAnotherThatWritesIt: an offer of what another member is about to publish waits for that, not for members that are not there, and not
 // for ever; and who is needed does not wait.
 func TestOfferWaitsForAnotherThatWritesIt(t *testing.T) {

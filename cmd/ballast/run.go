@@ -80,7 +80,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newDevCommand(a),
 		group("cluster", "Form and upgrade a cluster", newClusterPlanCommand(a), newClusterBootstrapCommand(a), newClusterJoinCommand(a),
-			newClusterUpgradeCommand(a), newClusterRaiseVersionCommand(a)),
+			newClusterUpgradeCommand(a), newClusterRaiseVersionCommand(a), newClusterRecoverCommand(a)),
 		group("members", "Look at and change who the members are", newMembersListCommand(a), newMembersAddCommand(a),
 			newMembersPromoteCommand(a), newMembersRemoveCommand(a), newMembersReplaceCommand(a)),
 		group("leader", "Look after leadership", newLeaderTransferCommand(a)),

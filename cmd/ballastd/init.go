@@ -14,8 +14,9 @@ import (
 
 func initCommand(io stdio) *cobra.Command {
 	var file, dir, cluster, name, logStore string
+	var epoch uint64
 	cmd := &cobra.Command{
-		Use:   "init [--config FILE] [--data-dir D] [--log-store K] --cluster-id UUID --name NAME",
+		Use:   "init [--config FILE] [--data-dir D] [--log-store K] --cluster-id UUID --name NAME [--recovery-epoch N]",
 		Short: "Make the data directory of a new member",
 		Long: "Make the data directory of a new member: D, or the one that the configuration names. Its parent directory must\n" +
 			"be there. The cluster's UUID is made once (uuidgen) and given to every member; the name must be unique in the cluster. Nothing that is there is touched:\n" +
@@ -41,7 +42,7 @@ func initCommand(io stdio) *cobra.Command {
 			}
 			dir := loaded.DataDir
 			logger := hclog.New(&hclog.LoggerOptions{Name: "ballastd", Level: hclog.Warn, Output: io.err})
-			identity, err := node.Init(dir, id, name, loaded.LogStore, logger)
+			identity, err := node.Init(dir, node.NewMember{ClusterID: id, Name: name, Epoch: epoch}, loaded.LogStore, logger)
 			if err != nil {
 				return failed(err)
 			}
@@ -55,6 +56,7 @@ func initCommand(io stdio) *cobra.Command {
 	cmd.Flags().StringVar(&logStore, "log-store", "", "kind of its raft log, boltdb or wal (default: as configured)")
 	cmd.Flags().StringVar(&cluster, "cluster-id", "", "the cluster's UUID, the same for all members")
 	cmd.Flags().StringVar(&name, "name", "", "the member's name, unique in the cluster")
+	cmd.Flags().Uint64Var(&epoch, "recovery-epoch", 0, "the cluster's recovery epoch, as recover and the members tell it; 0: it was never recovered")
 	for _, flag := range []string{"cluster-id", "name"} {
 		if err := cmd.MarkFlagRequired(flag); err != nil {
 			panic(err) // Only where the flag is not declared above.

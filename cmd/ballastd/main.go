@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	root.SetOut(io.out)
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(io), runCommand(io), configCommand(io), convertLogCommand(io), snapshotCommand(io), restoreCommand(io), backupCommand(io), versionCommand(io), manpages.Command(failed))
+	root.AddCommand(initCommand(io), runCommand(io), configCommand(io), convertLogCommand(io), recoverCommand(io), snapshotCommand(io), restoreCommand(io), backupCommand(io), versionCommand(io), manpages.Command(failed))
 
 	err := root.ExecuteContext(ctx)
 	if err == nil {

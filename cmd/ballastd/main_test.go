@@ -37,6 +37,10 @@ func TestExitCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(empty, "missing")
+	joins := filepath.Join(t.TempDir(), "joins.toml") // who is a member is never configured
+	if err := os.WriteFile(joins, []byte("data_dir = \""+empty+"\"\njoin = [\"127.0.0.1:7411\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		args []string
@@ -55,6 +59,9 @@ func TestExitCodes(t *testing.T) {
 		{"data directory empty", []string{"run", "--data-dir", empty}, exitConfig, "ballastd init"},
 		{"open to the world", []string{"run", "--data-dir", empty, "--client-address", "0.0.0.0:7401"}, exitConfig, "only loopback"},
 		{"configuration missing", []string{"run", "--config", missing}, exitConfig, "no such file"},
+		{"a list to join by, of itself or others", []string{"run", "--config", joins}, exitConfig, `join`},
+		{"recover without a directory", []string{"recover"}, exitConfig, "--data-dir"},
+		{"recover what is not there", []string{"recover", "--data-dir", missing}, exitConfig, "nothing there"},
 		{"version", []string{"version"}, exitDone, "ballastd 0."},
 		{"help", []string{"run", "--help"}, exitDone, "default 500ms"},
 		{"help of all", []string{"--help"}, exitDone, "78 the configuration or the data directory is refused"},

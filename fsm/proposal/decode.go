@@ -191,8 +191,6 @@ func (r *reader) member() (m Member, flags byte) {
 		MemberAddress:   r.long("member address", 1, MaxAddress),
 		ClientAddress:   r.long("client address", 0, MaxAddress),
 		OperatorAddress: r.long("operator address", 0, MaxAddress),
-		Boots:           r.fixed64("boots"),
-		BootToken:       r.fixed64("boot token"),
 	}
 	flags = r.byte("flags of a member")
 	m.StayNonVoter = flags&memberStays != 0

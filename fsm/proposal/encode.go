@@ -156,8 +156,6 @@ func EncodeAnnounce(now int64, clusterVersion uint32, m Member) ([]byte, error) 
 	for _, s := range []string{m.ID, m.MemberAddress, m.ClientAddress, m.OperatorAddress} {
 		b = appendLong(b, s)
 	}
-	b = binary.LittleEndian.AppendUint64(b, m.Boots)
-	b = binary.LittleEndian.AppendUint64(b, m.BootToken)
 	flags := byte(0)
 	if m.StayNonVoter {
 		flags = memberStays

@@ -117,8 +117,6 @@ type Proposal struct {
 // Member is a member's raft server id and its addresses, each host:port, at most MaxAddress bytes.
 type Member struct {
 	ID, MemberAddress, ClientAddress, OperatorAddress string
-	// Boots counts the openings of its data directory, BootToken is random and made at the last; 0: not known.
-	Boots, BootToken uint64
 	// StayNonVoter: it is not to be promoted but by command.
 	StayNonVoter bool
 	// NewestVersion is the newest cluster version that its program applies; 0: not known.

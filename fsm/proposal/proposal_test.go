@@ -73,7 +73,7 @@ func TestMembersAndSettingsRoundTrip(t *testing.T) {
 		text := func(least, most int) string { return string(rapid.SliceOfN(rapid.Byte(), least, most).Draw(t, "text")) }
 		m := Member{
 			ID: text(1, MaxMemberID), MemberAddress: text(1, MaxAddress), ClientAddress: text(0, MaxAddress), OperatorAddress: text(0, MaxAddress),
-			Boots: rapid.Uint64().Draw(t, "boots"), BootToken: rapid.Uint64().Draw(t, "token"), StayNonVoter: rapid.Bool().Draw(t, "stay"),
+			StayNonVoter: rapid.Bool().Draw(t, "stay"),
 		}
 		data, err := EncodeAnnounce(sampleTime, 3, m)
 		if err != nil {

@@ -69,7 +69,7 @@ func samples(t *testing.T) map[string][]byte {
 	}
 	member := Member{
 		ID: "berlin/" + sampleUUID, MemberAddress: "127.0.0.1:7411", ClientAddress: "127.0.0.1:7401", OperatorAddress: "127.0.0.1:7421",
-		Boots: 3, BootToken: 0x0123456789abcdef, StayNonVoter: true, NewestVersion: 2,
+		StayNonVoter: true, NewestVersion: 2,
 	}
 	return map[string][]byte{
 		"operations":    encodeOperations(t, sampleOperations()),

@@ -2,11 +2,10 @@
 // member that raft's configuration lists by its id. Who votes is raft's business, not the roster's.
 //
 //	record | index 8 | lengths 4 x 2 | id 192 | member address 264 | client address 264 | operator address 264 |
-//	       | boots 8 | boot token 8 | flags 1 | zero 3 | newest cluster version 4 |
+//	       | flags 1 | zero 3 | newest cluster version 4 | zero 16 |
 //
-// Besides it remembers how often each member's data directory was opened, which only rises: one that comes with fewer is a
-// disk rolled back to an older copy; and the newest cluster version that its program applies, so that the version is not raised
-// beyond that of a member which cannot be asked. Flag bit 0: the member stays a non-voter.
+// Besides it remembers the newest cluster version that each member's program applies, so that the version is not raised beyond that of a
+// member which cannot be asked. Flag bit 0: the member stays a non-voter.
 //
 // A free record has an id of no bytes and is used again, the lowest first, so that every member has the same pages.
 package roster
@@ -36,9 +35,7 @@ const (
 	offMember  = offID + MaxID
 	offClient  = offMember + MaxAddress
 	offOperate = offClient + MaxAddress
-	offBoots   = offOperate + MaxAddress
-	offToken   = offBoots + 8
-	offFlags   = offToken + 8
+	offFlags   = offOperate + MaxAddress
 	offNewest  = offFlags + 4
 
 	flagStay = 1 << 0
@@ -57,10 +54,6 @@ var (
 // Member is a member's raft server id and its addresses, host:port each. Addresses may be empty: not announced.
 type Member struct {
 	ID, MemberAddress, ClientAddress, OperatorAddress string
-	// Boots is how often its data directory was opened, as far as the leader was told; 0: not told. It only rises.
-	Boots uint64
-	// BootToken is random, made at that opening: two openings that count the same are not of one disk.
-	BootToken uint64
 	// StayNonVoter: it is wished to be a non-voter; else a leader promotes it by itself.
 	StayNonVoter bool
 	// NewestVersion is the newest cluster version that its program applies; 0: not told yet.
@@ -86,7 +79,7 @@ type Roster struct{ table *page.Table }
 // New declares the table in a space, under the id that it has in all stored pages.
 func New(space *page.Space, id uint8) *Roster { return &Roster{space.Table(id, RecordBytes)} }
 
-// Put records a member at a log index, or replaces what is recorded under its id; of its boots the newer ones stay.
+// Put records a member at a log index, or replaces what is recorded under its id.
 func (r *Roster) Put(index uint64, m Member) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -96,11 +89,7 @@ func (r *Roster) Put(index uint64, m Member) error {
 		slot, found = r.find("") // a free record
 	}
 	if found {
-		have := decode(r.table.Get(slot))
-		if have.ID == m.ID && have.Boots >= m.Boots {
-			m.Boots, m.BootToken = have.Boots, have.BootToken
-		}
-		if have == m {
+		if decode(r.table.Get(slot)) == m {
 			return nil
 		}
 		rec := r.table.Begin(slot)
@@ -190,8 +179,6 @@ func encode(rec []byte, m Member) {
 		binary.LittleEndian.PutUint16(rec[offLengths+2*i:], uint16(len(f.text)))
 		copy(rec[f.at:], f.text)
 	}
-	binary.LittleEndian.PutUint64(rec[offBoots:], m.Boots)
-	binary.LittleEndian.PutUint64(rec[offToken:], m.BootToken)
 	if m.StayNonVoter {
 		rec[offFlags] = flagStay
 	}
@@ -202,7 +189,6 @@ func decode(rec []byte) Member {
 	text := func(field, at int) string { return string(rec[at : at+length(rec, field)]) }
 	return Member{
 		ID: text(0, offID), MemberAddress: text(1, offMember), ClientAddress: text(2, offClient), OperatorAddress: text(3, offOperate),
-		Boots: binary.LittleEndian.Uint64(rec[offBoots:]), BootToken: binary.LittleEndian.Uint64(rec[offToken:]),
 		StayNonVoter: rec[offFlags]&flagStay != 0, NewestVersion: binary.LittleEndian.Uint32(rec[offNewest:]),
 	}
 }

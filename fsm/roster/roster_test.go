@@ -41,14 +41,10 @@ func TestAgainstModel(t *testing.T) {
 			}
 			m := Member{
 				ID: id, MemberAddress: text(MaxAddress), ClientAddress: text(MaxAddress), OperatorAddress: text(MaxAddress),
-				Boots: rapid.Uint64Range(0, 9).Draw(t, "boots"), BootToken: rapid.Uint64().Draw(t, "token"), StayNonVoter: rapid.Bool().Draw(t, "stay"),
-				NewestVersion: rapid.Uint32().Draw(t, "newest"),
+				StayNonVoter: rapid.Bool().Draw(t, "stay"), NewestVersion: rapid.Uint32().Draw(t, "newest"),
 			}
 			if err := errors.Join(a.Put(index, m), b.Put(index, m)); err != nil {
 				t.Fatal(err)
-			}
-			if before := model[id]; known && before.Boots >= m.Boots {
-				m.Boots, m.BootToken = before.Boots, before.BootToken
 			}
 			model[id] = m
 		}
@@ -85,7 +81,7 @@ func TestBounds(t *testing.T) {
 	for i := range MaxMembers {
 		m := Member{
 			ID: fmt.Sprintf("%0*d", MaxID, i), MemberAddress: long, ClientAddress: long, OperatorAddress: long,
-			Boots: 1<<64 - 1, BootToken: 1<<64 - 1, StayNonVoter: true,
+			StayNonVoter: true,
 		}
 		if err := r.Put(1, m); err != nil {
 			t.Fatal(err)

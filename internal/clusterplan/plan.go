@@ -133,6 +133,12 @@ func (o Options) keep(out string) (Plan, error) {
 }
 
 func (p Plan) authority(dir string) (*pki.Authority, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := missing(filepath.Join(dir, "README.md"), authorityReadme, 0o600); err != nil {
+		return nil, err
+	}
 	certificate, key := pki.Paths(dir, "ca")
 	if _, err := os.Stat(key); err == nil {
 		pair, err := pki.Read(certificate, key)
@@ -145,8 +151,7 @@ func (p Plan) authority(dir string) (*pki.Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, errors.Join(os.MkdirAll(dir, 0o700), pki.Write(dir, "ca", a.Pair()),
-		missing(filepath.Join(dir, "README.md"), authorityReadme, 0o600))
+	return a, pki.Write(dir, "ca", a.Pair())
 }
 
 // issue makes a certificate, unless it is there.

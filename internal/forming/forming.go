@@ -63,7 +63,7 @@ func Join(ctx context.Context, operator Operator, node string, vote bool) error 
 		return err
 	}
 	request := &ballastv1.AddMemberRequest{
-		Id: self.GetId(), ClusterId: self.GetClusterId(), MemberAddress: self.GetMemberAddress(),
+		Id: self.GetId(), ClusterId: self.GetClusterId(), RecoveryEpoch: self.GetRecoveryEpoch(), MemberAddress: self.GetMemberAddress(),
 		ClientAddress: self.GetClientAddress(), OperatorAddress: self.GetOperatorAddress(), StayNonVoter: !vote,
 	}
 	var index uint64

@@ -42,7 +42,7 @@ func Add(ctx context.Context, o Membership, node string, stay bool, say Say) (st
 func addAndWait(ctx context.Context, o Membership, node string, self *ballastv1.StatusResponse, stay bool, say Say) error {
 	say("adding " + self.GetName() + " as a non-voter")
 	request := &ballastv1.AddMemberRequest{
-		Id: self.GetId(), ClusterId: self.GetClusterId(), MemberAddress: self.GetMemberAddress(),
+		Id: self.GetId(), ClusterId: self.GetClusterId(), RecoveryEpoch: self.GetRecoveryEpoch(), MemberAddress: self.GetMemberAddress(),
 		ClientAddress: self.GetClientAddress(), OperatorAddress: self.GetOperatorAddress(), StayNonVoter: stay,
 	}
 	var index uint64

@@ -35,6 +35,7 @@ var rules = []rule{
 		folder: "fsm/proposal", onlyStdlib: true, allow: []string{"fsm/ledger", "fsm/page", "internal/planted"},
 		why: "a codec: bytes to operations and back",
 	},
+	{folder: "census", onlyStdlib: true, allow: []string{"internal/guard"}, why: "a judgement on what it is told; server/node asks"},
 	{folder: "fsm/upkeep", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{folder: "fsm/roster", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{

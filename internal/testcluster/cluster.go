@@ -148,6 +148,9 @@ func (c *Cluster) Named(name string) *Member {
 	return c.Members[i]
 }
 
+// Binary is the ballastd that the members run.
+func (c *Cluster) Binary() string { return c.binary }
+
 // Endpoints are the client addresses of all members.
 func (c *Cluster) Endpoints() []string {
 	var endpoints []string

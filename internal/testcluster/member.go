@@ -74,9 +74,10 @@ func (m *Member) init(ctx context.Context) error {
 	return m.initData(ctx)
 }
 
-func (m *Member) initData(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, m.cluster.binary, "init", "--data-dir", m.DataDir(),
-		"--cluster-id", m.cluster.ID.String(), "--name", m.Name)
+func (m *Member) initData(ctx context.Context, more ...string) error {
+	cmd := exec.CommandContext(ctx, m.cluster.binary, append([]string{
+		"init", "--data-dir", m.DataDir(), "--cluster-id", m.cluster.ID.String(), "--name", m.Name,
+	}, more...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ballastd init of %s: %w\n%s", m.Name, err, out)
 	}
@@ -85,14 +86,21 @@ func (m *Member) initData(ctx context.Context) error {
 
 // Wipe replaces the data directory of a member that does not run by a new one under the same name, as after the loss of a
 // disk.
-func (m *Member) Wipe(ctx context.Context) error {
+func (m *Member) Wipe(ctx context.Context) error { return m.wipe(ctx) }
+
+// WipeTo does it for a cluster that was recovered to an epoch.
+func (m *Member) WipeTo(ctx context.Context, epoch string) error {
+	return m.wipe(ctx, "--recovery-epoch", epoch)
+}
+
+func (m *Member) wipe(ctx context.Context, more ...string) error {
 	if m.Running() {
 		return fmt.Errorf("%s runs", m.Name)
 	}
 	if err := os.RemoveAll(m.DataDir()); err != nil {
 		return err
 	}
-	return m.initData(ctx)
+	return m.initData(ctx, more...)
 }
 
 // Program gives the member another build of ballastd from its next start on: with these build tags and "faults".

@@ -111,6 +111,30 @@ func (c *Cluster) leaderOf(statuses []*ballastv1.StatusResponse) (*Member, error
 	return nil, fmt.Errorf("no member leads a majority: %s", summary(statuses))
 }
 
+// WaitHeard waits until every other member that runs has heard how often m's data directory was opened.
+func (c *Cluster) WaitHeard(ctx context.Context, m *Member) error {
+	own, err := m.Status(ctx)
+	if err != nil {
+		return err
+	}
+	boots := func(s *ballastv1.StatusResponse) uint64 {
+		for _, listed := range s.GetMembers() {
+			if listed.GetId() == own.GetId() {
+				return listed.GetBoots()
+			}
+		}
+		return 0
+	}
+	return Until(ctx, "the others have heard of "+m.Name, func(ctx context.Context) error {
+		for i, s := range c.Statuses(ctx) {
+			if s != nil && boots(s) < boots(own) {
+				return fmt.Errorf("%s has heard of opening %d, not %d", c.Members[i].Name, boots(s), boots(own))
+			}
+		}
+		return nil
+	})
+}
+
 // WaitEqual waits until every member that runs has applied the same index and the newest checkpoint that all have in
 // common is at the leader's newest, with one digest. Unequal digests at an equal index end the wait at once.
 func (c *Cluster) WaitEqual(ctx context.Context) error {

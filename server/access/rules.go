@@ -60,6 +60,7 @@ func Rules() Table {
 		raftv1.RaftService_FetchJournal_FullMethodName:          member,
 		raftv1.RaftService_ConfirmTerm_FullMethodName:           member,
 		raftv1.RaftService_Checkpoints_FullMethodName:           member,
+		raftv1.RaftService_Census_FullMethodName:                member,
 
 		grpc_health_v1.Health_Check_FullMethodName: anyone,
 		grpc_health_v1.Health_List_FullMethodName:  anyone,

@@ -71,6 +71,7 @@ type node struct {
 	space     *diskspace.Keeper
 	kept      thrifty // the log, as the settings and the room have it kept
 	audit     *audit.Log
+	registry  *registry
 	// Agreement.
 	listeners *listeners
 	machine   *fsm.FSM
@@ -116,8 +117,8 @@ type node struct {
 	outgrown chan struct{}
 	// cut is done when the log was found in conflict with the leader's snapshot.
 	cut sync.Once
-	// failed gets the error of a gRPC server that ended by itself, why the member is condemned, and that its log must be
-	// cut; there is room for all of them.
+	// failed gets the error of a gRPC server that ended by itself, why the member is condemned or refused, and that its log
+	// must be cut; there is room for all of them.
 	failed chan error
 }
 
@@ -125,7 +126,7 @@ type node struct {
 func newNode(options Options) *node {
 	return &node{
 		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		outgrown: make(chan struct{}, 1), failed: make(chan error, 6),
+		outgrown: make(chan struct{}, 1), failed: make(chan error, 7),
 	}
 }
 
@@ -173,6 +174,7 @@ func (n *node) build(ctx context.Context) error {
 		n.openStateMachine,
 		func() error { return n.loadSnapshot(ctx) },
 		n.openSnapshots,
+		func() error { return n.takeFirstCensus(ctx) },
 		n.openTransport,
 		n.startRaft,
 		n.startTrimmingLog,
@@ -182,8 +184,8 @@ func (n *node) build(ctx context.Context) error {
 		n.startTakingNewer,
 		n.startComparing,
 		n.startRoom,
-
 		n.serveMembers,
+		n.startCensus,
 		n.startBackfill,
 		n.startSight,
 		n.serveCallers,
@@ -202,11 +204,17 @@ func (n *node) openDataDir() (err error) {
 		return err
 	}
 	n.undo.pushClose("release the data directory", n.dir.Close)
-	id := n.dir.Identity()
-	n.identity = transport.Identity{ClusterID: id.ClusterID, Incarnation: id.Incarnation, Epoch: id.RecoveryEpoch}
-	n.id = transport.ServerID(id.Name, id.Incarnation)
+	n.identity, n.id = memberIdentity(n.dir.Identity()), serverID(n.dir.Identity())
 	return nil
 }
+
+// memberIdentity is what every message of the member with this data directory carries.
+func memberIdentity(id datadir.Identity) transport.Identity {
+	return transport.Identity{ClusterID: id.ClusterID, Incarnation: id.Incarnation, Epoch: id.RecoveryEpoch}
+}
+
+// serverID is its id to raft.
+func serverID(id datadir.Identity) raft.ServerID { return transport.ServerID(id.Name, id.Incarnation) }
 
 func (n *node) bindAddresses() (err error) {
 	if n.listeners, err = listen(n.Config, n.Logger.Named("connections")); err != nil {

@@ -36,7 +36,7 @@ type running struct {
 func initialised(t *testing.T, host string) config.Config {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	_, err := Init(dir, uuid.New(), "node-1", "wal", hclog.NewNullLogger())
+	_, err := Init(dir, NewMember{ClusterID: uuid.New(), Name: "node-1"}, "wal", hclog.NewNullLogger())
 	must(t, err)
 	loaded, err := config.Load(config.Input{
 		Flags: map[string]string{

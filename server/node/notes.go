@@ -16,6 +16,11 @@ func (n *node) notes() (notes []string) {
 			notes = append(notes, note)
 		}
 	}
+	if n.registry != nil {
+		if note := n.registry.note.Load(); note != nil && *note != "" {
+			notes = append(notes, *note)
+		}
+	}
 	if n.comparer != nil {
 		notes = append(notes, n.comparer.Notes()...)
 	}

@@ -66,6 +66,8 @@ type fedMachine struct {
 	machine
 	begun, done atomic.Uint64
 	applied     func(entries int, took time.Duration) // told of every batch; nil: nobody is
+	// configured is the newest configuration that was committed since the start; nil: none.
+	configured atomic.Pointer[indexedConfiguration]
 }
 
 // machine is what raft needs of the state machine.
@@ -80,6 +82,11 @@ func (m *fedMachine) ApplyBatch(logs []*raft.Log) []any {
 	defer m.done.Add(1)
 	begun := time.Now()
 	answers := m.machine.ApplyBatch(logs)
+	for _, log := range logs {
+		if log.Type == raft.LogConfiguration {
+			m.configured.Store(&indexedConfiguration{raft.DecodeConfiguration(log.Data), log.Index})
+		}
+	}
 	if m.applied != nil {
 		m.applied(len(logs), time.Since(begun))
 	}

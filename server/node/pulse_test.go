@@ -50,7 +50,7 @@ func TestPulse(t *testing.T) {
 		look(nil)
 		look(nil) // idle
 
-		go fed.ApplyBatch(make([]*raft.Log, 3))
+		go fed.ApplyBatch([]*raft.Log{{}, {}, {}})
 		synctest.Wait()
 		look(nil) // it may have just begun
 		look(errApplyStuck)

@@ -16,9 +16,6 @@ import (
 	"github.com/ballastdb/ballast/transport"
 )
 
-// raftCurrentTerm is the key under which raft keeps its term (raft.go, unexported there).
-const raftCurrentTerm = "CurrentTerm"
-
 // RestoreOptions say where a backup goes, and who it becomes there.
 type RestoreOptions struct {
 	// Dir is the data directory to be made: missing, empty, or one whose making was cut short.
@@ -47,7 +44,7 @@ func Restore(from io.Reader, o RestoreOptions) (*content.Summary, datadir.Identi
 		return nil, datadir.Identity{}, fmt.Errorf("expected the UUID of a new cluster, found that of the cluster that the backup is of: members of both histories "+
 			"could meet; make a new one (uuidgen) instead of %s", o.ClusterID)
 	}
-	identity, err := newIdentity(o.ClusterID, o.Name)
+	identity, err := newIdentity(NewMember{ClusterID: o.ClusterID, Name: o.Name})
 	if err != nil {
 		return nil, datadir.Identity{}, err
 	}

@@ -85,21 +85,19 @@ func (s *security) serverOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.Creds(s.store.Server(s.guard.Refused)), s.guard.ServerOption()}
 }
 
-// peer secures connections to the member with this name.
+// peer secures connections to the member with this name; empty: to any member of the cluster.
 func (s *security) peer(name string) credentials.TransportCredentials {
-	if s.store == nil {
+	switch {
+	case s.store == nil:
 		return insecure.NewCredentials()
+	case name == "":
+		return s.store.Client(nil)
 	}
 	return s.store.Client(tlsauth.Named(name))
 }
 
 // anyPeer secures connections to any member of the cluster.
-func (s *security) anyPeer() credentials.TransportCredentials {
-	if s.store == nil {
-		return insecure.NewCredentials()
-	}
-	return s.store.Client(nil)
-}
+func (s *security) anyPeer() credentials.TransportCredentials { return s.peer("") }
 
 // caller tells the name that a caller's certificate has; nil: there are no certificates.
 func (s *security) caller() func(context.Context) (string, error) {

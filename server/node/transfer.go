@@ -22,6 +22,7 @@ func (n *node) openTransport() (err error) {
 		Journal:     journalServer{n.machine},
 		Clock:       n.hooks.clock,
 		Checkpoints: n.checkpoints,
+		Census:      n.answerCensus, Misaddressed: n.noteMisaddressed,
 		Covered:     n.covered,
 		Room:        n.roomForLog,
 		Dial:        n.hooks.dial,

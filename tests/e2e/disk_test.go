@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,21 +82,25 @@ func TestShortStallOfTheLogIsRiddenOut(t *testing.T) {
 	b.check()
 }
 
-// A wiped disk under an old name is another member: it is not let in under the name of the lost one, and nothing that
-// it lacks is lost.
+// A wiped disk under an old name is another member: it ends as soon as a majority has told it that its name is taken, nothing
+// that it lacks is lost, and the commands that it names lead out.
 func TestWipedMemberIsNotTakenForTheOldOne(t *testing.T) {
 	b := openBank(t, testcluster.Options{})
+	program := ballastProgram(t)
 	b.credit(4)
 	wiped := b.followers()[0]
 	must(t, wiped.Kill())
 	must(t, wiped.Wipe(b.ctx()))
 	must(t, wiped.Start())
-	must(t, wiped.WaitAnswers(b.ctx()))
+	remove, add := []string{"members", "remove", wiped.Name}, []string{"members", "add", wiped.OperatorAddress}
+	b.endsRefused(wiped, "another incarnation", "ballast "+strings.Join(remove, " "), "ballast "+strings.Join(add, " "))
 	b.credit(8)
-	s, err := wiped.Status(b.ctx())
-	must(t, err)
-	if s.AppliedIndex != 0 || s.LastLogIndex != 0 || len(s.Members) != 0 {
-		t.Fatalf("a wiped member has taken part: %v", s)
-	}
+	b.check()
+	wantBallast(b, program, 0, remove)
+	must(t, wiped.Start())
+	must(t, wiped.WaitAnswers(b.ctx()))
+	wantBallast(b, program, 0, add, "votes")
+	b.credit(4)
+	b.checkEqual()
 	b.check()
 }

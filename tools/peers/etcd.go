@@ -43,7 +43,7 @@ const (
 
 // Start starts three members and waits until they have a leader and agree on it.
 func (p *etcdPeer) Start(ctx context.Context, env compare.Env) (err error) {
-	if p.program, err = find("etcd", ".cache/etcd/etcd"); err != nil {
+	if p.program, err = find("etcd", ".cache/etcd/etcd", "../../.cache/etcd/etcd"); err != nil {
 		return err
 	}
 	output, err := exec.CommandContext(ctx, p.program, "--version").Output()

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +18,11 @@ import (
 func start(t *testing.T, system compare.System) {
 	t.Helper()
 	dir := t.TempDir()
+	for _, passable := range []string{filepath.Dir(dir), dir} { // for servers that run as somebody else
+		if err := os.Chmod(passable, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	err := system.Start(t.Context(), compare.Env{Dir: dir, Tell: func(line string) { t.Log(line) }})
 	t.Cleanup(func() {
 		if err := system.Stop(); err != nil {
@@ -80,7 +87,7 @@ func newEtcd() running {
 }
 
 func newPostgres() running {
-	p := &postgresPeer{}
+	p := &postgresPeer{connections: 4}
 	return running{p, &p.processes}
 }
 
@@ -110,7 +117,7 @@ func exercise(t *testing.T, target compare.Target) {
 
 // Those who check the floor refuse what goes below it.
 func TestFloorIsChecked(t *testing.T) {
-	for name, system := range map[string]compare.System{"redis": &redisPeer{}, "etcd": &etcdPeer{}, "postgres": &postgresPeer{}} {
+	for name, system := range map[string]compare.System{"redis": &redisPeer{}, "etcd": &etcdPeer{}, "postgres": &postgresPeer{connections: 4}} {
 		t.Run(name, func(t *testing.T) {
 			start(t, system)
 			for _, target := range system.Targets() {

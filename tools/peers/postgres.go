@@ -30,6 +30,7 @@ type postgresPeer struct {
 	credential   *syscall.Credential // nil: as this process
 	password     string
 	ports        []int
+	connections  int // of each pool; 0: postgresConnections
 	primary      *pgxpool.Pool
 	standby      *pgxpool.Pool
 }
@@ -37,8 +38,9 @@ type postgresPeer struct {
 // Name of the peer.
 func (*postgresPeer) Name() string { return "postgres" }
 
-// postgresConnections are as many as callers: a commit that waits for disks shares them with those that wait too.
-const postgresConnections = 256
+// postgresConnections are fewer than callers, who take turns at them in the pool: a process each for 256 callers would
+// spend the processors on switching, and 64 commits at a time already share their fsyncs.
+const postgresConnections = 64
 
 // Start makes and starts a primary and two standbys, and waits until both stream.
 func (p *postgresPeer) Start(ctx context.Context, env compare.Env) (err error) {
@@ -53,6 +55,9 @@ func (p *postgresPeer) Start(ctx context.Context, env compare.Env) (err error) {
 	p.bin = filepath.Dir(postgres)
 	if err := p.chooseUser(env.Dir); err != nil {
 		return err
+	}
+	if p.connections == 0 {
+		p.connections = postgresConnections
 	}
 	p.password = rand.Text()
 	if p.ports, err = ports(members); err != nil {
@@ -186,7 +191,7 @@ func (p *postgresPeer) run(dir string, i int) error {
 
 func (p *postgresPeer) pool(ctx context.Context, i int) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(fmt.Sprintf("host=127.0.0.1 port=%d user=bench password=%s dbname=postgres sslmode=disable pool_max_conns=%d",
-		p.ports[i], p.password, postgresConnections))
+		p.ports[i], p.password, p.connections))
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +201,7 @@ func (p *postgresPeer) pool(ctx context.Context, i int) (*pgxpool.Pool, error) {
 // Settings that matter.
 func (p *postgresPeer) Settings() []string {
 	return []string{
-		"PostgreSQL " + p.version + ", a primary and two standbys, synchronous_standby_names ANY 1 of them; up to 256 connections",
+		"PostgreSQL " + p.version + ", a primary and two standbys, synchronous_standby_names ANY 1 of them; " + strconv.Itoa(p.connections) + " connections",
 		strings.Join(p.settings(), ", ") + "; all else as by default",
 		"a call is one function in one round trip: the id is inserted (or its answer returned), the rows are locked in order, the floor checked, both rows updated",
 		"a call of many operations is one transaction; reads that must be fresh from the primary, stale ones from a standby",
@@ -290,19 +295,24 @@ func (p *postgresPeer) Prepare(ctx context.Context, accounts int) error {
 	if _, err := p.primary.Exec(ctx, "VACUUM ANALYZE accounts"); err != nil {
 		return err
 	}
-	return errors.Join(connectAll(ctx, p.primary), connectAll(ctx, p.standby))
+	warm := "SELECT apply_change(gen_random_uuid(), '', '', 0)"
+	return errors.Join(p.connectAll(ctx, p.primary, warm), p.connectAll(ctx, p.standby, "SELECT balance FROM accounts LIMIT 1"))
 }
 
-// connectAll opens all connections of a pool: a server process for each must be there before anything is measured.
-func connectAll(ctx context.Context, pool *pgxpool.Pool) error {
+// connectAll opens all connections of a pool and has each do something: a server process for each, which knows the tables
+// and has compiled the function, must be there before anything is measured.
+func (p *postgresPeer) connectAll(ctx context.Context, pool *pgxpool.Pool, warm string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for range postgresConnections {
+	for range p.connections {
 		c, err := pool.Acquire(ctx)
 		if err != nil {
 			return err
 		}
 		defer c.Release() // all at the end, so that each Acquire opens another
+		if _, err := c.Exec(ctx, warm); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -63,9 +63,10 @@ func (p *redisPeer) Start(ctx context.Context, env compare.Env) (err error) {
 		}
 		p.nodes = append(p.nodes, redis.NewClient(&redis.Options{
 			Addr: fmt.Sprintf("127.0.0.1:%d", port), PoolSize: redisConnections, MaxRetries: -1, ReadTimeout: callTimeout, DisableIdentity: true,
+			ContextTimeoutEnabled: true,
 		}))
 	}
-	if err := p.await(ctx, "redis and its replicas", p.Verify); err != nil {
+	if err := p.await(ctx, "redis and its replicas", p.settled); err != nil {
 		return err
 	}
 	p.version = info(ctx, p.nodes[0], "server")["redis_version"]
@@ -77,6 +78,7 @@ func redisConfig(dir string, port, master int) string {
 		"bind 127.0.0.1", fmt.Sprintf("port %d", port), "dir " + dir, "daemonize no",
 		"appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite no", `save ""`,
 		"repl-diskless-sync yes", "repl-diskless-sync-delay 0", "replica-read-only yes",
+		"shutdown-timeout 0", // the replicas that a master would wait for end at the same time
 	}
 	if master != 0 {
 		lines = append(lines, fmt.Sprintf("replicaof 127.0.0.1 %d", master))
@@ -118,6 +120,18 @@ func (p *redisPeer) Verify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// settled is Verify, and that every AOF begins with the whole state: before that a replica could not start from its disk,
+// and does not stop in order either.
+func (p *redisPeer) settled(ctx context.Context) error {
+	for i, node := range p.nodes {
+		aof := info(ctx, node, "persistence")
+		if aof["aof_rewrite_in_progress"] != "0" || aof["aof_rewrite_scheduled"] != "0" || aof["loading"] != "0" {
+			return fmt.Errorf("node %d is still writing or reading its first AOF", i+1)
+		}
+	}
+	return p.Verify(ctx)
 }
 
 // info is a section of INFO; empty where it cannot be had.

@@ -11,9 +11,6 @@ import (
 // anonymous is the resident memory of a process that no file backs, in bytes.
 func anonymous(pid int) (int64, error) { return procstat.Field(pid, "status", "RssAnon") }
 
-// written is what a process has caused to be written to disks, in bytes.
-func written(pid int) (int64, error) { return procstat.Field(pid, "io", "write_bytes") }
-
 // memorySampler watches the anonymous memory of one process until it is stopped.
 type memorySampler struct {
 	cancel context.CancelFunc

@@ -39,7 +39,7 @@ func (b *Ballast) Name() string {
 // Start starts the members and waits for a leader.
 func (b *Ballast) Start(ctx context.Context, env Env) (err error) {
 	b.env = env
-	b.http = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
+	b.http = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableCompression: true}}
 	b.cluster, err = devcluster.Start(ctx, devcluster.Config{
 		Dir: env.Dir, Program: b.Program, Shape: devcluster.Shape{Port: b.Port, Nodes: 3}, LogStore: env.LogStore, Tell: env.Tell,
 	})
@@ -153,7 +153,7 @@ func (b *Ballast) Observe(ctx context.Context) (Observation, error) {
 		o.Counters[GCShare] += metrics.value("go_cpu_classes_gc_total_cpu_seconds_total")
 		o.Counters[LogEntries] = max(o.Counters[LogEntries], metrics.value("ballast_raft_last_index"))
 		o.Levels[QueueBytes] = max(o.Levels[QueueBytes], metrics.value("ballast_queue_bytes"))
-		o.Pauses = append(o.Pauses, metrics.buckets("go_sched_pauses_total_gc_seconds"))
+		o.Levels[GCPause] = max(o.Levels[GCPause], 1000*metrics[`go_gc_duration_seconds{quantile="1"}`])
 	}
 	return o, errors.Join(errs...)
 }

@@ -170,8 +170,9 @@ func (b *bench) measure(ctx context.Context, c Case) error {
 				continue
 			}
 			outcome.add(name, r, t)
-			b.tell("round %d of %d: %s, %s: %.0f ops/s, p50 %.2f ms", round+1, c.Rounds, c.Name(), name, t.result.Throughput(),
-				float64(t.result.Quantile(50))/float64(time.Millisecond))
+			f := t.figures()
+			b.tell("round %d of %d: %s, %s: %.0f ops/s, p50 %.2f ms, CPU %.1f + %.1f us/op, %.0f B/op written", round+1, c.Rounds, c.Name(), name,
+				f[Throughput], f[P50], f[ServerCPU], f[ClientCPU], f[Written])
 		}
 	}
 	return nil

@@ -58,18 +58,3 @@ func cutLast(s, separator string) (before, after string, found bool) {
 
 // value of a metric without labels; 0 where there is none.
 func (s samples) value(name string) float64 { return s[name] }
-
-// buckets of a histogram without other labels: how many were at most so long, by the bound.
-func (s samples) buckets(name string) map[float64]float64 {
-	found := map[float64]float64{}
-	for key, value := range s {
-		text, ok := strings.CutPrefix(key, name+`_bucket{le="`)
-		if !ok {
-			continue
-		}
-		if bound, err := strconv.ParseFloat(strings.TrimSuffix(text, `"}`), 64); err == nil {
-			found[bound] = value
-		}
-	}
-	return found
-}

@@ -62,12 +62,10 @@ type Observer interface {
 
 // Observation is what an Observer sees.
 type Observation struct {
-	// Counters grow; what counts is by how much. They are divided by the operations where their name ends in PerOp.
+	// Counters grow; what counts is by how much.
 	Counters map[string]float64
 	// Levels are at most so high.
 	Levels map[string]float64
-	// Pauses counts the stops of the world by the upper bound of their length in seconds, cumulative, member by member.
-	Pauses []map[float64]float64
 }
 
 // FreePort is a loopback port that nobody listens on. Somebody may take it before the caller does.

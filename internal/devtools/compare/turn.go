@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -9,8 +10,9 @@ import (
 	"github.com/ballastdb/ballast/internal/workload"
 )
 
-// sampleEvery is how often levels are looked at during a measurement.
-const sampleEvery = 250 * time.Millisecond
+// sampleEvery is how often levels are looked at during a measurement. Looking costs what is measured too: four times a
+// second, through all processes of the machine, it was more than half of the load generator's work.
+const sampleEvery = time.Second
 
 // turn is what one turn, or several of one target at one case, came to.
 type turn struct {
@@ -18,9 +20,8 @@ type turn struct {
 	server, client procstat.Usage
 	// allocated bytes and counts of this process.
 	allocBytes, allocs uint64
-	resident           int64 // most seen, bytes
+	resident           int64 // at the end, the most of several turns, bytes
 	counters, levels   map[string]float64
-	pause              float64 // longest stop of the world, seconds, as the upper bound of its bucket
 	throughputs        []float64
 }
 
@@ -33,7 +34,7 @@ func (t *turn) merge(o *turn) {
 	t.result.Merge(o.result)
 	t.server, t.client = t.server.Plus(o.server), t.client.Plus(o.client)
 	t.allocBytes, t.allocs = t.allocBytes+o.allocBytes, t.allocs+o.allocs
-	t.resident, t.pause = max(t.resident, o.resident), max(t.pause, o.pause)
+	t.resident = max(t.resident, o.resident)
 	for name, value := range o.counters {
 		t.counters[name] += value
 	}
@@ -53,8 +54,7 @@ func takeTurn(ctx context.Context, config workload.Config, system System, target
 	result, err := workload.Run(ctx, config, target.Target)
 	if err != nil {
 		cancel()
-		<-watched
-		return nil, err
+		return nil, errors.Join(err, <-watched)
 	}
 	t.result = result
 	return t, <-watched
@@ -104,18 +104,17 @@ func (t *turn) watch(ctx context.Context, config workload.Config, system System)
 	if err != nil {
 		return err
 	}
+	t.resident = procstat.Resident(system.PIDs()) // outside what is counted
 	t.server, t.client = after.server.Minus(before.server), after.client.Minus(before.client)
 	t.allocBytes = after.memory.TotalAlloc - before.memory.TotalAlloc
 	t.allocs = after.memory.Mallocs - before.memory.Mallocs
 	for name, value := range after.seen.Counters {
 		t.counters[name] = value - before.seen.Counters[name]
 	}
-	t.pause = longestPause(before.seen.Pauses, after.seen.Pauses)
 	return nil
 }
 
 func (t *turn) sample(ctx context.Context, system System) error {
-	t.resident = max(t.resident, procstat.Resident(system.PIDs()))
 	o, ok := system.(Observer)
 	if !ok {
 		return nil
@@ -125,29 +124,6 @@ func (t *turn) sample(ctx context.Context, system System) error {
 		t.levels[name] = max(t.levels[name], value)
 	}
 	return err
-}
-
-// longestPause is the upper bound of the highest bucket that has grown, of any member.
-func longestPause(before, after []map[float64]float64) (longest float64) {
-	for i := range min(len(before), len(after)) {
-		total := 0.0
-		for _, n := range after[i] {
-			total = max(total, n)
-		}
-		was := 0.0
-		for _, n := range before[i] {
-			was = max(was, n)
-		}
-		// Cumulative: the longest is below the least bound under which all the new ones are.
-		least := 0.0
-		for bound, n := range after[i] {
-			if total > was && n-before[i][bound] >= total-was && (least == 0 || bound < least) {
-				least = bound
-			}
-		}
-		longest = max(longest, least)
-	}
-	return longest
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -184,7 +160,7 @@ func (t *turn) figures() map[string]float64 {
 		}
 	}
 	if gc, ok := t.counters[GCShare]; ok && t.server.CPU > 0 {
-		f[GCShare], f[GCPause] = gc/t.server.CPU.Seconds(), t.pause*1000
+		f[GCShare] = gc / t.server.CPU.Seconds()
 	}
 	for name, value := range t.levels {
 		f[name] = value

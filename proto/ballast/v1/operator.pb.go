@@ -441,7 +441,7 @@ type Member struct {
 	OperatorAddress string `protobuf:"bytes,6,opt,name=operator_address,json=operatorAddress,proto3" json:"operator_address,omitempty"`
 	// It was added to stay a non-voter: only PromoteMember makes it a voter.
 	StayNonVoter bool `protobuf:"varint,7,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
-	// How often its data directory was opened, as its cluster was told; 0: not told.
+	// How often its data directory was opened, as it told the answering member; 0: not told.
 	Boots uint64 `protobuf:"varint,8,opt,name=boots,proto3" json:"boots,omitempty"`
 	// Newest cluster version that its program applies, as its cluster was told; 0: not told.
 	NewestClusterVersion uint32 `protobuf:"varint,9,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
@@ -624,7 +624,9 @@ type StatusResponse struct {
 	// Newest cluster version that its program applies.
 	NewestClusterVersion uint32 `protobuf:"varint,39,opt,name=newest_cluster_version,json=newestClusterVersion,proto3" json:"newest_cluster_version,omitempty"`
 	// What clocks show. Only a leader has measured the others'.
-	Clock         *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
+	Clock *ClockStatus `protobuf:"bytes,40,opt,name=clock,proto3" json:"clock,omitempty"`
+	// Recovery epoch of this data directory: 0 before the cluster's first recovery from a lost majority.
+	RecoveryEpoch uint64 `protobuf:"varint,41,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -937,6 +939,13 @@ func (x *StatusResponse) GetClock() *ClockStatus {
 		return x.Clock
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
 }
 
 // Lag is how far a member is behind its leader.
@@ -2279,7 +2288,9 @@ type AddMemberRequest struct {
 	ClusterId string `protobuf:"bytes,5,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	// It stays a non-voter until PromoteMember; else the leader promotes it once it is caught up and stable. Adding it again
 	// with another value changes that.
-	StayNonVoter  bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	StayNonVoter bool `protobuf:"varint,6,opt,name=stay_non_voter,json=stayNonVoter,proto3" json:"stay_non_voter,omitempty"`
+	// The recovery epoch that the new member's data directory was made for; must be this cluster's.
+	RecoveryEpoch uint64 `protobuf:"varint,7,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2354,6 +2365,13 @@ func (x *AddMemberRequest) GetStayNonVoter() bool {
 		return x.StayNonVoter
 	}
 	return false
+}
+
+func (x *AddMemberRequest) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
 }
 
 // AddMemberResponse tells where the change is in the log.
@@ -3536,7 +3554,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10operator_address\x18\x06 \x01(\tR\x0foperatorAddress\x12$\n" +
 	"\x0estay_non_voter\x18\a \x01(\bR\fstayNonVoter\x12\x14\n" +
 	"\x05boots\x18\b \x01(\x04R\x05boots\x124\n" +
-	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\x87\r\n" +
+	"\x16newest_cluster_version\x18\t \x01(\rR\x14newestClusterVersion\"\xae\r\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -3580,7 +3598,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10snapshot_writing\x18% \x01(\v2\x1b.ballast.v1.SnapshotWritingR\x0fsnapshotWriting\x124\n" +
 	"\x16oldest_cluster_version\x18& \x01(\rR\x14oldestClusterVersion\x124\n" +
 	"\x16newest_cluster_version\x18' \x01(\rR\x14newestClusterVersion\x12-\n" +
-	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\"d\n" +
+	"\x05clock\x18( \x01(\v2\x17.ballast.v1.ClockStatusR\x05clock\x12%\n" +
+	"\x0erecovery_epoch\x18) \x01(\x04R\rrecoveryEpoch\"d\n" +
 	"\x03Lag\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12-\n" +
@@ -3677,7 +3696,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x05error\x18\a \x01(\tR\x05error\x12-\n" +
 	"\x04took\x18\b \x01(\v2\x19.google.protobuf.DurationR\x04took\"\x12\n" +
 	"\x10BootstrapRequest\"\x13\n" +
-	"\x11BootstrapResponse\"\xe0\x01\n" +
+	"\x11BootstrapResponse\"\x87\x02\n" +
 	"\x10AddMemberRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0emember_address\x18\x02 \x01(\tR\rmemberAddress\x12%\n" +
@@ -3685,7 +3704,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x10operator_address\x18\x04 \x01(\tR\x0foperatorAddress\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x05 \x01(\tR\tclusterId\x12$\n" +
-	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\")\n" +
+	"\x0estay_non_voter\x18\x06 \x01(\bR\fstayNonVoter\x12%\n" +
+	"\x0erecovery_epoch\x18\a \x01(\x04R\rrecoveryEpoch\")\n" +
 	"\x11AddMemberResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"C\n" +
 	"\x14PromoteMemberRequest\x12\x12\n" +

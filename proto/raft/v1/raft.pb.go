@@ -2088,6 +2088,334 @@ func (x *Checkpoint) GetDigest() []byte {
 	return nil
 }
 
+// CensusRequest is what a member says of itself.
+type CensusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID of its cluster, 16 bytes.
+	ClusterId     []byte `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	RecoveryEpoch uint64 `protobuf:"varint,2,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
+	// Its server id, name/incarnation.
+	Id []byte `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// How often its data directory was opened, this time included; only rises.
+	Boots uint64 `protobuf:"varint,4,opt,name=boots,proto3" json:"boots,omitempty"`
+	// Random, made at this opening: two openings that count the same are not of one disk.
+	BootToken uint64 `protobuf:"varint,5,opt,name=boot_token,json=bootToken,proto3" json:"boot_token,omitempty"`
+	// Its current term, on its disk.
+	Term uint64 `protobuf:"varint,6,opt,name=term,proto3" json:"term,omitempty"`
+	// Where its log, or else its newest snapshot, ends: on its disk.
+	LastIndex uint64 `protobuf:"varint,7,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	// What it has applied, which is committed and on its disk; 0: nothing, or not known yet.
+	AppliedIndex  uint64 `protobuf:"varint,8,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CensusRequest) Reset() {
+	*x = CensusRequest{}
+	mi := &file_raft_v1_raft_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CensusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CensusRequest) ProtoMessage() {}
+
+func (x *CensusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CensusRequest.ProtoReflect.Descriptor instead.
+func (*CensusRequest) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CensusRequest) GetClusterId() []byte {
+	if x != nil {
+		return x.ClusterId
+	}
+	return nil
+}
+
+func (x *CensusRequest) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
+}
+
+func (x *CensusRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *CensusRequest) GetBoots() uint64 {
+	if x != nil {
+		return x.Boots
+	}
+	return 0
+}
+
+func (x *CensusRequest) GetBootToken() uint64 {
+	if x != nil {
+		return x.BootToken
+	}
+	return 0
+}
+
+func (x *CensusRequest) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *CensusRequest) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
+}
+
+func (x *CensusRequest) GetAppliedIndex() uint64 {
+	if x != nil {
+		return x.AppliedIndex
+	}
+	return 0
+}
+
+// CensusResponse is how the receiver sees it.
+type CensusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RecoveryEpoch uint64                 `protobuf:"varint,1,opt,name=recovery_epoch,json=recoveryEpoch,proto3" json:"recovery_epoch,omitempty"`
+	// Server id of the receiver.
+	Id []byte `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Log index of the latest configuration that the receiver has; 0: it belongs to no cluster yet.
+	ConfigurationIndex uint64 `protobuf:"varint,3,opt,name=configuration_index,json=configurationIndex,proto3" json:"configuration_index,omitempty"`
+	// Whether the receiver knows that it is committed.
+	Committed bool `protobuf:"varint,4,opt,name=committed,proto3" json:"committed,omitempty"`
+	// All members that it lists.
+	Members []*CensusMember `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	// What the receiver remembers of the one that asks; missing: nothing.
+	Remembered    *CensusMemory `protobuf:"bytes,6,opt,name=remembered,proto3" json:"remembered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CensusResponse) Reset() {
+	*x = CensusResponse{}
+	mi := &file_raft_v1_raft_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CensusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CensusResponse) ProtoMessage() {}
+
+func (x *CensusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CensusResponse.ProtoReflect.Descriptor instead.
+func (*CensusResponse) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CensusResponse) GetRecoveryEpoch() uint64 {
+	if x != nil {
+		return x.RecoveryEpoch
+	}
+	return 0
+}
+
+func (x *CensusResponse) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *CensusResponse) GetConfigurationIndex() uint64 {
+	if x != nil {
+		return x.ConfigurationIndex
+	}
+	return 0
+}
+
+func (x *CensusResponse) GetCommitted() bool {
+	if x != nil {
+		return x.Committed
+	}
+	return false
+}
+
+func (x *CensusResponse) GetMembers() []*CensusMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *CensusResponse) GetRemembered() *CensusMemory {
+	if x != nil {
+		return x.Remembered
+	}
+	return nil
+}
+
+// CensusMember is one member of a configuration.
+type CensusMember struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Address       []byte                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Voter         bool                   `protobuf:"varint,3,opt,name=voter,proto3" json:"voter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CensusMember) Reset() {
+	*x = CensusMember{}
+	mi := &file_raft_v1_raft_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CensusMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CensusMember) ProtoMessage() {}
+
+func (x *CensusMember) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CensusMember.ProtoReflect.Descriptor instead.
+func (*CensusMember) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CensusMember) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *CensusMember) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *CensusMember) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+// CensusMemory is the most that a member was heard to say of itself: none of it ever goes back on a disk that keeps what it is told.
+type CensusMemory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Boots         uint64                 `protobuf:"varint,1,opt,name=boots,proto3" json:"boots,omitempty"`
+	BootToken     uint64                 `protobuf:"varint,2,opt,name=boot_token,json=bootToken,proto3" json:"boot_token,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	AppliedIndex  uint64                 `protobuf:"varint,4,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CensusMemory) Reset() {
+	*x = CensusMemory{}
+	mi := &file_raft_v1_raft_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CensusMemory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CensusMemory) ProtoMessage() {}
+
+func (x *CensusMemory) ProtoReflect() protoreflect.Message {
+	mi := &file_raft_v1_raft_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CensusMemory.ProtoReflect.Descriptor instead.
+func (*CensusMemory) Descriptor() ([]byte, []int) {
+	return file_raft_v1_raft_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CensusMemory) GetBoots() uint64 {
+	if x != nil {
+		return x.Boots
+	}
+	return 0
+}
+
+func (x *CensusMemory) GetBootToken() uint64 {
+	if x != nil {
+		return x.BootToken
+	}
+	return 0
+}
+
+func (x *CensusMemory) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *CensusMemory) GetAppliedIndex() uint64 {
+	if x != nil {
+		return x.AppliedIndex
+	}
+	return 0
+}
+
 var File_raft_v1_raft_proto protoreflect.FileDescriptor
 
 const file_raft_v1_raft_proto_rawDesc = "" +
@@ -2241,7 +2569,38 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\n" +
 	"Checkpoint\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest2\x85\a\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xf2\x01\n" +
+	"\rCensusRequest\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x01 \x01(\fR\tclusterId\x12%\n" +
+	"\x0erecovery_epoch\x18\x02 \x01(\x04R\rrecoveryEpoch\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\fR\x02id\x12\x14\n" +
+	"\x05boots\x18\x04 \x01(\x04R\x05boots\x12\x1d\n" +
+	"\n" +
+	"boot_token\x18\x05 \x01(\x04R\tbootToken\x12\x12\n" +
+	"\x04term\x18\x06 \x01(\x04R\x04term\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\a \x01(\x04R\tlastIndex\x12#\n" +
+	"\rapplied_index\x18\b \x01(\x04R\fappliedIndex\"\xfe\x01\n" +
+	"\x0eCensusResponse\x12%\n" +
+	"\x0erecovery_epoch\x18\x01 \x01(\x04R\rrecoveryEpoch\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12/\n" +
+	"\x13configuration_index\x18\x03 \x01(\x04R\x12configurationIndex\x12\x1c\n" +
+	"\tcommitted\x18\x04 \x01(\bR\tcommitted\x12/\n" +
+	"\amembers\x18\x05 \x03(\v2\x15.raft.v1.CensusMemberR\amembers\x125\n" +
+	"\n" +
+	"remembered\x18\x06 \x01(\v2\x15.raft.v1.CensusMemoryR\n" +
+	"remembered\"N\n" +
+	"\fCensusMember\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x14\n" +
+	"\x05voter\x18\x03 \x01(\bR\x05voter\"|\n" +
+	"\fCensusMemory\x12\x14\n" +
+	"\x05boots\x18\x01 \x01(\x04R\x05boots\x12\x1d\n" +
+	"\n" +
+	"boot_token\x18\x02 \x01(\x04R\tbootToken\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12#\n" +
+	"\rapplied_index\x18\x04 \x01(\x04R\fappliedIndex2\xc0\a\n" +
 	"\vRaftService\x12N\n" +
 	"\rAppendEntries\x12\x1d.raft.v1.AppendEntriesRequest\x1a\x1e.raft.v1.AppendEntriesResponse\x12j\n" +
 	"\x15AppendEntriesPipeline\x12%.raft.v1.AppendEntriesPipelineRequest\x1a&.raft.v1.AppendEntriesPipelineResponse(\x010\x01\x12H\n" +
@@ -2255,7 +2614,8 @@ const file_raft_v1_raft_proto_rawDesc = "" +
 	"\rFetchManifest\x12\x1d.raft.v1.FetchManifestRequest\x1a\x1e.raft.v1.FetchManifestResponse0\x01\x12M\n" +
 	"\fFetchJournal\x12\x1c.raft.v1.FetchJournalRequest\x1a\x1d.raft.v1.FetchJournalResponse0\x01\x12H\n" +
 	"\vConfirmTerm\x12\x1b.raft.v1.ConfirmTermRequest\x1a\x1c.raft.v1.ConfirmTermResponse\x12H\n" +
-	"\vCheckpoints\x12\x1b.raft.v1.CheckpointsRequest\x1a\x1c.raft.v1.CheckpointsResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
+	"\vCheckpoints\x12\x1b.raft.v1.CheckpointsRequest\x1a\x1c.raft.v1.CheckpointsResponse\x129\n" +
+	"\x06Census\x12\x16.raft.v1.CensusRequest\x1a\x17.raft.v1.CensusResponseB3Z1github.com/ballastdb/ballast/proto/raft/v1;raftv1b\x06proto3"
 
 var (
 	file_raft_v1_raft_proto_rawDescOnce sync.Once
@@ -2269,7 +2629,7 @@ func file_raft_v1_raft_proto_rawDescGZIP() []byte {
 	return file_raft_v1_raft_proto_rawDescData
 }
 
-var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_raft_v1_raft_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_raft_v1_raft_proto_goTypes = []any{
 	(*Envelope)(nil),                      // 0: raft.v1.Envelope
 	(*Header)(nil),                        // 1: raft.v1.Header
@@ -2301,7 +2661,11 @@ var file_raft_v1_raft_proto_goTypes = []any{
 	(*CheckpointsRequest)(nil),            // 27: raft.v1.CheckpointsRequest
 	(*CheckpointsResponse)(nil),           // 28: raft.v1.CheckpointsResponse
 	(*Checkpoint)(nil),                    // 29: raft.v1.Checkpoint
-	nil,                                   // 30: raft.v1.InstallSnapshotProgress.BytesByTableEntry
+	(*CensusRequest)(nil),                 // 30: raft.v1.CensusRequest
+	(*CensusResponse)(nil),                // 31: raft.v1.CensusResponse
+	(*CensusMember)(nil),                  // 32: raft.v1.CensusMember
+	(*CensusMemory)(nil),                  // 33: raft.v1.CensusMemory
+	nil,                                   // 34: raft.v1.InstallSnapshotProgress.BytesByTableEntry
 }
 var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 0: raft.v1.AppendEntriesRequest.envelope:type_name -> raft.v1.Envelope
@@ -2325,7 +2689,7 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	1,  // 18: raft.v1.InstallSnapshotHeader.header:type_name -> raft.v1.Header
 	17, // 19: raft.v1.InstallSnapshotResponse.progress:type_name -> raft.v1.InstallSnapshotProgress
 	18, // 20: raft.v1.InstallSnapshotResponse.answer:type_name -> raft.v1.InstallSnapshotAnswer
-	30, // 21: raft.v1.InstallSnapshotProgress.bytes_by_table:type_name -> raft.v1.InstallSnapshotProgress.BytesByTableEntry
+	34, // 21: raft.v1.InstallSnapshotProgress.bytes_by_table:type_name -> raft.v1.InstallSnapshotProgress.BytesByTableEntry
 	1,  // 22: raft.v1.InstallSnapshotAnswer.header:type_name -> raft.v1.Header
 	0,  // 23: raft.v1.FetchPagesRequest.envelope:type_name -> raft.v1.Envelope
 	1,  // 24: raft.v1.FetchPagesRequest.header:type_name -> raft.v1.Header
@@ -2336,33 +2700,37 @@ var file_raft_v1_raft_proto_depIdxs = []int32{
 	0,  // 29: raft.v1.ConfirmTermRequest.envelope:type_name -> raft.v1.Envelope
 	0,  // 30: raft.v1.CheckpointsRequest.envelope:type_name -> raft.v1.Envelope
 	29, // 31: raft.v1.CheckpointsResponse.checkpoints:type_name -> raft.v1.Checkpoint
-	3,  // 32: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
-	5,  // 33: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
-	7,  // 34: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
-	9,  // 35: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
-	11, // 36: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
-	13, // 37: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
-	19, // 38: raft.v1.RaftService.FetchPages:input_type -> raft.v1.FetchPagesRequest
-	21, // 39: raft.v1.RaftService.FetchManifest:input_type -> raft.v1.FetchManifestRequest
-	23, // 40: raft.v1.RaftService.FetchJournal:input_type -> raft.v1.FetchJournalRequest
-	25, // 41: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
-	27, // 42: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
-	4,  // 43: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
-	6,  // 44: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
-	8,  // 45: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
-	10, // 46: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
-	12, // 47: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
-	16, // 48: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
-	20, // 49: raft.v1.RaftService.FetchPages:output_type -> raft.v1.FetchPagesResponse
-	22, // 50: raft.v1.RaftService.FetchManifest:output_type -> raft.v1.FetchManifestResponse
-	24, // 51: raft.v1.RaftService.FetchJournal:output_type -> raft.v1.FetchJournalResponse
-	26, // 52: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
-	28, // 53: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
-	43, // [43:54] is the sub-list for method output_type
-	32, // [32:43] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	32, // 32: raft.v1.CensusResponse.members:type_name -> raft.v1.CensusMember
+	33, // 33: raft.v1.CensusResponse.remembered:type_name -> raft.v1.CensusMemory
+	3,  // 34: raft.v1.RaftService.AppendEntries:input_type -> raft.v1.AppendEntriesRequest
+	5,  // 35: raft.v1.RaftService.AppendEntriesPipeline:input_type -> raft.v1.AppendEntriesPipelineRequest
+	7,  // 36: raft.v1.RaftService.RequestVote:input_type -> raft.v1.RequestVoteRequest
+	9,  // 37: raft.v1.RaftService.RequestPreVote:input_type -> raft.v1.RequestPreVoteRequest
+	11, // 38: raft.v1.RaftService.TimeoutNow:input_type -> raft.v1.TimeoutNowRequest
+	13, // 39: raft.v1.RaftService.InstallSnapshot:input_type -> raft.v1.InstallSnapshotRequest
+	19, // 40: raft.v1.RaftService.FetchPages:input_type -> raft.v1.FetchPagesRequest
+	21, // 41: raft.v1.RaftService.FetchManifest:input_type -> raft.v1.FetchManifestRequest
+	23, // 42: raft.v1.RaftService.FetchJournal:input_type -> raft.v1.FetchJournalRequest
+	25, // 43: raft.v1.RaftService.ConfirmTerm:input_type -> raft.v1.ConfirmTermRequest
+	27, // 44: raft.v1.RaftService.Checkpoints:input_type -> raft.v1.CheckpointsRequest
+	30, // 45: raft.v1.RaftService.Census:input_type -> raft.v1.CensusRequest
+	4,  // 46: raft.v1.RaftService.AppendEntries:output_type -> raft.v1.AppendEntriesResponse
+	6,  // 47: raft.v1.RaftService.AppendEntriesPipeline:output_type -> raft.v1.AppendEntriesPipelineResponse
+	8,  // 48: raft.v1.RaftService.RequestVote:output_type -> raft.v1.RequestVoteResponse
+	10, // 49: raft.v1.RaftService.RequestPreVote:output_type -> raft.v1.RequestPreVoteResponse
+	12, // 50: raft.v1.RaftService.TimeoutNow:output_type -> raft.v1.TimeoutNowResponse
+	16, // 51: raft.v1.RaftService.InstallSnapshot:output_type -> raft.v1.InstallSnapshotResponse
+	20, // 52: raft.v1.RaftService.FetchPages:output_type -> raft.v1.FetchPagesResponse
+	22, // 53: raft.v1.RaftService.FetchManifest:output_type -> raft.v1.FetchManifestResponse
+	24, // 54: raft.v1.RaftService.FetchJournal:output_type -> raft.v1.FetchJournalResponse
+	26, // 55: raft.v1.RaftService.ConfirmTerm:output_type -> raft.v1.ConfirmTermResponse
+	28, // 56: raft.v1.RaftService.Checkpoints:output_type -> raft.v1.CheckpointsResponse
+	31, // 57: raft.v1.RaftService.Census:output_type -> raft.v1.CensusResponse
+	46, // [46:58] is the sub-list for method output_type
+	34, // [34:46] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_raft_v1_raft_proto_init() }
@@ -2386,7 +2754,7 @@ func file_raft_v1_raft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raft_v1_raft_proto_rawDesc), len(file_raft_v1_raft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,7 @@ const (
 	RaftService_FetchJournal_FullMethodName          = "/raft.v1.RaftService/FetchJournal"
 	RaftService_ConfirmTerm_FullMethodName           = "/raft.v1.RaftService/ConfirmTerm"
 	RaftService_Checkpoints_FullMethodName           = "/raft.v1.RaftService/Checkpoints"
+	RaftService_Census_FullMethodName                = "/raft.v1.RaftService/Census"
 )
 
 // RaftServiceClient is the client API for RaftService service.
@@ -67,6 +68,10 @@ type RaftServiceClient interface {
 	ConfirmTerm(ctx context.Context, in *ConfirmTermRequest, opts ...grpc.CallOption) (*ConfirmTermResponse, error)
 	// Checkpoints tells the digests that the receiver's state had at its newest checkpoints, so that members can be compared.
 	Checkpoints(ctx context.Context, in *CheckpointsRequest, opts ...grpc.CallOption) (*CheckpointsResponse, error)
+	// Census tells a member how the receiver sees it, and has the receiver remember what the member says of itself. It carries no
+	// Envelope: who asks may have been replaced, removed, or left behind by a recovery, and is to learn just that. Refused with
+	// FAILED_PRECONDITION where the cluster is another.
+	Census(ctx context.Context, in *CensusRequest, opts ...grpc.CallOption) (*CensusResponse, error)
 }
 
 type raftServiceClient struct {
@@ -220,6 +225,16 @@ func (c *raftServiceClient) Checkpoints(ctx context.Context, in *CheckpointsRequ
 	return out, nil
 }
 
+func (c *raftServiceClient) Census(ctx context.Context, in *CensusRequest, opts ...grpc.CallOption) (*CensusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CensusResponse)
+	err := c.cc.Invoke(ctx, RaftService_Census_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RaftServiceServer is the server API for RaftService service.
 // All implementations must embed UnimplementedRaftServiceServer
 // for forward compatibility.
@@ -255,6 +270,10 @@ type RaftServiceServer interface {
 	ConfirmTerm(context.Context, *ConfirmTermRequest) (*ConfirmTermResponse, error)
 	// Checkpoints tells the digests that the receiver's state had at its newest checkpoints, so that members can be compared.
 	Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error)
+	// Census tells a member how the receiver sees it, and has the receiver remember what the member says of itself. It carries no
+	// Envelope: who asks may have been replaced, removed, or left behind by a recovery, and is to learn just that. Refused with
+	// FAILED_PRECONDITION where the cluster is another.
+	Census(context.Context, *CensusRequest) (*CensusResponse, error)
 	mustEmbedUnimplementedRaftServiceServer()
 }
 
@@ -297,6 +316,9 @@ func (UnimplementedRaftServiceServer) ConfirmTerm(context.Context, *ConfirmTermR
 }
 func (UnimplementedRaftServiceServer) Checkpoints(context.Context, *CheckpointsRequest) (*CheckpointsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Checkpoints not implemented")
+}
+func (UnimplementedRaftServiceServer) Census(context.Context, *CensusRequest) (*CensusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Census not implemented")
 }
 func (UnimplementedRaftServiceServer) mustEmbedUnimplementedRaftServiceServer() {}
 func (UnimplementedRaftServiceServer) testEmbeddedByValue()                     {}
@@ -474,6 +496,24 @@ func _RaftService_Checkpoints_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RaftService_Census_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CensusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RaftServiceServer).Census(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RaftService_Census_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RaftServiceServer).Census(ctx, req.(*CensusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RaftService_ServiceDesc is the grpc.ServiceDesc for RaftService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -504,6 +544,10 @@ var RaftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Checkpoints",
 			Handler:    _RaftService_Checkpoints_Handler,
+		},
+		{
+			MethodName: "Census",
+			Handler:    _RaftService_Census_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
