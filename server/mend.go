@@ -13,11 +13,11 @@ import (
 
 // Mend has the time of term, where it is behind the median of the voters' clocks, step to it at once. forward is how far the
 // operator expects that to be. It returns how far it was. Log time is never turned back: what it has decided is decided, so
-// time that is ahead is only waited for. Errors are *Failure, or that of reading the clocks.
+// time that is ahead is only waited for. Errors are *Failure.
 func (c *ClusterClock) Mend(ctx context.Context, term uint64, forward time.Duration) (time.Duration, error) {
 	view, _, err := c.median(ctx)
 	if err != nil {
-		return 0, err
+		return 0, retryable("the voters' clocks cannot be read: %v", err)
 	}
 	if failure := c.agree(view); failure != nil {
 		return 0, failure
@@ -89,8 +89,8 @@ func (o *Operator) MendClock(ctx context.Context, r *ballastv1.MendClockRequest)
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
 	defer cancel()
 	step, err := o.cfg.Clock.Mend(ctx, term, r.GetForward().AsDuration())
-	if err != nil {
-		return nil, withLeader(err, o.leader)
+	if err != nil { // without the leader's name: it is here, and asking again changes nothing
+		return nil, err
 	}
 	return &ballastv1.MendClockResponse{Forward: durationpb.New(step)}, nil
 }

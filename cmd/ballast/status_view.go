@@ -102,8 +102,10 @@ func (v *statusView) listMembers(newest *ballastv1.StatusResponse, answers []cli
 	byID := make(map[string]*memberView)
 	byAddress := make(map[string]*memberView)
 	for _, m := range newest.GetMembers() {
-		member := &memberView{Name: m.GetName(), Role: "voter", ClientAddress: m.GetClientAddress(), Error: "did not answer",
-			NewestClusterVersion: m.GetNewestClusterVersion()}
+		member := &memberView{
+			Name: m.GetName(), Role: "voter", ClientAddress: m.GetClientAddress(), Error: "did not answer",
+			NewestClusterVersion: m.GetNewestClusterVersion(),
+		}
 		if member.voter = m.GetRole() == ballastv1.Role_ROLE_VOTER; !member.voter {
 			member.Role = "non-voter"
 		} else {

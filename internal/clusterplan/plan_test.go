@@ -16,8 +16,20 @@ func plan(out string, hosts ...string) Options {
 // made again with the right one.
 func TestHostsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
 	for _, hosts := range [][]string{
-		{}, {""}, {"10.0.0.1", "10.0.0.1"}, {"10.0.0.1", " 10.0.0.2"}, {"10.0.0.1:7401"}, {"a b"}, {"a/b"}, {`a"b`}, {`a\b`}, {"a\nb"},
-		{"NODE", "node"}, {"::1", "0:0::1"}, {strings.Repeat("a", 254)}, strings.Fields("a b c d e f g h i j"),
+		{},
+		{""},
+		{"10.0.0.1", "10.0.0.1"},
+		{"10.0.0.1", " 10.0.0.2"},
+		{"10.0.0.1:7401"},
+		{"a b"},
+		{"a/b"},
+		{`a"b`},
+		{`a\b`},
+		{"a\nb"},
+		{"NODE", "node"},
+		{"::1", "0:0::1"},
+		{strings.Repeat("a", 254)},
+		strings.Fields("a b c d e f g h i j"),
 	} {
 		out := filepath.Join(t.TempDir(), "plan")
 		if _, err := Write(plan(out, hosts...)); err == nil {

@@ -92,11 +92,11 @@ func (c *fakeCluster) obey(text string) {
 	}
 }
 
-func run(t *testing.T, c *fakeCluster, change func(*Options)) (Result, error, []string) {
+func run(t *testing.T, c *fakeCluster, change func(*Options)) (result Result, said []string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	var said []string
+
 	o := Options{To: "0.2.0", Command: "install it", Every: time.Millisecond, Say: func(text string) {
 		said = append(said, text)
 		c.obey(text)
@@ -104,14 +104,14 @@ func run(t *testing.T, c *fakeCluster, change func(*Options)) (Result, error, []
 	if change != nil {
 		change(&o)
 	}
-	result, err := Run(ctx, c, o)
-	return result, err, said
+	result, err = Run(ctx, c, o)
+	return result, said, err
 }
 
 // The whole way: non-voters and followers first, the leader last and after a hand-over, then the cluster version.
 func TestUpgrade(t *testing.T) {
 	c := newFake()
-	result, err, said := run(t, c, nil)
+	result, said, err := run(t, c, nil)
 	want := "install on node-3, install on node-2, install on node-4, transfer, install on node-1, raise"
 	if got := strings.Join(c.log, ", "); err != nil || got != want || result != (Result{1, 2}) {
 		t.Fatalf("%v, %v: %s; want %s", result, err, got, want)
@@ -156,7 +156,7 @@ func TestUpgradeGoesOn(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(c.log) != 2 {
 		t.Fatalf("%v after %v", err, c.log)
 	}
-	result, err, _ := run(t, c, nil)
+	result, _, err := run(t, c, nil)
 	want := "install on node-3, install on node-2, install on node-4, transfer, install on node-1, raise"
 	if got := strings.Join(c.log, ", "); err != nil || got != want || result != (Result{1, 2}) {
 		t.Fatalf("%v, %v: %s; want %s", result, err, got, want)
@@ -165,7 +165,7 @@ func TestUpgradeGoesOn(t *testing.T) {
 
 func TestKeepClusterVersion(t *testing.T) {
 	c := newFake()
-	result, err, _ := run(t, c, func(o *Options) { o.KeepClusterVersion = true })
+	result, _, err := run(t, c, func(o *Options) { o.KeepClusterVersion = true })
 	if err != nil || result != (Result{1, 1}) || slices.Contains(c.log, "raise") {
 		t.Fatalf("%v, %v after %v", result, err, c.log)
 	}
@@ -175,7 +175,7 @@ func TestKeepClusterVersion(t *testing.T) {
 func TestRaiseIsNotTriedForEver(t *testing.T) {
 	c := newFake()
 	c.refuse = &client.StatusError{Code: codes.PermissionDenied, Message: "want an operator"}
-	_, err, _ := run(t, c, nil)
+	_, _, err := run(t, c, nil)
 	var status *client.StatusError
 	if !errors.As(err, &status) {
 		t.Fatalf("got %v", err)

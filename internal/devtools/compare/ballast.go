@@ -39,7 +39,7 @@ func (b *Ballast) Name() string {
 // Start starts the members and waits for a leader.
 func (b *Ballast) Start(ctx context.Context, env Env) (err error) {
 	b.env = env
-	b.http = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
+	b.http = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableCompression: true}}
 	b.cluster, err = devcluster.Start(ctx, devcluster.Config{
 		Dir: env.Dir, Program: b.Program, Shape: devcluster.Shape{Port: b.Port, Nodes: 3}, LogStore: env.LogStore, Tell: env.Tell,
 	})

@@ -50,7 +50,7 @@ const (
 	ServerCPU   = "server_cpu_per_op"    // microseconds of all its processes
 	ClientCPU   = "client_cpu_per_op"    // microseconds of the load generator, and of what runs in its process
 	Written     = "written_per_op"       // bytes that the processes gave to the disk
-	Resident    = "resident"             // MiB of the largest process tree, at most
+	Resident    = "resident"             // MiB of the largest process tree, at the end of a turn
 	PerAccount  = "resident_per_account" // bytes of the largest member, before the load
 	ClientBytes = "client_alloc_bytes_per_op"
 	ClientCount = "client_allocs_per_op"

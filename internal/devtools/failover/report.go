@@ -14,7 +14,7 @@ import (
 const (
 	// barSecondSlowest of the kills.
 	barSecondSlowest = 2000
-	// barAdded to the slowest write by a hand-over.
+	// barAdded by any one hand-over: its slowest write less the slowest of as long a time just before.
 	barAdded = 100
 )
 
@@ -48,13 +48,16 @@ func (r *Report) Rows() ([]workload.Row, error) {
 	}
 	if n := len(r.Handovers); n > 0 {
 		var slowest, before, took time.Duration
+		var added []time.Duration
 		for _, h := range r.Handovers {
 			slowest, before, took = max(slowest, h.Slowest), max(before, h.Before), max(took, h.Took)
+			added = append(added, h.Slowest-h.Before)
 		}
+		slices.Sort(added)
 		rows = append(rows,
 			workload.Row{Name: "handover/transfers", Value: float64(n), Unit: workload.UnitCalls},
 			latency("handover/longest_transfer", took), latency("handover/slowest_write_before", before),
-			latency("handover/slowest_write", slowest), latency("handover/added", slowest-before))
+			latency("handover/slowest_write", slowest), latency("handover/added_p50", added[(n-1)/2]), latency("handover/added", added[n-1]))
 		bars["handover/added"] = barAdded
 	}
 	_, err := workload.ApplyBars(rows, bars)
