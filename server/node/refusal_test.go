@@ -125,12 +125,9 @@ func TestRefusedByTheOthers(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			cluster := clusterOf(t, row.of)
 			serveCensus(t, cluster, secondAddress, func() *raftv1.CensusResponse { return row.answers[0] })
-			t.Run("says one", func(t *testing.T) {
-				if row.problem == datadir.RolledBack {
-					t.Skip("one is enough")
-				}
-				startsAndStops(t, row.of)
-			})
+			if row.problem != datadir.RolledBack { // one that remembers is enough for that
+				t.Run("says one", func(t *testing.T) { startsAndStops(t, row.of) })
+			}
 			if row.of.DataDir == fresh.DataDir {
 				note(t, fresh) // as one that was told by who takes it for another
 			}
