@@ -89,43 +89,36 @@ type Filter struct {
 // after the first error. Without a deadline in ctx every page has the client's timeout to itself.
 func (c *Client) ListAccounts(ctx context.Context, filter Filter, options ...ReadOption) iter.Seq2[*ballastv1.Account, error] {
 	r := newRead(options)
-	return func(yield func(*ballastv1.Account, error) bool) {
+	return listed(func() nextPage[*ballastv1.Account] {
 		request := &ballastv1.ListAccountsRequest{
 			Prefix: filter.Prefix, Ledger: filter.Ledger, IncludeSystem: filter.System,
 			PageSize: r.pageSize, Consistency: r.consistency,
 		}
-		for {
+		return func() ([]*ballastv1.Account, bool, error) {
 			var page *ballastv1.ListAccountsResponse
 			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
 				page, err = l.money.ListAccounts(ctx, request)
 				return err
 			})
 			if err != nil {
-				yield(nil, err)
-				return
+				return nil, false, err
 			}
 			r.state(page.GetState())
-			for _, account := range page.GetAccounts() {
-				if !yield(account, nil) {
-					return
-				}
-			}
-			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
-				return
-			}
+			request.PageToken = page.GetNextPageToken()
+			return page.GetAccounts(), request.PageToken != "", nil
 		}
-	}
+	})
 }
 
 // Statement lists an account's entries, newest first, those with a sequence number below before (0: from the newest).
 // It ends after the first error; ErrUnknownAccount where there is no such account.
 func (c *Client) Statement(ctx context.Context, account string, before uint64, options ...ReadOption) iter.Seq2[*ballastv1.Entry, error] {
 	r := newRead(options)
-	return func(yield func(*ballastv1.Entry, error) bool) {
+	return listed(func() nextPage[*ballastv1.Entry] {
 		request := &ballastv1.GetStatementRequest{
 			Account: account, BeforeSequence: before, PageSize: r.pageSize, Consistency: r.consistency,
 		}
-		for {
+		return func() ([]*ballastv1.Entry, bool, error) {
 			var page *ballastv1.GetStatementResponse
 			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
 				page, err = l.money.GetStatement(ctx, request)
@@ -135,17 +128,33 @@ func (c *Client) Statement(ctx context.Context, account string, before uint64, o
 				err = fmt.Errorf("%w: %q", ErrUnknownAccount, account)
 			}
 			if err != nil {
-				yield(nil, err)
-				return
+				return nil, false, err
 			}
 			r.state(page.GetState())
-			for _, entry := range page.GetEntries() {
-				if !yield(entry, nil) {
+			request.BeforeSequence = page.GetNextBeforeSequence()
+			return page.GetEntries(), request.BeforeSequence != 0, nil
+		}
+	})
+}
+
+// nextPage fetches the next page of a listing, and tells whether there is another behind it.
+type nextPage[T any] func() (rows []T, more bool, err error)
+
+// listed yields the rows of one page after the other. Each walk over it is one of begin.
+func listed[T any](begin func() nextPage[T]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		next := begin()
+		for more := true; more; {
+			var rows []T
+			var err error
+			if rows, more, err = next(); err != nil {
+				yield(*new(T), err)
+				return
+			}
+			for _, row := range rows {
+				if !yield(row, nil) {
 					return
 				}
-			}
-			if request.BeforeSequence = page.GetNextBeforeSequence(); request.BeforeSequence == 0 {
-				return
 			}
 		}
 	}
@@ -191,9 +200,9 @@ func (c *Client) GetHold(ctx context.Context, id string, options ...ReadOption) 
 // It ends after the first error; ErrUnknownAccount where there is no such account.
 func (c *Client) ListHolds(ctx context.Context, account string, options ...ReadOption) iter.Seq2[*ballastv1.HoldRecord, error] {
 	r := newRead(options)
-	return func(yield func(*ballastv1.HoldRecord, error) bool) {
+	return listed(func() nextPage[*ballastv1.HoldRecord] {
 		request := &ballastv1.ListHoldsRequest{Account: account, PageSize: r.pageSize, Consistency: r.consistency}
-		for {
+		return func() ([]*ballastv1.HoldRecord, bool, error) {
 			var page *ballastv1.ListHoldsResponse
 			err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
 				page, err = l.money.ListHolds(ctx, request)
@@ -203,20 +212,13 @@ func (c *Client) ListHolds(ctx context.Context, account string, options ...ReadO
 				err = fmt.Errorf("%w: %q", ErrUnknownAccount, account)
 			}
 			if err != nil {
-				yield(nil, err)
-				return
+				return nil, false, err
 			}
 			r.state(page.GetState())
-			for _, hold := range page.GetHolds() {
-				if !yield(hold, nil) {
-					return
-				}
-			}
-			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
-				return
-			}
+			request.PageToken = page.GetNextPageToken()
+			return page.GetHolds(), request.PageToken != "", nil
 		}
-	}
+	})
 }
 
 // Ledgers lists all ledgers in order of creation.
