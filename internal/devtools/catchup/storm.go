@@ -14,7 +14,7 @@ const (
 	stormBefore = 20 * time.Second
 	stormAway   = 15 * time.Second // at least
 	stormAfter  = 15 * time.Second
-	stormBack   = 4 * time.Minute // at most
+	stormBack   = 4 * time.Minute // at most, for each 4,000,000 accounts
 )
 
 // memoryAllowance is how much more memory a leader may take than without anybody coming back.
@@ -254,7 +254,7 @@ func (r *rig) letBack(ctx context.Context, plan stormPlan, comers []*testcluster
 		return 0, err
 	}
 	r.tell("%d members are let back at once", len(comers))
-	_, err := r.applied(ctx, stormBack, comers...)
+	_, err := r.applied(ctx, stormBack*time.Duration(1+r.Accounts/4_000_000), comers...)
 	took := time.Since(began)
 	r.tell("all had caught up after %v", took)
 	return took, err
