@@ -53,10 +53,12 @@ func TestInspectSnapshot(t *testing.T) {
 	m.inspector.err = nil
 
 	m.inspector.waiting = make(chan struct{})
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
-		_, err := ask(true)
-		done <- err
+		defer close(done)
+		if _, err := ask(true); err == nil {
+			t.Error("the stream did not end")
+		}
 	}()
 	<-m.inspector.waiting
 	_, err = ask(false)
