@@ -38,12 +38,12 @@ func newSnapshotInspectCommand(a *app) *cobra.Command {
 func newSnapshotVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [MEMBER]",
-		Short: "Read all of the members' newest snapshots and journals, and say what is damaged",
+		Short: "Read members' newest snapshots and journals, and find damage",
 		Long: "Have MEMBER, or one member after the other, read every page of its newest snapshot and its whole journal,\n" +
-			"and say what is damaged and what to do. What is found is mended as by the checks that members make all\n" +
-			"the time (ballast status -o json, scrubs). It goes no faster than transfer_rate (ballast settings). --timeout\n" +
-			"does not bound it. --data-dir looks at a stopped member's disk instead, where nothing is changed. Exits 1 where\n" +
-			"anything is damaged or missing, 3 where a member does not answer.",
+			"and say what is damaged and what to do. What is found is mended as by the checks that members make all the\n" +
+			"time (ballast status -o json, scrubs). It goes no faster than transfer_rate (ballast settings). --timeout\n" +
+			"does not bound it. --data-dir looks at a stopped member's disk instead, where nothing is changed. Exits 1\n" +
+			"where anything is damaged or missing, 3 where a member does not answer.",
 		Example: "  ballast snapshot verify\n  ballast snapshot verify node-2\n  ballast snapshot verify --data-dir /var/lib/ballast",
 	}
 	return a.snapshotLook(cmd, true, a.verifySnapshots)
