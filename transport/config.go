@@ -50,6 +50,9 @@ type Config struct {
 	// Leading reports whether this member leads the cluster in this term; asked of terms that it led. Default: yes, until
 	// CurrentTerm is another.
 	Leading func(term uint64) bool
+	// Silent is the leader that this member's raft still believes in though it heard nothing of it for an election timeout; empty: there is
+	// none. It must not wait. Default: none.
+	Silent func() raft.ServerAddress
 	// Voters of the newest configuration, this member included where it votes: who is brought up to date first. It must not wait.
 	// Default: none.
 	Voters func() []raft.ServerID
@@ -242,6 +245,9 @@ func (c *Config) hooks() {
 	}
 	if c.Room == nil {
 		c.Room = func() error { return nil }
+	}
+	if c.Silent == nil {
+		c.Silent = func() raft.ServerAddress { return "" }
 	}
 	if c.Voters == nil {
 		c.Voters = func() []raft.ServerID { return nil }
