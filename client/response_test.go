@@ -104,7 +104,8 @@ func TestUsualAnswersTakeTheShortCut(t *testing.T) {
 
 func FuzzStreamResponse(f *testing.F) {
 	for _, m := range []*ballastv1.SubmitStreamResponse{
-		{Tag: 1}, {Tag: 1, Outcome: &ballastv1.SubmitStreamResponse_Failure{Failure: &ballastv1.StreamFailure{Code: 3}}},
+		{Tag: 1},
+		{Tag: 1, Outcome: &ballastv1.SubmitStreamResponse_Failure{Failure: &ballastv1.StreamFailure{Code: 3}}},
 		{Tag: 2, Outcome: &ballastv1.SubmitStreamResponse_Response{Response: &ballastv1.SubmitResponse{
 			LogTime: 5, Results: []*ballastv1.Result{{Code: 1, Sequence: 7, Available: -1}, {Code: 15, Account: "a"}},
 		}}},

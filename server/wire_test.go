@@ -181,7 +181,8 @@ func TestManyOperations(t *testing.T) {
 
 func FuzzStreamRequest(f *testing.F) {
 	for _, m := range []*ballastv1.SubmitStreamRequest{
-		{}, {Tag: 1, Timeout: -1},
+		{},
+		{Tag: 1, Timeout: -1},
 		{Tag: 1, Operations: []*ballastv1.Operation{credit("c", "a", 1), debit("d", "b", 2), op("t", &ballastv1.Transfer{DebitAccount: "a", CreditAccount: "b", Amount: 3})}},
 		{Tag: 2, Operations: []*ballastv1.Operation{op("h", &ballastv1.Hold{Account: "a", Amount: 1, Timeout: 1}), credit("h", "a", 1)}},
 	} {
