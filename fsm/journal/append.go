@@ -96,6 +96,7 @@ func (j *Journal) appendSome(entries []byte, chain chaining) (n int, err error) 
 	defer j.mu.Unlock()
 	s.take(&grown)
 	j.end = s.until()
+	j.tellGrown(s.size, uint64(n))
 	return n, nil
 }
 
