@@ -28,6 +28,8 @@ const (
 	chunkBytes = 256 << 10
 	// minMaxMessageBytes leaves room for a chunk.
 	minMaxMessageBytes = 2*chunkBytes + messageOverhead
+	// connBuffer is how many bytes a read or a write of a connection gathers: most of a proposal.
+	connBuffer = 128 << 10
 	// maxStreams bounds the calls at the same time on one connection; a member makes a handful.
 	maxStreams = 1024
 	// maxHeaderBytes bounds the headers of a call.
@@ -301,5 +303,6 @@ func ServerOptions(maxMessageBytes int) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ReadBufferSize(connBuffer), grpc.WriteBufferSize(connBuffer),
 	}
 }
