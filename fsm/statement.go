@@ -26,6 +26,8 @@ var (
 type StatementEntry struct {
 	ledger.Entry
 	DebitAccount, CreditAccount string
+	// SourceAccount of a policy on top-ups that was set.
+	SourceAccount string
 }
 
 // Statement is a page of an account's entries.
@@ -161,5 +163,9 @@ func (e *StatementEntry) name(s *ledger.State) {
 	if e.HasCredit {
 		a, _ := s.AccountBySlot(e.CreditSlot)
 		e.CreditAccount = a.ID
+	}
+	if e.Policy != nil && e.Policy.On {
+		a, _ := s.AccountBySlot(e.Policy.Source)
+		e.SourceAccount = a.ID
 	}
 }
