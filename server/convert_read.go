@@ -38,7 +38,7 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
 		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
 		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
-		Asked: e.Asked, ReversedSequence: e.Original,
+		Asked: e.Asked, ReversedSequence: e.Original, Ledger: e.LedgerName, Scale: uint32(e.LedgerScale),
 	}
 	for _, c := range e.Caps {
 		if c.Window != 0 {

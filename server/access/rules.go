@@ -38,6 +38,9 @@ func Rules() Table {
 		ballastv1.MoneyService_ListTopUps_FullMethodName:     reader,
 		ballastv1.MoneyService_GetTopUpPolicy_FullMethodName: reader,
 
+		ballastv1.BooksService_ExportAccounts_FullMethodName: reader,
+		ballastv1.BooksService_ExportEntries_FullMethodName:  reader,
+
 		ballastv1.OperatorService_Status_FullMethodName:              anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:         reader,
 		ballastv1.OperatorService_GetSettingsHistory_FullMethodName:  reader,

@@ -1333,6 +1333,10 @@ type Entry struct {
 	ReversedSequence uint64 `protobuf:"varint,15,opt,name=reversed_sequence,json=reversedSequence,proto3" json:"reversed_sequence,omitempty"`
 	// Velocity caps set: all that the account has after.
 	Caps []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
+	// The ledger of its accounts.
+	Ledger string `protobuf:"bytes,17,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of all amounts in it: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,18,opt,name=scale,proto3" json:"scale,omitempty"`
 	// Entries of a top-up: what they say of it.
 	TopUp *TopUpChange `protobuf:"bytes,30,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
 	// Policy on top-ups set: the policy after, with `off` where it was taken away.
@@ -1481,6 +1485,20 @@ func (x *Entry) GetCaps() []*VelocityCap {
 		return x.Caps
 	}
 	return nil
+}
+
+func (x *Entry) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *Entry) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
 }
 
 func (x *Entry) GetTopUp() *TopUpChange {
@@ -3297,7 +3315,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\x95\x05\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xc3\x05\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -3316,7 +3334,9 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\x12\x14\n" +
 	"\x05asked\x18\x0e \x01(\x03R\x05asked\x12+\n" +
 	"\x11reversed_sequence\x18\x0f \x01(\x04R\x10reversedSequence\x12+\n" +
-	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\x12.\n" +
+	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\x12\x16\n" +
+	"\x06ledger\x18\x11 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x12 \x01(\rR\x05scale\x12.\n" +
 	"\x06top_up\x18\x1e \x01(\v2\x17.ballast.v1.TopUpChangeR\x05topUp\x12>\n" +
 	"\rtop_up_policy\x18\x1f \x01(\v2\x1a.ballast.v1.SetTopUpPolicyR\vtopUpPolicy\"\xc5\x01\n" +
 	"\vTopUpChange\x12\x0e\n" +
