@@ -5,13 +5,16 @@ import (
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
-// submitResponse answers operations with what became of them.
-func submitResponse(applied Applied, operations []*ballastv1.Operation) *ballastv1.SubmitResponse {
+// submitResponse answers operations with what became of them. accountAt tells the id of the account at a slot.
+func submitResponse(applied Applied, operations []*ballastv1.Operation, accountAt func(slot uint32) string) *ballastv1.SubmitResponse {
 	slab := make([]ballastv1.Result, len(applied.Results))
 	results := make([]*ballastv1.Result, len(applied.Results))
 	for i := range applied.Results {
 		fillResult(&slab[i], &applied.Results[i])
 		slab[i].Account = accountOn(operations[i], applied.Results[i].Side)
+		if about := applied.Results[i].Account; about != 0 && slab[i].Account == "" { // the operation names it by a hold, an entry or a top-up
+			slab[i].Account = accountAt(about - 1)
+		}
 		results[i] = &slab[i]
 	}
 	return &ballastv1.SubmitResponse{Results: results, LogTime: applied.LogTime}

@@ -249,7 +249,7 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 	entry.Policy.On, policy.On = false, false // an off that is set
 	told := policyResponse(&policy)
 	told.State = &ballastv1.ReadState{}
-	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
+	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)}, nil)
 	for _, m := range []proto.Message{
 		answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry), entryProto(&entry).GetHold(),
 		holdProto(&hold), capProto(entry.Caps[0]), entryProto(&entry).GetTopUp(), entryProto(&entry).GetTopUpPolicy(), topUpProto(&topUp), told, told.GetPolicy(),

@@ -123,7 +123,13 @@ func (m *Money) answer(ticket *Ticket, operations []*ballastv1.Operation) (*ball
 		failure.Outcome = ballastv1.Outcome_OUTCOME_UNKNOWN
 		return nil, m.hinted(failure)
 	}
-	return submitResponse(applied, operations), nil
+	return submitResponse(applied, operations, m.accountAt), nil
+}
+
+// accountAt is the id of the account at a slot.
+func (m *Money) accountAt(slot uint32) (id string) {
+	m.cfg.Store.ReadIndexed(func(s *ledger.State, _ uint64) { id, _, _, _ = s.AccountNames(slot) })
+	return id
 }
 
 // bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;
