@@ -22,6 +22,8 @@ type OperatorStore interface {
 	Store
 	Roster
 	ClusterVersion() uint32
+	// Members are all of the roster.
+	Members() []roster.Member
 	// Upkeep are the settings of upkeep in force.
 	Upkeep() upkeep.Settings
 	// SettingChanges are the newest changes of settings, newest first.
@@ -80,6 +82,10 @@ type OperatorConfig struct {
 	Clock *ClusterClock
 	// Audit are the newest actions of operators here, newest first; nil: nobody keeps them.
 	Audit func(limit int) ([]audit.Entry, error)
+	// Examine has this member look at itself, and from itself at the others; its error is the context's. nil: it cannot.
+	Examine func(ctx context.Context) (*ballastv1.ExamineResponse, error)
+	// Debug are the parts that CollectDebug sends, the profile of the heap among them where asked. nil: there are none.
+	Debug func(heap bool) []DebugPart
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }
@@ -93,12 +99,17 @@ type Operator struct {
 	changing chan struct{}
 	// backing has a token while a backup is taken.
 	backing chan struct{}
+	// collecting has a token while what is known of a fault is sent.
+	collecting chan struct{}
 }
 
 // NewOperator returns the operator service. It owns no goroutines beyond its calls.
 func NewOperator(cfg OperatorConfig) *Operator {
 	defaultTo(&cfg.Timeout, 10*time.Second)
-	return &Operator{cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store), changing: make(chan struct{}, 1), backing: make(chan struct{}, 1)}
+	return &Operator{
+		cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store),
+		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), collecting: make(chan struct{}, 1),
+	}
 }
 
 // localID is raft's id of this member.

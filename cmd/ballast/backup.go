@@ -33,7 +33,7 @@ func newBackupCommand(a *app) *cobra.Command {
 		Args:    args("FILE"),
 	}
 	cmd.RunE = a.connected(func(ctx context.Context, c *client.Client, args []string) error {
-		to, err := a.backupTarget(args[0], force)
+		to, err := a.newWholeFile(args[0], force)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (v *backupView) grid() *render.Grid {
 }
 
 // copyBackup copies what comes, and checks that all of it came.
-func (a *app) copyBackup(b *client.Backup, to *backupFile) (*backupView, error) {
+func (a *app) copyBackup(b *client.Backup, to *wholeFile) (*backupView, error) {
 	out := bufio.NewWriterSize(to.out, 1<<20)
 	began, said := time.Now(), time.Now()
 	bytes := uint64(0)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,11 @@ type fakeCluster struct {
 	awaited func(context.Context)
 	marks   uint64
 	looked  func() // called once by who asks for the status
+	audit   []*ballastv1.AuditEntry
+	behind  time.Duration // log time is
+	// examined is what it finds when it looks at itself; nil: it cannot.
+	examined *ballastv1.ExamineResponse
+	debug    []*ballastv1.CollectDebugResponse
 }
 
 func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
