@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +24,7 @@ func (t *Transport) Probe(ctx context.Context, id raft.ServerID, address raft.Se
 	if err != nil {
 		return time.Time{}, fmt.Errorf("connect to %s: %w", address, err)
 	}
-	defer func() { err = errors.Join(err, l.connection.Close()) }()
+	defer func() { _ = l.connection.Close() }() // fails only when closed twice
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.calls, cancel)()

@@ -9,12 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/ballastdb/ballast/fsm/roster"
+	"github.com/ballastdb/ballast/internal/grpctext"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -38,8 +37,8 @@ const (
 	// limit of the whole, reachLimit of one connection.
 	limit      = 3 * time.Second
 	reachLimit = 2 * time.Second
-	// fresh is how long an answer is given again.
-	fresh = 3 * time.Second
+	// rest is the least time between two looks.
+	rest = time.Second
 	// atOnce is how many connections are made at the same time: there are at most 127 others with three addresses each.
 	atOnce = 32
 )
@@ -48,32 +47,51 @@ const (
 type Examiner struct {
 	self Self
 	// turn has a token while somebody looks; who has it may touch what is below.
-	turn chan struct{}
-	last *ballastv1.ExamineResponse
-	at   time.Time // monotonic
+	turn         chan struct{}
+	last         *ballastv1.ExamineResponse
+	began, ended time.Time // of the last look
 }
 
 // New returns an Examiner that has not looked yet.
 func New(self Self) *Examiner { return &Examiner{self: self, turn: make(chan struct{}, 1)} }
 
-// Examine looks, or tells what was found a moment ago. The error is ctx's.
+// Examine looks, and tells what was found. Who asks while others wait for their look shares it; none is older than the question. The error
+// is ctx's.
 func (e *Examiner) Examine(ctx context.Context) (*ballastv1.ExamineResponse, error) {
+	asked := time.Now()
 	select {
 	case e.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-e.turn }()
-	if e.last == nil || time.Since(e.at) > fresh {
+	if e.last == nil || e.began.Before(asked) {
+		if err := e.pause(ctx); err != nil {
+			return nil, err
+		}
+		began := time.Now()
 		answer := e.look(ctx)
+		e.ended = time.Now()
 		if ctx.Err() != nil { // who asked has gone: what was not found out is not wrong
 			return nil, ctx.Err()
 		}
-		e.last, e.at = answer, time.Now()
+		e.last, e.began = answer, began
 	}
 	answer := proto.Clone(e.last).(*ballastv1.ExamineResponse)
-	answer.Age = durationpb.New(time.Since(e.at))
+	answer.Age = durationpb.New(time.Since(e.began))
 	return answer, nil
+}
+
+// pause waits until there may be another look.
+func (e *Examiner) pause(ctx context.Context) error {
+	timer := time.NewTimer(rest - time.Since(e.ended))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (e *Examiner) look(ctx context.Context) *ballastv1.ExamineResponse {
@@ -126,11 +144,12 @@ func (e *Examiner) reach(ctx context.Context, m roster.Member, r *ballastv1.Reac
 
 // explain says in words why a member was not reached.
 func explain(ctx context.Context, err error, took time.Duration) string {
-	s := status.Convert(err)
-	if ctx.Err() != nil || s.Code() == codes.DeadlineExceeded {
+	text := grpctext.Of(err)
+	// A handshake that is not answered ends earlier than ctx, and says the same.
+	if ctx.Err() != nil || strings.Contains(text, context.DeadlineExceeded.Error()) {
 		return fmt.Sprintf("no answer within %s: what is sent there is lost on the way, or it hangs", took.Round(10*time.Millisecond))
 	}
-	return s.Message()
+	return text
 }
 
 func addressOf(m roster.Member, way ballastv1.Way) string {

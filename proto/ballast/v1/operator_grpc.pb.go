@@ -83,7 +83,7 @@ type OperatorServiceClient interface {
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 	// Examine has the asked member look at itself, and from itself at the others: trial writes on its disk, its certificates, its
 	// configuration, and whether it reaches every other member by connections of their own. It changes nothing and takes a few seconds
-	// at most. Who asks within a few seconds of another gets the same answer, with its age.
+	// at most. Those who ask at the same time share one look, and there is a second between two.
 	Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error)
 	// CollectDebug streams what somebody needs who looks for a fault in the asked member, part after part: its newest log lines, metrics,
 	// goroutines. No keys, and nothing of accounts. One at a time on a member.
@@ -322,7 +322,7 @@ type OperatorServiceServer interface {
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	// Examine has the asked member look at itself, and from itself at the others: trial writes on its disk, its certificates, its
 	// configuration, and whether it reaches every other member by connections of their own. It changes nothing and takes a few seconds
-	// at most. Who asks within a few seconds of another gets the same answer, with its age.
+	// at most. Those who ask at the same time share one look, and there is a second between two.
 	Examine(context.Context, *ExamineRequest) (*ExamineResponse, error)
 	// CollectDebug streams what somebody needs who looks for a fault in the asked member, part after part: its newest log lines, metrics,
 	// goroutines. No keys, and nothing of accounts. One at a time on a member.
