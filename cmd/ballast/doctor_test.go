@@ -124,7 +124,9 @@ func TestDebugBundle(t *testing.T) {
 	f.leads(s.endpoint)
 	f.audit = []*ballastv1.AuditEntry{{Call: "Bootstrap", By: "operator alice"}}
 	f.debug = []*ballastv1.CollectDebugResponse{
-		{Name: "log.jsonl", Data: []byte("one ")}, {Data: []byte("line\n")}, {Name: "../../metrics.txt", Data: []byte("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----")},
+		{Name: "log.jsonl", Data: []byte("one ")},
+		{Data: []byte("line\n")},
+		{Name: "../../metrics.txt", Data: []byte("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----")},
 		{Name: "goroutines.txt", Data: []byte("half"), Error: "it broke"},
 	}
 	file := filepath.Join(t.TempDir(), "bundle.tar.gz")

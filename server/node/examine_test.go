@@ -69,12 +69,14 @@ func TestDiskTrial(t *testing.T) {
 	if trial := d.trial(ctx); trial.GetWrites() != 0 || trial.GetProblem() == "" { // nobody runs it
 		t.Errorf("a hung disk: %v", trial)
 	}
-	defer run(d.run)()
+	end := run(d.run)
+	defer func() { must(t, end()) }()
 	if trial := d.trial(t.Context()); trial.GetWrites() == 0 || trial.GetWrites() > burstWrites || trial.GetProblem() != "" {
 		t.Errorf("a good disk: %v", trial)
 	}
 	gone := newDiskProbe(t.TempDir() + "/gone")
-	defer run(gone.run)()
+	endGone := run(gone.run)
+	defer func() { must(t, endGone()) }()
 	if trial := gone.trial(t.Context()); trial.GetWrites() != 0 || !strings.Contains(trial.GetProblem(), "no such file") {
 		t.Errorf("no disk: %v", trial)
 	}
