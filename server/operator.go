@@ -51,6 +51,7 @@ type OperatorConfig struct {
 	Transfers *Transfers
 	Snapshots Snapshots
 	Backups   Backups
+	Inspector Inspector
 	Peers     Peers
 	Gate      *Gate
 	Logger    hclog.Logger
@@ -97,10 +98,9 @@ type Operator struct {
 	leader func() *ballastv1.LeaderHint
 	// changing has a token while a change of the membership is under way: they come one at a time.
 	changing chan struct{}
-	// backing has a token while a backup is taken.
-	backing chan struct{}
-	// collecting has a token while what is known of a fault is sent.
-	collecting chan struct{}
+	// backing has a token while a backup is taken, inspecting while a snapshot is inspected, collecting while what is known of a fault
+	// is sent.
+	backing, inspecting, collecting chan struct{}
 }
 
 // NewOperator returns the operator service. It owns no goroutines beyond its calls.
@@ -108,7 +108,7 @@ func NewOperator(cfg OperatorConfig) *Operator {
 	defaultTo(&cfg.Timeout, 10*time.Second)
 	return &Operator{
 		cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store),
-		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), collecting: make(chan struct{}, 1),
+		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), inspecting: make(chan struct{}, 1), collecting: make(chan struct{}, 1),
 	}
 }
 

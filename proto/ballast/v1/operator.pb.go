@@ -3123,6 +3123,444 @@ func (x *TakeSnapshotResponse) GetIndex() uint64 {
 	return 0
 }
 
+// InspectSnapshotRequest asks for it.
+type InspectSnapshotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Read every page and the whole journal.
+	Verify        bool `protobuf:"varint,1,opt,name=verify,proto3" json:"verify,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSnapshotRequest) Reset() {
+	*x = InspectSnapshotRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSnapshotRequest) ProtoMessage() {}
+
+func (x *InspectSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*InspectSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *InspectSnapshotRequest) GetVerify() bool {
+	if x != nil {
+		return x.Verify
+	}
+	return false
+}
+
+// InspectSnapshotResponse is how far it is, or, the last one, what was found.
+type InspectSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes read so far.
+	ReadBytes uint64 `protobuf:"varint,1,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	// About how many there are to read.
+	OfBytes uint64 `protobuf:"varint,2,opt,name=of_bytes,json=ofBytes,proto3" json:"of_bytes,omitempty"`
+	// What was found; in the last response only.
+	Report        *SnapshotReport `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSnapshotResponse) Reset() {
+	*x = InspectSnapshotResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSnapshotResponse) ProtoMessage() {}
+
+func (x *InspectSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*InspectSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *InspectSnapshotResponse) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *InspectSnapshotResponse) GetOfBytes() uint64 {
+	if x != nil {
+		return x.OfBytes
+	}
+	return 0
+}
+
+func (x *InspectSnapshotResponse) GetReport() *SnapshotReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// SnapshotReport is what a member's newest snapshot and its journal are made of, and what of them is damaged.
+type SnapshotReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the member.
+	Member string `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// The snapshot; absent: there is none yet.
+	Snapshot *SnapshotStatus `protobuf:"bytes,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// Digest of its state, in hexadecimal digits.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Tables of the state, in order.
+	Tables []*SnapshotTable `protobuf:"bytes,4,rep,name=tables,proto3" json:"tables,omitempty"`
+	// Packs that hold the pages, oldest first.
+	Packs []*SnapshotPack `protobuf:"bytes,5,rep,name=packs,proto3" json:"packs,omitempty"`
+	// Entries of the journal.
+	JournalEntries uint64 `protobuf:"varint,6,opt,name=journal_entries,json=journalEntries,proto3" json:"journal_entries,omitempty"`
+	// Bytes of them.
+	JournalBytes uint64 `protobuf:"varint,7,opt,name=journal_bytes,json=journalBytes,proto3" json:"journal_bytes,omitempty"`
+	// What is damaged, or not here; the first 1,000. All of it only where verify was asked for.
+	Findings      []*SnapshotFinding `protobuf:"bytes,8,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotReport) Reset() {
+	*x = SnapshotReport{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotReport) ProtoMessage() {}
+
+func (x *SnapshotReport) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotReport.ProtoReflect.Descriptor instead.
+func (*SnapshotReport) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SnapshotReport) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *SnapshotReport) GetSnapshot() *SnapshotStatus {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *SnapshotReport) GetTables() []*SnapshotTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetPacks() []*SnapshotPack {
+	if x != nil {
+		return x.Packs
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetJournalEntries() uint64 {
+	if x != nil {
+		return x.JournalEntries
+	}
+	return 0
+}
+
+func (x *SnapshotReport) GetJournalBytes() uint64 {
+	if x != nil {
+		return x.JournalBytes
+	}
+	return 0
+}
+
+func (x *SnapshotReport) GetFindings() []*SnapshotFinding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+// SnapshotTable is one table of the state.
+type SnapshotTable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the table, docs/formats/state.md.
+	Table uint32 `protobuf:"varint,1,opt,name=table,proto3" json:"table,omitempty"`
+	// Pages of it.
+	Pages uint64 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Bytes of them on disk.
+	Bytes uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Log index of its newest change.
+	NewestIndex uint64 `protobuf:"varint,4,opt,name=newest_index,json=newestIndex,proto3" json:"newest_index,omitempty"`
+	// Bytes of one record; 0: not known.
+	RecordBytes   uint32 `protobuf:"varint,5,opt,name=record_bytes,json=recordBytes,proto3" json:"record_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotTable) Reset() {
+	*x = SnapshotTable{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotTable) ProtoMessage() {}
+
+func (x *SnapshotTable) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotTable.ProtoReflect.Descriptor instead.
+func (*SnapshotTable) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SnapshotTable) GetTable() uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetNewestIndex() uint64 {
+	if x != nil {
+		return x.NewestIndex
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetRecordBytes() uint32 {
+	if x != nil {
+		return x.RecordBytes
+	}
+	return 0
+}
+
+// SnapshotPack is one file of pages.
+type SnapshotPack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number in its name.
+	Pack uint64 `protobuf:"varint,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	// Bytes of the file.
+	Length uint64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	// Pages in it that the snapshot needs.
+	Pages uint64 `protobuf:"varint,3,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Bytes of those.
+	Bytes         uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotPack) Reset() {
+	*x = SnapshotPack{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotPack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotPack) ProtoMessage() {}
+
+func (x *SnapshotPack) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotPack.ProtoReflect.Descriptor instead.
+func (*SnapshotPack) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SnapshotPack) GetPack() uint64 {
+	if x != nil {
+		return x.Pack
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// SnapshotFinding is one thing that is not as it should be.
+type SnapshotFinding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the file; empty: what is missing, or several.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// What is wrong.
+	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	// What to do.
+	Do            string `protobuf:"bytes,3,opt,name=do,proto3" json:"do,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotFinding) Reset() {
+	*x = SnapshotFinding{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotFinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotFinding) ProtoMessage() {}
+
+func (x *SnapshotFinding) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotFinding.ProtoReflect.Descriptor instead.
+func (*SnapshotFinding) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SnapshotFinding) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *SnapshotFinding) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *SnapshotFinding) GetDo() string {
+	if x != nil {
+		return x.Do
+	}
+	return ""
+}
+
 // BackupRequest asks for a backup.
 type BackupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3136,7 +3574,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3586,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3599,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -3193,7 +3631,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +3643,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +3656,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -3251,7 +3689,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +3701,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +3714,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 // GetSettingsResponse has every field.
@@ -3290,7 +3728,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3740,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3753,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3336,7 +3774,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3348,7 +3786,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3361,7 +3799,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -3382,7 +3820,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3832,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3845,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -3426,7 +3864,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3876,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3889,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{48}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -3465,7 +3903,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3477,7 +3915,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3490,7 +3928,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -3521,7 +3959,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3533,7 +3971,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3546,7 +3984,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3600,7 +4038,7 @@ type ExamineRequest struct {
 
 func (x *ExamineRequest) Reset() {
 	*x = ExamineRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[45]
+	mi := &file_ballast_v1_operator_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3612,7 +4050,7 @@ func (x *ExamineRequest) String() string {
 func (*ExamineRequest) ProtoMessage() {}
 
 func (x *ExamineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[45]
+	mi := &file_ballast_v1_operator_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3625,7 +4063,7 @@ func (x *ExamineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExamineRequest.ProtoReflect.Descriptor instead.
 func (*ExamineRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{45}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{51}
 }
 
 // ExamineResponse is what it found.
@@ -3663,7 +4101,7 @@ type ExamineResponse struct {
 
 func (x *ExamineResponse) Reset() {
 	*x = ExamineResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[46]
+	mi := &file_ballast_v1_operator_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3675,7 +4113,7 @@ func (x *ExamineResponse) String() string {
 func (*ExamineResponse) ProtoMessage() {}
 
 func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[46]
+	mi := &file_ballast_v1_operator_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3688,7 +4126,7 @@ func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExamineResponse.ProtoReflect.Descriptor instead.
 func (*ExamineResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{46}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ExamineResponse) GetName() string {
@@ -3799,7 +4237,7 @@ type DiskTrial struct {
 
 func (x *DiskTrial) Reset() {
 	*x = DiskTrial{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[47]
+	mi := &file_ballast_v1_operator_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3811,7 +4249,7 @@ func (x *DiskTrial) String() string {
 func (*DiskTrial) ProtoMessage() {}
 
 func (x *DiskTrial) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[47]
+	mi := &file_ballast_v1_operator_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3824,7 +4262,7 @@ func (x *DiskTrial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskTrial.ProtoReflect.Descriptor instead.
 func (*DiskTrial) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{47}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DiskTrial) GetWrites() uint32 {
@@ -3874,7 +4312,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[48]
+	mi := &file_ballast_v1_operator_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4324,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[48]
+	mi := &file_ballast_v1_operator_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4337,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{48}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Certificate) GetIdentity() string {
@@ -3960,7 +4398,7 @@ type ConfigurationValue struct {
 
 func (x *ConfigurationValue) Reset() {
 	*x = ConfigurationValue{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[49]
+	mi := &file_ballast_v1_operator_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4410,7 @@ func (x *ConfigurationValue) String() string {
 func (*ConfigurationValue) ProtoMessage() {}
 
 func (x *ConfigurationValue) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[49]
+	mi := &file_ballast_v1_operator_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4423,7 @@ func (x *ConfigurationValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigurationValue.ProtoReflect.Descriptor instead.
 func (*ConfigurationValue) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{49}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ConfigurationValue) GetKey() string {
@@ -4058,7 +4496,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[50]
+	mi := &file_ballast_v1_operator_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4070,7 +4508,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[50]
+	mi := &file_ballast_v1_operator_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4083,7 +4521,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{50}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Reach) GetName() string {
@@ -4141,7 +4579,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[51]
+	mi := &file_ballast_v1_operator_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4153,7 +4591,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[51]
+	mi := &file_ballast_v1_operator_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4166,7 +4604,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{51}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Format) GetName() string {
@@ -4194,7 +4632,7 @@ type CollectDebugRequest struct {
 
 func (x *CollectDebugRequest) Reset() {
 	*x = CollectDebugRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[52]
+	mi := &file_ballast_v1_operator_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4206,7 +4644,7 @@ func (x *CollectDebugRequest) String() string {
 func (*CollectDebugRequest) ProtoMessage() {}
 
 func (x *CollectDebugRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[52]
+	mi := &file_ballast_v1_operator_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4219,7 +4657,7 @@ func (x *CollectDebugRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectDebugRequest.ProtoReflect.Descriptor instead.
 func (*CollectDebugRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{52}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CollectDebugRequest) GetHeap() bool {
@@ -4244,7 +4682,7 @@ type CollectDebugResponse struct {
 
 func (x *CollectDebugResponse) Reset() {
 	*x = CollectDebugResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[53]
+	mi := &file_ballast_v1_operator_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4256,7 +4694,7 @@ func (x *CollectDebugResponse) String() string {
 func (*CollectDebugResponse) ProtoMessage() {}
 
 func (x *CollectDebugResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[53]
+	mi := &file_ballast_v1_operator_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4269,7 +4707,7 @@ func (x *CollectDebugResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectDebugResponse.ProtoReflect.Descriptor instead.
 func (*CollectDebugResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{53}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CollectDebugResponse) GetName() string {
@@ -4515,7 +4953,38 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"not_before\x18\x01 \x01(\x04R\tnotBefore\x12\x17\n" +
 	"\aat_once\x18\x02 \x01(\bR\x06atOnce\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"0\n" +
+	"\x16InspectSnapshotRequest\x12\x16\n" +
+	"\x06verify\x18\x01 \x01(\bR\x06verify\"\x87\x01\n" +
+	"\x17InspectSnapshotResponse\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x01 \x01(\x04R\treadBytes\x12\x19\n" +
+	"\bof_bytes\x18\x02 \x01(\x04R\aofBytes\x122\n" +
+	"\x06report\x18\x03 \x01(\v2\x1a.ballast.v1.SnapshotReportR\x06report\"\xe2\x02\n" +
+	"\x0eSnapshotReport\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x126\n" +
+	"\bsnapshot\x18\x02 \x01(\v2\x1a.ballast.v1.SnapshotStatusR\bsnapshot\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x121\n" +
+	"\x06tables\x18\x04 \x03(\v2\x19.ballast.v1.SnapshotTableR\x06tables\x12.\n" +
+	"\x05packs\x18\x05 \x03(\v2\x18.ballast.v1.SnapshotPackR\x05packs\x12'\n" +
+	"\x0fjournal_entries\x18\x06 \x01(\x04R\x0ejournalEntries\x12#\n" +
+	"\rjournal_bytes\x18\a \x01(\x04R\fjournalBytes\x127\n" +
+	"\bfindings\x18\b \x03(\v2\x1b.ballast.v1.SnapshotFindingR\bfindings\"\x97\x01\n" +
+	"\rSnapshotTable\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\rR\x05table\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\x04R\x05pages\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12!\n" +
+	"\fnewest_index\x18\x04 \x01(\x04R\vnewestIndex\x12!\n" +
+	"\frecord_bytes\x18\x05 \x01(\rR\vrecordBytes\"f\n" +
+	"\fSnapshotPack\x12\x12\n" +
+	"\x04pack\x18\x01 \x01(\x04R\x04pack\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x14\n" +
+	"\x05pages\x18\x03 \x01(\x04R\x05pages\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\"I\n" +
+	"\x0fSnapshotFinding\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x0e\n" +
+	"\x02do\x18\x03 \x01(\tR\x02do\"Q\n" +
 	"\rBackupRequest\x12\x1f\n" +
 	"\vleast_index\x18\x01 \x01(\x04R\n" +
 	"leastIndex\x12\x1f\n" +
@@ -4634,7 +5103,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"WAY_MEMBER\x10\x01\x12\x0e\n" +
 	"\n" +
 	"WAY_CLIENT\x10\x02\x12\x10\n" +
-	"\fWAY_OPERATOR\x10\x032\xa1\n" +
+	"\fWAY_OPERATOR\x10\x032\xff\n" +
 	"\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
@@ -4647,7 +5116,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
 	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
-	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12H\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12\\\n" +
+	"\x0fInspectSnapshot\x12\".ballast.v1.InspectSnapshotRequest\x1a#.ballast.v1.InspectSnapshotResponse0\x01\x12H\n" +
 	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
 	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12A\n" +
 	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01\x12B\n" +
@@ -4667,7 +5137,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                           // 0: ballast.v1.Role
 	(RaftState)(0),                      // 1: ballast.v1.RaftState
@@ -4711,33 +5181,39 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*Settings)(nil),                    // 39: ballast.v1.Settings
 	(*TakeSnapshotRequest)(nil),         // 40: ballast.v1.TakeSnapshotRequest
 	(*TakeSnapshotResponse)(nil),        // 41: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),               // 42: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),              // 43: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),          // 44: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 45: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),          // 46: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),         // 47: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),   // 48: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil),  // 49: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),               // 50: ballast.v1.SettingChange
-	(*ExamineRequest)(nil),              // 51: ballast.v1.ExamineRequest
-	(*ExamineResponse)(nil),             // 52: ballast.v1.ExamineResponse
-	(*DiskTrial)(nil),                   // 53: ballast.v1.DiskTrial
-	(*Certificate)(nil),                 // 54: ballast.v1.Certificate
-	(*ConfigurationValue)(nil),          // 55: ballast.v1.ConfigurationValue
-	(*Reach)(nil),                       // 56: ballast.v1.Reach
-	(*Format)(nil),                      // 57: ballast.v1.Format
-	(*CollectDebugRequest)(nil),         // 58: ballast.v1.CollectDebugRequest
-	(*CollectDebugResponse)(nil),        // 59: ballast.v1.CollectDebugResponse
-	(*durationpb.Duration)(nil),         // 60: google.protobuf.Duration
+	(*InspectSnapshotRequest)(nil),      // 42: ballast.v1.InspectSnapshotRequest
+	(*InspectSnapshotResponse)(nil),     // 43: ballast.v1.InspectSnapshotResponse
+	(*SnapshotReport)(nil),              // 44: ballast.v1.SnapshotReport
+	(*SnapshotTable)(nil),               // 45: ballast.v1.SnapshotTable
+	(*SnapshotPack)(nil),                // 46: ballast.v1.SnapshotPack
+	(*SnapshotFinding)(nil),             // 47: ballast.v1.SnapshotFinding
+	(*BackupRequest)(nil),               // 48: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 49: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 50: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 51: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 52: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 53: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 54: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 55: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 56: ballast.v1.SettingChange
+	(*ExamineRequest)(nil),              // 57: ballast.v1.ExamineRequest
+	(*ExamineResponse)(nil),             // 58: ballast.v1.ExamineResponse
+	(*DiskTrial)(nil),                   // 59: ballast.v1.DiskTrial
+	(*Certificate)(nil),                 // 60: ballast.v1.Certificate
+	(*ConfigurationValue)(nil),          // 61: ballast.v1.ConfigurationValue
+	(*Reach)(nil),                       // 62: ballast.v1.Reach
+	(*Format)(nil),                      // 63: ballast.v1.Format
+	(*CollectDebugRequest)(nil),         // 64: ballast.v1.CollectDebugRequest
+	(*CollectDebugResponse)(nil),        // 65: ballast.v1.CollectDebugResponse
+	(*durationpb.Duration)(nil),         // 66: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	60, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	66, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	7,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	8,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	60, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	66, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	10, // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	11, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -4750,74 +5226,81 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	19, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	16, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
 	20, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	60, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	60, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	66, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	66, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	12, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	60, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	60, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	66, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	66, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	12, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	60, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	66, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
 	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
 	21, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	60, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	60, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	60, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	66, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	66, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	66, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
 	26, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	60, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	60, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	60, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	39, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	39, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	39, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	50, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	60, // 38: ballast.v1.ExamineResponse.age:type_name -> google.protobuf.Duration
-	53, // 39: ballast.v1.ExamineResponse.disk:type_name -> ballast.v1.DiskTrial
-	54, // 40: ballast.v1.ExamineResponse.certificates:type_name -> ballast.v1.Certificate
-	55, // 41: ballast.v1.ExamineResponse.configuration:type_name -> ballast.v1.ConfigurationValue
-	56, // 42: ballast.v1.ExamineResponse.reaches:type_name -> ballast.v1.Reach
-	57, // 43: ballast.v1.ExamineResponse.formats:type_name -> ballast.v1.Format
-	60, // 44: ballast.v1.DiskTrial.median:type_name -> google.protobuf.Duration
-	60, // 45: ballast.v1.DiskTrial.slowest:type_name -> google.protobuf.Duration
-	5,  // 46: ballast.v1.Reach.way:type_name -> ballast.v1.Way
-	60, // 47: ballast.v1.Reach.took:type_name -> google.protobuf.Duration
-	60, // 48: ballast.v1.Reach.clock_ahead:type_name -> google.protobuf.Duration
-	6,  // 49: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	27, // 50: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	29, // 51: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	31, // 52: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	33, // 53: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	35, // 54: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
-	37, // 55: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	44, // 56: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	46, // 57: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	48, // 58: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	40, // 59: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	22, // 60: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	24, // 61: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	42, // 62: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	51, // 63: ballast.v1.OperatorService.Examine:input_type -> ballast.v1.ExamineRequest
-	58, // 64: ballast.v1.OperatorService.CollectDebug:input_type -> ballast.v1.CollectDebugRequest
-	9,  // 65: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	28, // 66: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	30, // 67: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	32, // 68: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	34, // 69: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	36, // 70: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
-	38, // 71: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	45, // 72: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	47, // 73: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	49, // 74: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	41, // 75: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	23, // 76: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	25, // 77: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	43, // 78: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	52, // 79: ballast.v1.OperatorService.Examine:output_type -> ballast.v1.ExamineResponse
-	59, // 80: ballast.v1.OperatorService.CollectDebug:output_type -> ballast.v1.CollectDebugResponse
-	65, // [65:81] is the sub-list for method output_type
-	49, // [49:65] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	66, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	66, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	66, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	44, // 34: ballast.v1.InspectSnapshotResponse.report:type_name -> ballast.v1.SnapshotReport
+	14, // 35: ballast.v1.SnapshotReport.snapshot:type_name -> ballast.v1.SnapshotStatus
+	45, // 36: ballast.v1.SnapshotReport.tables:type_name -> ballast.v1.SnapshotTable
+	46, // 37: ballast.v1.SnapshotReport.packs:type_name -> ballast.v1.SnapshotPack
+	47, // 38: ballast.v1.SnapshotReport.findings:type_name -> ballast.v1.SnapshotFinding
+	39, // 39: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	39, // 40: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	39, // 41: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	56, // 42: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	66, // 43: ballast.v1.ExamineResponse.age:type_name -> google.protobuf.Duration
+	59, // 44: ballast.v1.ExamineResponse.disk:type_name -> ballast.v1.DiskTrial
+	60, // 45: ballast.v1.ExamineResponse.certificates:type_name -> ballast.v1.Certificate
+	61, // 46: ballast.v1.ExamineResponse.configuration:type_name -> ballast.v1.ConfigurationValue
+	62, // 47: ballast.v1.ExamineResponse.reaches:type_name -> ballast.v1.Reach
+	63, // 48: ballast.v1.ExamineResponse.formats:type_name -> ballast.v1.Format
+	66, // 49: ballast.v1.DiskTrial.median:type_name -> google.protobuf.Duration
+	66, // 50: ballast.v1.DiskTrial.slowest:type_name -> google.protobuf.Duration
+	5,  // 51: ballast.v1.Reach.way:type_name -> ballast.v1.Way
+	66, // 52: ballast.v1.Reach.took:type_name -> google.protobuf.Duration
+	66, // 53: ballast.v1.Reach.clock_ahead:type_name -> google.protobuf.Duration
+	6,  // 54: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	27, // 55: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	29, // 56: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	31, // 57: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	33, // 58: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	35, // 59: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	37, // 60: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	50, // 61: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	52, // 62: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	54, // 63: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	40, // 64: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	42, // 65: ballast.v1.OperatorService.InspectSnapshot:input_type -> ballast.v1.InspectSnapshotRequest
+	22, // 66: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	24, // 67: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	48, // 68: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	57, // 69: ballast.v1.OperatorService.Examine:input_type -> ballast.v1.ExamineRequest
+	64, // 70: ballast.v1.OperatorService.CollectDebug:input_type -> ballast.v1.CollectDebugRequest
+	9,  // 71: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	28, // 72: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	30, // 73: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	32, // 74: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	34, // 75: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	36, // 76: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	38, // 77: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	51, // 78: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	53, // 79: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	55, // 80: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	41, // 81: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	43, // 82: ballast.v1.OperatorService.InspectSnapshot:output_type -> ballast.v1.InspectSnapshotResponse
+	23, // 83: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	25, // 84: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	49, // 85: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	58, // 86: ballast.v1.OperatorService.Examine:output_type -> ballast.v1.ExamineResponse
+	65, // 87: ballast.v1.OperatorService.CollectDebug:output_type -> ballast.v1.CollectDebugResponse
+	71, // [71:88] is the sub-list for method output_type
+	54, // [54:71] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -4832,7 +5315,7 @@ func file_ballast_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   54,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
