@@ -108,8 +108,7 @@ func TestMembersByCommand(t *testing.T) {
 	for range 2 {
 		wantBallast(b, program, 0, []string{"members", "replace", leader.Name, silent[0].OperatorAddress}, "in the place of "+leader.Name)
 	}
-	other := b.followers()[0]
-	wantBallast(b, program, 1, []string{"members", "replace", other.Name, b.leader().OperatorAddress}, "is a member already")
+	wantBallast(b, program, 1, []string{"members", "replace", fourth.Name, fifth.OperatorAddress}, "is a member already")
 	wantBallast(b, program, 1, []string{"members", "replace", "nobody", leader.OperatorAddress}, `no member "nobody"`)
 	b.credit(4)
 	b.check()
