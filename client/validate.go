@@ -25,6 +25,13 @@ const (
 	maxCaps           = 2
 	minCapWindow      = int64(time.Second)
 	maxCapWindow      = int64(400 * 24 * time.Hour)
+	minBackOff        = int64(time.Second)
+	maxBackOff        = int64(400 * 24 * time.Hour)
+	minKeyLifetime    = int64(time.Minute)
+	maxKeyLifetime    = int64(400 * 24 * time.Hour)
+	minLease          = int64(time.Second)
+	maxLease          = int64(time.Hour)
+	maxPaymentBytes   = 64
 )
 
 // InvalidError names a field that is out of its documented bounds. It is ErrInvalid.
@@ -184,6 +191,13 @@ func validate(op *ballastv1.Operation) error {
 	case *ballastv1.Operation_ExtendHold:
 		return first(checkText("extend_hold.hold", kind.ExtendHold.GetHold(), maxIDBytes, unicode.IsControl),
 			checkTimeout("extend_hold.timeout", kind.ExtendHold.GetTimeout()))
+	case *ballastv1.Operation_SetTopUpPolicy:
+		return validateTopUpPolicy(kind.SetTopUpPolicy)
+	case *ballastv1.Operation_LeaseTopUp:
+		return first(checkText("lease_top_up.top_up", kind.LeaseTopUp.GetTopUp(), maxIDBytes, unicode.IsControl),
+			checkSpan("lease_top_up.timeout", kind.LeaseTopUp.GetTimeout(), minLease, maxLease))
+	case *ballastv1.Operation_SettleTopUp:
+		return validateSettlement(kind.SettleTopUp)
 	}
 	return invalidf("kind", "not set, expected what to do")
 }

@@ -22,10 +22,14 @@ var (
 	ErrMissing = journal.ErrMissing
 )
 
-// StatementEntry is an entry with the ids of its accounts; empty where it has none.
+// StatementEntry is an entry with the ids of its accounts, empty where it has none, and their ledger's name and scale.
 type StatementEntry struct {
 	ledger.Entry
 	DebitAccount, CreditAccount string
+	LedgerName                  string
+	LedgerScale                 uint8
+	// SourceAccount of a policy on top-ups that was set.
+	SourceAccount string
 }
 
 // Statement is a page of an account's entries.
@@ -67,11 +71,7 @@ func (f *FSM) Statement(ctx context.Context, account []byte, before uint64, limi
 	if err = errors.Join(err, c.Close()); err != nil {
 		return Statement{}, fmt.Errorf("statement of account %q: %w", account, err)
 	}
-	f.Read(func(s *ledger.State) {
-		for i := range st.Entries {
-			st.Entries[i].name(s)
-		}
-	})
+	f.name(st.Entries)
 	return st, nil
 }
 
@@ -153,13 +153,20 @@ func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
 	return 0, false
 }
 
-func (e *StatementEntry) name(s *ledger.State) {
-	if e.HasDebit {
-		a, _ := s.AccountBySlot(e.DebitSlot)
-		e.DebitAccount = a.ID
-	}
-	if e.HasCredit {
-		a, _ := s.AccountBySlot(e.CreditSlot)
-		e.CreditAccount = a.ID
-	}
+// name fills in what entries' slots stand for, none of which ever changes.
+func (f *FSM) name(entries []StatementEntry) {
+	f.Read(func(s *ledger.State) {
+		for i := range entries {
+			e := &entries[i]
+			if e.HasDebit {
+				e.DebitAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.DebitSlot)
+			}
+			if e.HasCredit {
+				e.CreditAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.CreditSlot)
+			}
+			if e.Policy != nil && e.Policy.On {
+				e.SourceAccount, _, _, _ = s.AccountNames(e.Policy.Source)
+			}
+		}
+	})
 }

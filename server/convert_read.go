@@ -38,12 +38,21 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
 		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
 		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
-		Asked: e.Asked, ReversedSequence: e.Original,
+		Asked: e.Asked, ReversedSequence: e.Original, Ledger: e.LedgerName, Scale: uint32(e.LedgerScale),
 	}
 	for _, c := range e.Caps {
 		if c.Window != 0 {
 			p.Caps = append(p.Caps, capProto(c))
 		}
+	}
+	if e.TopUp != nil {
+		p.TopUp = &ballastv1.TopUpChange{
+			Id: e.TopUp.ID, PreviousSequence: e.TopUp.Previous, Amount: e.TopUp.Amount, Lease: e.TopUp.Lease, Until: e.TopUp.Until,
+			LookupOnly: e.TopUp.LookupOnly, Ended: e.TopUp.Ended,
+		}
+	}
+	if e.Policy != nil {
+		p.TopUpPolicy = policyProto(e.Policy, e.CreditAccount, e.SourceAccount)
 	}
 	if len(e.Hold) > 0 {
 		p.Hold = &ballastv1.HoldChange{

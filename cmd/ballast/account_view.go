@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -68,19 +69,7 @@ func viewAccount(account *ballastv1.Account) *accountView {
 			Counted: d.format(c.GetCounted()), CountedUnits: units(c.GetCounted()),
 		})
 	}
-	for _, flag := range []struct {
-		set  bool
-		name string
-	}{
-		{account.GetFrozen(), "frozen"},
-		{account.GetFrozenCredits(), "frozen_credits"},
-		{account.GetClosed(), "closed"},
-		{account.GetSystem(), flagSystem},
-	} {
-		if flag.set {
-			v.Flags = append(v.Flags, flag.name)
-		}
-	}
+	v.Flags = append(v.Flags, exporter.Flags(account)...)
 	return v
 }
 

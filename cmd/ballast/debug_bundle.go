@@ -37,7 +37,10 @@ func newDebugBundleCommand(a *app) *cobra.Command {
 			a.timeout = bundleTimeout
 		}
 		return a.bounded(func(ctx context.Context, c *client.Client, args []string) error {
-			to, err := a.newWholeFile(args[0], force)
+			if args[0] == "-" && stdoutIsTerminal(a.out) {
+				return usagef("-: a bundle is no text: send standard output to a file or another program")
+			}
+			to, err := a.wholeTarget(args[0], force)
 			if err != nil {
 				return err
 			}

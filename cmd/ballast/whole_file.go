@@ -10,20 +10,17 @@ import (
 	"github.com/ballastdb/ballast/internal/durable"
 )
 
-// wholeFile is where a backup or a bundle goes: a file beside the one that is asked for, which gets its name when all of it is there;
-// or standard output.
+// wholeFile is where what takes long to come goes: a file beside the one that is asked for, which gets its name when all of it is
+// there; or standard output.
 type wholeFile struct {
 	path string // that is asked for
 	out  io.Writer
 	file *os.File // nil: standard output
 }
 
-// newWholeFile makes it. What exists already is refused here, before anybody works for it, and again when it gets its name.
-func (a *app) newWholeFile(path string, force bool) (*wholeFile, error) {
+// wholeTarget makes it. What exists already is refused here, before anybody works for it, and again when it gets its name.
+func (a *app) wholeTarget(path string, force bool) (*wholeFile, error) {
 	if path == "-" {
-		if stdoutIsTerminal(a.out) {
-			return nil, usagef("-: this is no text: send standard output to a file or another program")
-		}
 		return &wholeFile{path: path, out: a.out}, nil
 	}
 	if _, err := os.Lstat(path); err == nil && !force {

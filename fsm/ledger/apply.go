@@ -22,12 +22,15 @@ func (o *Output) reset(n int, first uint64) {
 
 // Apply applies the operations of one log entry in order. index is the entry's, now the leader's stamp in it, Unix
 // nanoseconds: log time becomes max(its previous value, now). Operations linked to the next form one atomic group with
-// it. Nothing of ops is kept. First holds whose time has come expire: without operations the call does that alone.
+// it. Nothing of ops is kept. First what is due happens: holds expire, and top-ups are
+// made whose back-off is over. Without operations the call does that alone.
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
 	out.reset(len(ops), s.meta.sequence+1)
 	s.holds.forget(index, s.meta.horizon)
+	s.topUps.forget(index, s.meta.horizon)
 	s.expire(out)
+	s.wakePolicies(out)
 	s.expect(ops)
 	for len(ops) > 0 {
 		n := 1
@@ -177,6 +180,7 @@ func (s *State) commit(results []Result, out *Output) {
 // order.
 func (s *State) commitEffects(out *Output) {
 	w := &s.work
+	s.considerTopUps()
 	s.commitLedgers()
 	for i := range w.touched {
 		s.commitAccount(&w.touched[i])
@@ -189,6 +193,12 @@ func (s *State) commitEffects(out *Output) {
 	}
 	if len(w.reversals) > 0 {
 		s.commitReversals()
+	}
+	if len(w.topUps) > 0 {
+		s.commitTopUps()
+	}
+	if len(w.policies) > 0 {
+		s.commitPolicies()
 	}
 	for i := range w.effects {
 		out.Entries = s.appendEntry(out.Entries, &w.effects[i])

@@ -26,8 +26,15 @@ const (
 	EntryUpTo           EntryKind = 14
 	EntryReversal       EntryKind = 15
 	EntryVelocitySet    EntryKind = 16
+	EntryTopUpPolicySet EntryKind = 19
+	EntryTopUpOpened    EntryKind = 20
+	EntryTopUpLeased    EntryKind = 21
+	EntryTopUpSucceeded EntryKind = 22
+	EntryTopUpDeclined  EntryKind = 23
+	EntryTopUpUnknown   EntryKind = 24
+	EntryTopUpCancelled EntryKind = 25
 	// EntryNewest is the highest kind that this version writes.
-	EntryNewest = EntryVelocitySet
+	EntryNewest = EntryTopUpCancelled
 )
 
 // Entry is the immutable record of an operation that took effect. Byte slices alias what it was decoded from.
@@ -74,6 +81,10 @@ type Entry struct {
 	Original uint64
 	Caps     [MaxCaps]Cap
 
+	// TopUp is what an entry says of a top-up, Policy what EntryTopUpPolicySet says of the policy; nil for other kinds.
+	TopUp  *TopUpChange
+	Policy *TopUpTerms
+
 	// Link is the low half of the chain's hash after this entry, see Chain.
 	Link uint64
 }
@@ -89,7 +100,7 @@ const (
 	// MinEntryBytes and MaxEntryBytes bound the length of an encoded entry.
 	MinEntryBytes = entryFixed + 1 + linkBytes
 	MaxEntryBytes = entryFixed + 8 + 4 + MaxIDLen + MaxReferenceLen + detailsMax + linkBytes
-	detailsMax    = holdDetails + MaxIDLen
+	detailsMax    = policyDetails + MaxPaymentLen
 	holdDetails   = 34 // without the id
 )
 
@@ -184,7 +195,11 @@ func (s *State) appendDetails(dst []byte, e *effect) []byte {
 			dst = append(append(dst, byte(len(e.op.Credit))), e.op.Credit...)
 		}
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
-		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.hold-1])
+		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.detail-1])
+	case EntryTopUpPolicySet:
+		return appendPolicyDetails(dst, e.op, &s.work.topUpEntries[e.detail-1])
+	case EntryTopUpOpened, EntryTopUpLeased, EntryTopUpSucceeded, EntryTopUpDeclined, EntryTopUpUnknown, EntryTopUpCancelled:
+		return appendTopUpDetails(dst, &s.work.topUpEntries[e.detail-1])
 	case EntryUpTo:
 		return le.AppendUint64(dst, uint64(e.op.Amount))
 	case EntryReversal:
@@ -319,6 +334,10 @@ func (e *Entry) decodeDetails(b []byte) error {
 		return e.decodeHold(b)
 	case EntryUpTo, EntryReversal, EntryVelocitySet:
 		return e.decodeNumbers(b)
+	case EntryTopUpPolicySet:
+		return e.decodePolicy(b)
+	case EntryTopUpOpened, EntryTopUpLeased, EntryTopUpSucceeded, EntryTopUpDeclined, EntryTopUpUnknown, EntryTopUpCancelled:
+		return e.decodeTopUp(b)
 	default:
 		return corrupt("kind %d is not known", e.Kind)
 	}

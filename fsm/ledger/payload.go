@@ -71,6 +71,9 @@ func appendPayload(dst []byte, op *Operation) []byte {
 			dst = le.AppendUint64(le.AppendUint64(dst, uint64(c.Window)), uint64(c.Limit))
 		}
 	}
+	if op.TopUp != nil { // which those kinds always have
+		dst = op.TopUp.appendPayload(dst)
+	}
 	return dst
 }
 
@@ -90,6 +93,8 @@ func primary(op *Operation) []byte {
 		return op.Credit
 	case len(op.Hold) > 0:
 		return op.Hold
+	case op.TopUp != nil:
+		return op.TopUp.ID
 	}
 	return op.Ledger
 }

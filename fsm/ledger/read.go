@@ -32,16 +32,22 @@ func (s *State) AccountBySlot(slot uint32) (Account, bool) {
 		return Account{}, false
 	}
 	rec := s.accounts.Get(uint64(slot))
+	l := decodeLedger(s.ledgers.Get(uint64(le.Uint32(rec[offAccountLedger:]))))
+	found := readAccount(rec, slot, string(l.name), l.scale)
+	found.Caps = s.capsOf(slot)
+	return found, true
+}
+
+// readAccount reads an account's record, without its caps, which are not in it.
+func readAccount(rec []byte, slot uint32, ledger string, scale uint8) Account {
 	a := decodeAccount(rec)
-	l := decodeLedger(s.ledgers.Get(uint64(a.ledger)))
 	return Account{
-		ID: string(accountID(rec)), Slot: slot, Ledger: string(l.name), Scale: l.scale,
+		ID: string(accountID(rec)), Slot: slot, Ledger: ledger, Scale: scale,
 		Posted: a.posted, Held: a.held, Floor: a.floor, Ceiling: a.ceiling, Available: a.available(),
 		HasCeiling: a.flags&flagCeiling != 0, Version: a.version, LastSequence: a.last,
 		Frozen: a.flags&flagFrozen != 0, FrozenCredits: a.flags&flagFrozenCredits != 0,
 		Closed: a.flags&flagClosed != 0, System: a.flags&flagSystem != 0,
-		Caps: s.capsOf(slot),
-	}, true
+	}
 }
 
 // AccountCount is the number of accounts, system accounts included.

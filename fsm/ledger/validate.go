@@ -103,6 +103,9 @@ func validate(op *Operation) *FieldError {
 	case len(op.Reference) > MaxReferenceLen || !isText(op.Reference):
 		return errReference
 	}
+	if op.TopUp != nil && !op.Kind.ofTopUp() {
+		return errForeign
+	}
 	if op.hasMore() || op.Original != (Original{}) {
 		if e := validateMore(op); e != nil {
 			return e
@@ -121,6 +124,10 @@ func validate(op *Operation) *FieldError {
 		return validateReverse(op)
 	case KindHold, KindCapture, KindVoid, KindExtend:
 		return validateHold(op)
+	case KindSetTopUp:
+		return validateTopUpPolicy(op)
+	case KindLeaseTopUp, KindSettleTopUp:
+		return validateTopUp(op)
 	}
 	return errKind
 }
@@ -196,7 +203,11 @@ func validateMore(op *Operation) *FieldError {
 	switch {
 	case creates && op.IfVersion != 0:
 		return errVersion
-	case op.Kind != KindReverse && (op.Entry != 0 || op.Original != Original{}), op.Kind != KindSetVelocity && op.Caps != [MaxCaps]Cap{}:
+	case op.Kind != KindReverse && (op.Entry != 0 || op.Original != Original{}):
+		return errForeign
+	case op.Kind == KindSetTopUp:
+		return nil
+	case op.Kind != KindSetVelocity && op.Caps != [MaxCaps]Cap{}:
 		return errForeign
 	case a.Window == 0 && a != b, a.Window == b.Window && a.Window != 0, b.Window == 0 && b.Limit != 0, !isWindow(a.Window), !isWindow(b.Window):
 		return errWindow
