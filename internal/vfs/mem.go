@@ -191,8 +191,15 @@ func (c change) apply(b []byte) []byte {
 		}
 		end = c.off
 	}
-	if end > int64(len(b)) {
-		b = append(b, make([]byte, end-int64(len(b)))...)
+	if end > int64(cap(b)) { // twice, not a quarter more: the race detector looks at each byte that is copied
+		b = append(make([]byte, 0, max(end, 2*int64(cap(b)))), b...)
+	}
+	if c.off == int64(len(b)) {
+		return append(b, c.data...)
+	}
+	if old := int64(len(b)); end > old {
+		b = b[:end]
+		clear(b[old:])
 	}
 	copy(b[c.off:], c.data)
 	return b
