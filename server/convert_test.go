@@ -57,6 +57,8 @@ func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
 			}
 		}
 		return v
+	case ledger.KindSetLowBalance:
+		return &ballastv1.SetLowBalance{Account: credit, Threshold: o.Amount}
 	case ledger.KindUpTo:
 		return &ballastv1.TransferUpTo{DebitAccount: debit, CreditAccount: credit, Amount: o.Amount}
 	case ledger.KindReverse:
@@ -139,12 +141,13 @@ func TestOperationConversionIsComplete(t *testing.T) {
 		"set_velocity": &ballastv1.SetVelocity{Account: "x", Caps: []*ballastv1.VelocityCap{
 			{Window: ledger.MinCapWindow, Limit: 7}, {Window: ledger.MaxCapWindow},
 		}},
-		"transfer_up_to": &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
-		"reverse":        &ballastv1.Reverse{Sequence: 5},
-		"hold":           &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
-		"capture_hold":   &ballastv1.CaptureHold{Hold: "x"},
-		"void_hold":      &ballastv1.VoidHold{Hold: "x"},
-		"extend_hold":    &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
+		"set_low_balance": &ballastv1.SetLowBalance{Account: "x", Threshold: 1},
+		"transfer_up_to":  &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
+		"reverse":         &ballastv1.Reverse{Sequence: 5},
+		"hold":            &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
+		"capture_hold":    &ballastv1.CaptureHold{Hold: "x"},
+		"void_hold":       &ballastv1.VoidHold{Hold: "x"},
+		"extend_hold":     &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
 	}
 	for i := range kinds.Len() {
 		name := kinds.Get(i).Name()
@@ -198,8 +201,12 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 		fill(reflect.ValueOf(v).Elem())
 	}
 	result.Side = ledger.SideCredit
+	told := &ballastv1.Entry{} // what only entries of one kind have, of all kinds
+	for entry.Kind = 1; entry.Kind <= ledger.EntryNewest; entry.Kind++ {
+		proto.Merge(told, entryProto(&entry))
+	}
 	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
-	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry), entryProto(&entry).GetHold(), holdProto(&hold), capProto(entry.Caps[0])} {
+	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), told, told.GetHold(), told.GetLimits(), told.GetFreeze(), told.GetLowBalance(), holdProto(&hold), capProto(entry.Caps[0])} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {
 			if !m.ProtoReflect().Has(fields.Get(i)) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +105,7 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 	}
 	v := entryView{
 		Sequence: entry.GetSequence(), LogTime: timetext.FormatFixed(entry.GetLogTime()),
-		Kind:   strings.ToLower(strings.TrimPrefix(entry.GetKind().String(), "ENTRY_KIND_")),
+		Kind:   kindName(entry.GetKind()),
 		Amount: d.format(amount), AmountUnits: strconv.FormatInt(amount, 10),
 		Posted: d.format(posted), PostedUnits: strconv.FormatInt(posted, 10),
 		Counterparty: counterparty, Operation: entry.GetOperationId(),

@@ -179,7 +179,11 @@ func (s *State) commitEffects(out *Output) {
 	w := &s.work
 	s.commitLedgers()
 	for i := range w.touched {
-		s.commitAccount(&w.touched[i])
+		t := &w.touched[i]
+		if t.flags&flagLowBalance != 0 {
+			s.noticeLow(t)
+		}
+		s.commitAccount(t)
 	}
 	if len(w.holds) > 0 {
 		s.commitHolds()
@@ -189,6 +193,9 @@ func (s *State) commitEffects(out *Output) {
 	}
 	if len(w.reversals) > 0 {
 		s.commitReversals()
+	}
+	if len(w.lows) > 0 {
+		s.commitLows()
 	}
 	for i := range w.effects {
 		out.Entries = s.appendEntry(out.Entries, &w.effects[i])

@@ -28,7 +28,7 @@ func (s *State) evaluate(op *Operation, m *member, res *Result) {
 		s.evaluateCreateLedger(op, res)
 	case KindCreateAccount:
 		s.evaluateCreateAccount(op, m, res)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance:
 		s.evaluateChange(op, m, res)
 	case KindUpTo:
 		s.evaluateUpTo(op, m, res)
@@ -284,6 +284,9 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 	case KindSetVelocity:
 		s.setVelocity(&s.work.touched[i], &op.Caps)
 		s.acceptChange(op, res, EntryVelocitySet, i)
+	case KindSetLowBalance:
+		s.setLow(&s.work.touched[i], op.Amount)
+		s.acceptChange(op, res, EntryLowBalanceSet, i)
 	case KindCloseAccount:
 		if a.posted != 0 || a.held != 0 {
 			refuse(res, CodeNotEmpty, SideCredit)

@@ -6,7 +6,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Tables of a State. Ids are part of every stored page: append-only. 8 (top-ups) and 11 to 15 are kept for kinds of
+// Tables of a State. Ids are part of every stored page: append-only. 8 (top-ups) and 12 to 15 are kept for kinds of
 // records to come. docs/formats/state.md has the records.
 const (
 	tableMeta     = 0
@@ -18,6 +18,7 @@ const (
 	tableHolds    = 7
 	tableVelocity = 9  // caps of accounts
 	tableReversal = 10 // entries that were reversed
+	tableLow      = 11 // low-balance thresholds
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
 )
@@ -33,6 +34,7 @@ const (
 	holdBytes      = 192
 	velocityBytes  = 352
 	reversalBytes  = 32
+	lowBytes       = 32
 	operationBytes = 80
 )
 
@@ -101,6 +103,7 @@ const (
 	flagSystem        = 1 << 3
 	flagCeiling       = 1 << 4 // ceiling counts
 	flagVelocity      = 1 << 5 // it has caps, see velocity.go
+	flagLowBalance    = 1 << 6 // it has a low-balance threshold, see lowbalance.go
 )
 
 // account is the part of an account's record that changes, decoded. The id follows it in the record and never changes.

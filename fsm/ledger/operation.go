@@ -16,6 +16,7 @@ const (
 	KindSetFrozen     Kind = 19
 	KindCloseAccount  Kind = 20
 	KindSetVelocity   Kind = 21
+	KindSetLowBalance Kind = 22
 	KindHold          Kind = 32
 	KindCapture       Kind = 33
 	KindVoid          Kind = 34
@@ -63,9 +64,10 @@ type Operation struct {
 	// Debit is the debited account (KindDebit, KindTransfer, KindUpTo), or the one whose money is held (KindHold).
 	Debit []byte
 	// Credit is the credited account (KindCredit, KindTransfer; KindCapture and KindUpTo, where empty is the ledger's own) or the one that the operation is about
-	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity).
+	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance).
 	Credit []byte
-	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all).
+	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all;
+	// KindSetLowBalance, where it is the threshold and 0 none).
 	Amount int64
 
 	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).

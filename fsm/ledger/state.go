@@ -19,6 +19,7 @@ type State struct {
 	holds     holdBook
 	velocity  velocityBook
 	reversals reversalBook
+	low       lowBook
 	done      idQueue
 	refused   [bucketCount]idQueue
 
@@ -52,6 +53,7 @@ func New() *State {
 	s.holds.table = s.space.Table(tableHolds, holdBytes)
 	s.velocity.table = s.space.Table(tableVelocity, velocityBytes)
 	s.reversals.table = s.space.Table(tableReversal, reversalBytes)
+	s.low.table = s.space.Table(tableLow, lowBytes)
 	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
 	for b := range s.refused {
 		s.refused[b] = idQueue{
@@ -69,7 +71,7 @@ func (s *State) forgetDerived() {
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
 	s.holds.forgetDerived()
-	s.velocity.byUser, s.reversals.byOf = map[uint32]uint32{}, page.NewIndex()
+	s.velocity.byUser, s.reversals.byOf, s.low.byUser = map[uint32]uint32{}, page.NewIndex(), page.NewIndex()
 	s.done.index = s.byKey
 	for b := range s.refused {
 		s.refused[b].index = s.byRefusedKey
@@ -192,7 +194,7 @@ func (s *State) Rebuild(breathe page.Breathe) error {
 	}
 	s.setSettings(v)
 	pause := pacer{breathe: breathe}
-	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildKeys} {
+	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildLows, s.rebuildKeys} {
 		if err := step(&pause); err != nil {
 			return err
 		}
@@ -221,7 +223,7 @@ func stateError(format string, args ...any) error {
 }
 
 func (s *State) rebuildEmpty() error {
-	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.velocity.table.Len()+s.reversals.table.Len()+s.done.Len() != 0 {
+	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.velocity.table.Len()+s.reversals.table.Len()+s.low.table.Len()+s.done.Len() != 0 {
 		return stateError("there are records but no meta record")
 	}
 	s.meta = meta{}

@@ -26,6 +26,7 @@ type work struct {
 	holdEntries []holdEntry
 	velocities  []velocityDraft
 	reversals   []reversal
+	lows        []lowDraft
 	expired     Operation // what the entry of an expired hold is made of
 	nextAccount uint64    // slot
 }
@@ -59,7 +60,7 @@ func (w *work) rollBack(s *State) {
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
 	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
-	w.velocities, w.reversals = w.velocities[:0], w.reversals[:0]
+	w.velocities, w.reversals, w.lows = w.velocities[:0], w.reversals[:0], w.lows[:0]
 	w.nextAccount = s.accounts.Len()
 }
 

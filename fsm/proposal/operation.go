@@ -52,7 +52,7 @@ func knownOperation(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
-		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity:
+		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity, ledger.KindSetLowBalance:
 		return true
 	}
 	return false

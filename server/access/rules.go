@@ -33,6 +33,7 @@ func Rules() Table {
 		ballastv1.MoneyService_ListLedgers_FullMethodName:  reader,
 		ballastv1.MoneyService_GetHold_FullMethodName:      reader,
 		ballastv1.MoneyService_ListHolds_FullMethodName:    reader,
+		ballastv1.MoneyService_Watch_FullMethodName:        reader,
 
 		ballastv1.OperatorService_Status_FullMethodName:              anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:         reader,

@@ -112,6 +112,11 @@ const (
 	EntryKind_ENTRY_KIND_REVERSAL EntryKind = 15
 	// Velocity caps were set.
 	EntryKind_ENTRY_KIND_VELOCITY_SET EntryKind = 16
+	// A low-balance threshold was set or removed.
+	EntryKind_ENTRY_KIND_LOW_BALANCE_SET EntryKind = 17
+	// What is available fell below the account's low-balance threshold. Nobody asked for it: the operation is the one that
+	// lowered it, and its code, reference and event time are that one's.
+	EntryKind_ENTRY_KIND_LOW_BALANCE EntryKind = 18
 )
 
 // Enum value maps for EntryKind.
@@ -134,6 +139,8 @@ var (
 		14: "ENTRY_KIND_UP_TO",
 		15: "ENTRY_KIND_REVERSAL",
 		16: "ENTRY_KIND_VELOCITY_SET",
+		17: "ENTRY_KIND_LOW_BALANCE_SET",
+		18: "ENTRY_KIND_LOW_BALANCE",
 	}
 	EntryKind_value = map[string]int32{
 		"ENTRY_KIND_UNSPECIFIED":     0,
@@ -153,6 +160,8 @@ var (
 		"ENTRY_KIND_UP_TO":           14,
 		"ENTRY_KIND_REVERSAL":        15,
 		"ENTRY_KIND_VELOCITY_SET":    16,
+		"ENTRY_KIND_LOW_BALANCE_SET": 17,
+		"ENTRY_KIND_LOW_BALANCE":     18,
 	}
 )
 
@@ -740,7 +749,11 @@ type Account struct {
 	// Sequence number of its newest entry; 0: none.
 	LastSequence uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Caps on its debits.
-	Caps          []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	Caps []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	// Low-balance threshold, minor units of `available`; 0: none.
+	LowBalance int64 `protobuf:"varint,16,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
+	// `available` fell below the threshold, which was told by an entry, and has not been at or above it since.
+	Low           bool `protobuf:"varint,17,opt,name=low,proto3" json:"low,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +891,20 @@ func (x *Account) GetCaps() []*CapUse {
 		return x.Caps
 	}
 	return nil
+}
+
+func (x *Account) GetLowBalance() int64 {
+	if x != nil {
+		return x.LowBalance
+	}
+	return 0
+}
+
+func (x *Account) GetLow() bool {
+	if x != nil {
+		return x.Low
+	}
+	return false
 }
 
 // CapUse is a velocity cap and how much of it is used.
@@ -1243,7 +1270,19 @@ type Entry struct {
 	// Reversals: sequence number of the entry that was reversed.
 	ReversedSequence uint64 `protobuf:"varint,15,opt,name=reversed_sequence,json=reversedSequence,proto3" json:"reversed_sequence,omitempty"`
 	// Velocity caps set: all that the account has after.
-	Caps          []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
+	Caps []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
+	// The ledger of its accounts.
+	Ledger string `protobuf:"bytes,17,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of all amounts in it: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,18,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Ledger created: what it counts.
+	Asset string `protobuf:"bytes,19,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Account opened, limits set: the limits after.
+	Limits *LimitsAfter `protobuf:"bytes,20,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Frozen or thawed: the flags after.
+	Freeze *FreezeAfter `protobuf:"bytes,21,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// Low-balance threshold set, or crossed.
+	LowBalance    *LowBalanceAfter `protobuf:"bytes,22,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1390,6 +1429,213 @@ func (x *Entry) GetCaps() []*VelocityCap {
 	return nil
 }
 
+func (x *Entry) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *Entry) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *Entry) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Entry) GetLimits() *LimitsAfter {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Entry) GetFreeze() *FreezeAfter {
+	if x != nil {
+		return x.Freeze
+	}
+	return nil
+}
+
+func (x *Entry) GetLowBalance() *LowBalanceAfter {
+	if x != nil {
+		return x.LowBalance
+	}
+	return nil
+}
+
+// LimitsAfter is what an entry says of an account's limits.
+type LimitsAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lowest balance that a debit may leave, minor units.
+	Floor int64 `protobuf:"varint,1,opt,name=floor,proto3" json:"floor,omitempty"`
+	// The highest balance that a credit may leave. Absent: none.
+	Ceiling       *int64 `protobuf:"varint,2,opt,name=ceiling,proto3,oneof" json:"ceiling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitsAfter) Reset() {
+	*x = LimitsAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitsAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitsAfter) ProtoMessage() {}
+
+func (x *LimitsAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitsAfter.ProtoReflect.Descriptor instead.
+func (*LimitsAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LimitsAfter) GetFloor() int64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *LimitsAfter) GetCeiling() int64 {
+	if x != nil && x.Ceiling != nil {
+		return *x.Ceiling
+	}
+	return 0
+}
+
+// FreezeAfter is what an entry says of an account's freeze.
+type FreezeAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// No debits are accepted.
+	Frozen bool `protobuf:"varint,1,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// No credits either.
+	FrozenCredits bool `protobuf:"varint,2,opt,name=frozen_credits,json=frozenCredits,proto3" json:"frozen_credits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeAfter) Reset() {
+	*x = FreezeAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeAfter) ProtoMessage() {}
+
+func (x *FreezeAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeAfter.ProtoReflect.Descriptor instead.
+func (*FreezeAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FreezeAfter) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *FreezeAfter) GetFrozenCredits() bool {
+	if x != nil {
+		return x.FrozenCredits
+	}
+	return false
+}
+
+// LowBalanceAfter is what an entry says of an account's low-balance threshold.
+type LowBalanceAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Minor units; 0: none.
+	Threshold int64 `protobuf:"varint,1,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// `available` right after, minor units.
+	Available     int64 `protobuf:"varint,2,opt,name=available,proto3" json:"available,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LowBalanceAfter) Reset() {
+	*x = LowBalanceAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LowBalanceAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LowBalanceAfter) ProtoMessage() {}
+
+func (x *LowBalanceAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LowBalanceAfter.ProtoReflect.Descriptor instead.
+func (*LowBalanceAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LowBalanceAfter) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *LowBalanceAfter) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
 // HoldChange is what an entry says of a hold.
 type HoldChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1413,7 +1659,7 @@ type HoldChange struct {
 
 func (x *HoldChange) Reset() {
 	*x = HoldChange{}
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1671,7 @@ func (x *HoldChange) String() string {
 func (*HoldChange) ProtoMessage() {}
 
 func (x *HoldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1684,7 @@ func (x *HoldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
 func (*HoldChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HoldChange) GetId() string {
@@ -1507,7 +1753,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1765,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1778,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetStatementRequest) GetAccount() string {
@@ -1580,7 +1826,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1838,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1851,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetStatementResponse) GetEntries() []*Entry {
@@ -1649,7 +1895,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1907,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1920,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -1708,7 +1954,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1966,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1979,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -1801,7 +2047,7 @@ type HoldRecord struct {
 
 func (x *HoldRecord) Reset() {
 	*x = HoldRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +2059,7 @@ func (x *HoldRecord) String() string {
 func (*HoldRecord) ProtoMessage() {}
 
 func (x *HoldRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +2072,7 @@ func (x *HoldRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
 func (*HoldRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HoldRecord) GetId() string {
@@ -1940,7 +2186,7 @@ type GetHoldRequest struct {
 
 func (x *GetHoldRequest) Reset() {
 	*x = GetHoldRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2198,7 @@ func (x *GetHoldRequest) String() string {
 func (*GetHoldRequest) ProtoMessage() {}
 
 func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2211,7 @@ func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
 func (*GetHoldRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetHoldRequest) GetId() string {
@@ -1995,7 +2241,7 @@ type GetHoldResponse struct {
 
 func (x *GetHoldResponse) Reset() {
 	*x = GetHoldResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2253,7 @@ func (x *GetHoldResponse) String() string {
 func (*GetHoldResponse) ProtoMessage() {}
 
 func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2266,7 @@ func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
 func (*GetHoldResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetHoldResponse) GetHold() *HoldRecord {
@@ -2054,7 +2300,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2312,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2325,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListHoldsRequest) GetAccount() string {
@@ -2125,7 +2371,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2383,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2396,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
@@ -2185,7 +2431,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2443,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2456,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -2233,7 +2479,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2491,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2504,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -2273,6 +2519,254 @@ func (x *ListLedgersResponse) GetState() *ReadState {
 		return x.State
 	}
 	return nil
+}
+
+// WatchRequest says from where on, and what, a watch tells.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position: the sequence number of the last entry that the caller has seen. 0: none, from the first entry on. A
+	// position ahead of what the member has is waited for.
+	AfterSequence uint64 `protobuf:"varint,1,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// WatchResponse.link of that position, so that a position in another history (another cluster, or one that was
+	// restored from an older backup) is refused. 0: not compared.
+	AfterLink uint64 `protobuf:"fixed64,2,opt,name=after_link,json=afterLink,proto3" json:"after_link,omitempty"`
+	// Only what takes effect from now on: the position is the member's newest entry. Not together with after_sequence.
+	FromNow bool `protobuf:"varint,3,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`
+	// What of it to tell. Absent: everything.
+	Filter *WatchFilter `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Nanoseconds, 100 ms to 60 s: a message is sent at least this often. 0: 5 s.
+	Heartbeat     int64 `protobuf:"varint,5,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WatchRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetAfterLink() uint64 {
+	if x != nil {
+		return x.AfterLink
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetFromNow() bool {
+	if x != nil {
+		return x.FromNow
+	}
+	return false
+}
+
+func (x *WatchRequest) GetFilter() *WatchFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetHeartbeat() int64 {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return 0
+}
+
+// WatchFilter selects entries: those that pass each field that is given.
+type WatchFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only entries of this ledger.
+	Ledger string `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Only entries that name one of these accounts, at most 100. They need not exist yet; system accounts count.
+	Accounts []string `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// Only entries of these kinds.
+	Kinds []EntryKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=ballast.v1.EntryKind" json:"kinds,omitempty"`
+	// Only entries with one of these codes of the caller's own, at most 100.
+	Codes         []uint32 `protobuf:"varint,4,rep,packed,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFilter) Reset() {
+	*x = WatchFilter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFilter) ProtoMessage() {}
+
+func (x *WatchFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
+func (*WatchFilter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *WatchFilter) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetKinds() []EntryKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetCodes() []uint32 {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
+// WatchResponse is a part of a watch. One without entries is a heartbeat, or says how far the filter has been searched.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries in order of their sequence numbers, each above that of the response before.
+	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// The position: everything up to here has been told, or does not pass the filter. Keep it to resume.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// A check value of the journal up to that position, to be kept with it: see WatchRequest.after_link. 0 at position 0.
+	Link uint64 `protobuf:"fixed64,3,opt,name=link,proto3" json:"link,omitempty"`
+	// The member's newest entry. Where it is `sequence`, everything up to `index` has been told.
+	NewestSequence uint64 `protobuf:"varint,4,opt,name=newest_sequence,json=newestSequence,proto3" json:"newest_sequence,omitempty"`
+	// The applied log index at which that was the newest entry.
+	Index uint64 `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`
+	// Log time at that index, Unix nanoseconds.
+	LogTime       int64 `protobuf:"varint,6,opt,name=log_time,json=logTime,proto3" json:"log_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *WatchResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLink() uint64 {
+	if x != nil {
+		return x.Link
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetNewestSequence() uint64 {
+	if x != nil {
+		return x.NewestSequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLogTime() int64 {
+	if x != nil {
+		return x.LogTime
+	}
+	return 0
 }
 
 var File_ballast_v1_money_proto protoreflect.FileDescriptor
@@ -2311,7 +2805,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06Ledger\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x14\n" +
-	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xa8\x03\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xdb\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
@@ -2328,7 +2822,10 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06closed\x18\f \x01(\bR\x06closed\x12\x16\n" +
 	"\x06system\x18\r \x01(\bR\x06system\x12#\n" +
 	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequence\x12&\n" +
-	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04capsB\n" +
+	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04caps\x12\x1f\n" +
+	"\vlow_balance\x18\x10 \x01(\x03R\n" +
+	"lowBalance\x12\x10\n" +
+	"\x03low\x18\x11 \x01(\bR\x03lowB\n" +
 	"\n" +
 	"\b_ceiling\"M\n" +
 	"\x06CapUse\x12)\n" +
@@ -2352,7 +2849,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xa5\x04\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\x89\x06\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -2371,7 +2868,25 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\x12\x14\n" +
 	"\x05asked\x18\x0e \x01(\x03R\x05asked\x12+\n" +
 	"\x11reversed_sequence\x18\x0f \x01(\x04R\x10reversedSequence\x12+\n" +
-	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\"\xce\x01\n" +
+	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\x12\x16\n" +
+	"\x06ledger\x18\x11 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x12 \x01(\rR\x05scale\x12\x14\n" +
+	"\x05asset\x18\x13 \x01(\tR\x05asset\x12/\n" +
+	"\x06limits\x18\x14 \x01(\v2\x17.ballast.v1.LimitsAfterR\x06limits\x12/\n" +
+	"\x06freeze\x18\x15 \x01(\v2\x17.ballast.v1.FreezeAfterR\x06freeze\x12<\n" +
+	"\vlow_balance\x18\x16 \x01(\v2\x1b.ballast.v1.LowBalanceAfterR\n" +
+	"lowBalance\"N\n" +
+	"\vLimitsAfter\x12\x14\n" +
+	"\x05floor\x18\x01 \x01(\x03R\x05floor\x12\x1d\n" +
+	"\aceiling\x18\x02 \x01(\x03H\x00R\aceiling\x88\x01\x01B\n" +
+	"\n" +
+	"\b_ceiling\"L\n" +
+	"\vFreezeAfter\x12\x16\n" +
+	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12%\n" +
+	"\x0efrozen_credits\x18\x02 \x01(\bR\rfrozenCredits\"M\n" +
+	"\x0fLowBalanceAfter\x12\x1c\n" +
+	"\tthreshold\x18\x01 \x01(\x03R\tthreshold\x12\x1c\n" +
+	"\tavailable\x18\x02 \x01(\x03R\tavailable\"\xce\x01\n" +
 	"\n" +
 	"HoldChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
@@ -2436,11 +2951,30 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\vconsistency\x18\x01 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"p\n" +
 	"\x13ListLedgersResponse\x12,\n" +
 	"\aledgers\x18\x01 \x03(\v2\x12.ballast.v1.LedgerR\aledgers\x12+\n" +
-	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state*_\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xbe\x01\n" +
+	"\fWatchRequest\x12%\n" +
+	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12\x1d\n" +
+	"\n" +
+	"after_link\x18\x02 \x01(\x06R\tafterLink\x12\x19\n" +
+	"\bfrom_now\x18\x03 \x01(\bR\afromNow\x12/\n" +
+	"\x06filter\x18\x04 \x01(\v2\x17.ballast.v1.WatchFilterR\x06filter\x12\x1c\n" +
+	"\theartbeat\x18\x05 \x01(\x03R\theartbeat\"\x84\x01\n" +
+	"\vWatchFilter\x12\x16\n" +
+	"\x06ledger\x18\x01 \x01(\tR\x06ledger\x12\x1a\n" +
+	"\baccounts\x18\x02 \x03(\tR\baccounts\x12+\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.ballast.v1.EntryKindR\x05kinds\x12\x14\n" +
+	"\x05codes\x18\x04 \x03(\rR\x05codes\"\xc6\x01\n" +
+	"\rWatchResponse\x12+\n" +
+	"\aentries\x18\x01 \x03(\v2\x11.ballast.v1.EntryR\aentries\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04link\x18\x03 \x01(\x06R\x04link\x12'\n" +
+	"\x0fnewest_sequence\x18\x04 \x01(\x04R\x0enewestSequence\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\x12\x19\n" +
+	"\blog_time\x18\x06 \x01(\x03R\alogTime*_\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CONSISTENCY_LINEARIZABLE\x10\x01\x12\x15\n" +
-	"\x11CONSISTENCY_STALE\x10\x02*\xdf\x03\n" +
+	"\x11CONSISTENCY_STALE\x10\x02*\x9b\x04\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ENTRY_KIND_CREDIT\x10\x01\x12\x14\n" +
@@ -2459,13 +2993,15 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r\x12\x14\n" +
 	"\x10ENTRY_KIND_UP_TO\x10\x0e\x12\x17\n" +
 	"\x13ENTRY_KIND_REVERSAL\x10\x0f\x12\x1b\n" +
-	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10*\x84\x01\n" +
+	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10\x12\x1e\n" +
+	"\x1aENTRY_KIND_LOW_BALANCE_SET\x10\x11\x12\x1a\n" +
+	"\x16ENTRY_KIND_LOW_BALANCE\x10\x12*\x84\x01\n" +
 	"\tHoldState\x12\x1a\n" +
 	"\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n" +
 	"\x13HOLD_STATE_CAPTURED\x10\x02\x12\x15\n" +
 	"\x11HOLD_STATE_VOIDED\x10\x03\x12\x16\n" +
-	"\x12HOLD_STATE_EXPIRED\x10\x042\xcd\x05\n" +
+	"\x12HOLD_STATE_EXPIRED\x10\x042\x8d\x06\n" +
 	"\fMoneyService\x12?\n" +
 	"\x06Submit\x12\x19.ballast.v1.SubmitRequest\x1a\x1a.ballast.v1.SubmitResponse\x12U\n" +
 	"\fSubmitStream\x12\x1f.ballast.v1.SubmitStreamRequest\x1a .ballast.v1.SubmitStreamResponse(\x010\x01\x12N\n" +
@@ -2475,7 +3011,8 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\fGetOperation\x12\x1f.ballast.v1.GetOperationRequest\x1a .ballast.v1.GetOperationResponse\x12B\n" +
 	"\aGetHold\x12\x1a.ballast.v1.GetHoldRequest\x1a\x1b.ballast.v1.GetHoldResponse\x12H\n" +
 	"\tListHolds\x12\x1c.ballast.v1.ListHoldsRequest\x1a\x1d.ballast.v1.ListHoldsResponse\x12N\n" +
-	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponse\x12>\n" +
+	"\x05Watch\x12\x18.ballast.v1.WatchRequest\x1a\x19.ballast.v1.WatchResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_money_proto_rawDescOnce sync.Once
@@ -2490,7 +3027,7 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_ballast_v1_money_proto_goTypes = []any{
 	(Consistency)(0),             // 0: ballast.v1.Consistency
 	(EntryKind)(0),               // 1: ballast.v1.EntryKind
@@ -2509,32 +3046,38 @@ var file_ballast_v1_money_proto_goTypes = []any{
 	(*ListAccountsRequest)(nil),  // 14: ballast.v1.ListAccountsRequest
 	(*ListAccountsResponse)(nil), // 15: ballast.v1.ListAccountsResponse
 	(*Entry)(nil),                // 16: ballast.v1.Entry
-	(*HoldChange)(nil),           // 17: ballast.v1.HoldChange
-	(*GetStatementRequest)(nil),  // 18: ballast.v1.GetStatementRequest
-	(*GetStatementResponse)(nil), // 19: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),  // 20: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil), // 21: ballast.v1.GetOperationResponse
-	(*HoldRecord)(nil),           // 22: ballast.v1.HoldRecord
-	(*GetHoldRequest)(nil),       // 23: ballast.v1.GetHoldRequest
-	(*GetHoldResponse)(nil),      // 24: ballast.v1.GetHoldResponse
-	(*ListHoldsRequest)(nil),     // 25: ballast.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),    // 26: ballast.v1.ListHoldsResponse
-	(*ListLedgersRequest)(nil),   // 27: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),  // 28: ballast.v1.ListLedgersResponse
-	(*Operation)(nil),            // 29: ballast.v1.Operation
-	(*Result)(nil),               // 30: ballast.v1.Result
-	(*Failure)(nil),              // 31: ballast.v1.Failure
-	(*VelocityCap)(nil),          // 32: ballast.v1.VelocityCap
+	(*LimitsAfter)(nil),          // 17: ballast.v1.LimitsAfter
+	(*FreezeAfter)(nil),          // 18: ballast.v1.FreezeAfter
+	(*LowBalanceAfter)(nil),      // 19: ballast.v1.LowBalanceAfter
+	(*HoldChange)(nil),           // 20: ballast.v1.HoldChange
+	(*GetStatementRequest)(nil),  // 21: ballast.v1.GetStatementRequest
+	(*GetStatementResponse)(nil), // 22: ballast.v1.GetStatementResponse
+	(*GetOperationRequest)(nil),  // 23: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil), // 24: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),           // 25: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),       // 26: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),      // 27: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),     // 28: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),    // 29: ballast.v1.ListHoldsResponse
+	(*ListLedgersRequest)(nil),   // 30: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),  // 31: ballast.v1.ListLedgersResponse
+	(*WatchRequest)(nil),         // 32: ballast.v1.WatchRequest
+	(*WatchFilter)(nil),          // 33: ballast.v1.WatchFilter
+	(*WatchResponse)(nil),        // 34: ballast.v1.WatchResponse
+	(*Operation)(nil),            // 35: ballast.v1.Operation
+	(*Result)(nil),               // 36: ballast.v1.Result
+	(*Failure)(nil),              // 37: ballast.v1.Failure
+	(*VelocityCap)(nil),          // 38: ballast.v1.VelocityCap
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	29, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	30, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	29, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	35, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	36, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	35, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
 	5,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
 	8,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	31, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	37, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
 	11, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
-	32, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
+	38, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
 	0,  // 8: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
 	10, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
 	3,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
@@ -2542,47 +3085,55 @@ var file_ballast_v1_money_proto_depIdxs = []int32{
 	10, // 12: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
 	3,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
 	1,  // 14: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
-	17, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
-	32, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
-	0,  // 17: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
-	16, // 18: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
-	3,  // 19: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 20: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	30, // 21: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	3,  // 22: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	2,  // 23: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
-	0,  // 24: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
-	22, // 25: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
-	3,  // 26: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 27: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
-	22, // 28: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
-	3,  // 29: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 30: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	9,  // 31: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	3,  // 32: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	4,  // 33: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	6,  // 34: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	12, // 35: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	14, // 36: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	18, // 37: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	20, // 38: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	23, // 39: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
-	25, // 40: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
-	27, // 41: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	5,  // 42: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	7,  // 43: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	13, // 44: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	15, // 45: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	19, // 46: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	21, // 47: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	24, // 48: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
-	26, // 49: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
-	28, // 50: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	42, // [42:51] is the sub-list for method output_type
-	33, // [33:42] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	20, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
+	38, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
+	17, // 17: ballast.v1.Entry.limits:type_name -> ballast.v1.LimitsAfter
+	18, // 18: ballast.v1.Entry.freeze:type_name -> ballast.v1.FreezeAfter
+	19, // 19: ballast.v1.Entry.low_balance:type_name -> ballast.v1.LowBalanceAfter
+	0,  // 20: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
+	16, // 21: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
+	3,  // 22: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 23: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	36, // 24: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	3,  // 25: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 26: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 27: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	25, // 28: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	3,  // 29: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 30: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	25, // 31: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	3,  // 32: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 33: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	9,  // 34: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	3,  // 35: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	33, // 36: ballast.v1.WatchRequest.filter:type_name -> ballast.v1.WatchFilter
+	1,  // 37: ballast.v1.WatchFilter.kinds:type_name -> ballast.v1.EntryKind
+	16, // 38: ballast.v1.WatchResponse.entries:type_name -> ballast.v1.Entry
+	4,  // 39: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	6,  // 40: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	12, // 41: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	14, // 42: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	21, // 43: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	23, // 44: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	26, // 45: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	28, // 46: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	30, // 47: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	32, // 48: ballast.v1.MoneyService.Watch:input_type -> ballast.v1.WatchRequest
+	5,  // 49: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	7,  // 50: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	13, // 51: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	15, // 52: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	22, // 53: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	24, // 54: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	27, // 55: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	29, // 56: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	31, // 57: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	34, // 58: ballast.v1.MoneyService.Watch:output_type -> ballast.v1.WatchResponse
+	49, // [49:59] is the sub-list for method output_type
+	39, // [39:49] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -2597,13 +3148,14 @@ func file_ballast_v1_money_proto_init() {
 		(*SubmitStreamResponse_Failure)(nil),
 	}
 	file_ballast_v1_money_proto_msgTypes[7].OneofWrappers = []any{}
+	file_ballast_v1_money_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   26,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
