@@ -13,8 +13,8 @@ func newAccountLowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "low ACCOUNT [AMOUNT]",
 		Short: "Have it told when less than AMOUNT is available",
-		Long: "Have the feed (ballast watch) tell when less than AMOUNT becomes available on an account: once, and again only\n" +
-			"after it was at or above AMOUNT. With no AMOUNT nothing is told any more.",
+		Long: "Have the feed (ballast watch) tell when less than AMOUNT becomes available on an account: once, and again\n" +
+			"only after it was at or above AMOUNT. With no AMOUNT nothing is told any more.",
 		Example: "  ballast account low alice 20.00\n  ballast watch --kind low_balance",
 		Args:    args("ACCOUNT", "[AMOUNT]"),
 	}

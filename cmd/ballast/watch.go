@@ -37,9 +37,10 @@ func newWatchCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Tell every change as it takes effect, in order",
-		Long: "Tell every entry as it takes effect, in order, each once: movements, holds and their expiry, accounts, limits,\n" +
-			"caps, low balances. It begins with the next one, or behind --after, and goes on until it is interrupted, on\n" +
-			"another member where one ends it. Words, one line an entry; with -o json one JSON object a line.",
+		Long: "Tell every entry as it takes effect, in order, each once: movements, holds and their expiry, accounts,\n" +
+			"limits, caps, low balances. It begins with the next one, or behind --after, and goes on until it is\n" +
+			"interrupted, on another member where one ends it. Words, one line an entry; with -o json one JSON object\n" +
+			"a line.",
 		Example: "  ballast watch --account alice\n  ballast watch --after 0 --to-newest -o json > all.ndjson\n  ballast watch --kind low_balance",
 		Args:    args(),
 	}
