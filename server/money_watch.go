@@ -55,10 +55,7 @@ func (m *Money) Watch(r *ballastv1.WatchRequest, stream grpc.ServerStreamingServ
 	defer func() { err = errors.Join(err, w.feed.Close()) }()
 	ctx, cancel := m.cfg.Gate.whileOpen(stream.Context())
 	defer cancel()
-	if err := w.run(ctx, r.GetFromNow()); err != nil {
-		return w.ended(err)
-	}
-	return nil
+	return w.ended(w.run(ctx, r.GetFromNow()))
 }
 
 // configure reads what does not depend on the state.
@@ -77,6 +74,7 @@ func (w *watcher) configure(r *ballastv1.WatchRequest) *Failure {
 	return failure
 }
 
+// run serves the watch until it cannot go on, and says why.
 func (w *watcher) run(ctx context.Context, fromNow bool) error {
 	head := w.money.cfg.Store.Head()
 	if fromNow {

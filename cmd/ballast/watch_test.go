@@ -35,8 +35,10 @@ func feedOfAll() (entries []*ballastv1.Entry, words []string) {
 	add("account alice is frozen, for credits too", ballastv1.EntryKind_ENTRY_KIND_FROZEN_SET,
 		&ballastv1.Entry{CreditAccount: "alice", Freeze: &ballastv1.FreezeAfter{Frozen: true, FrozenCredits: true}})
 	add("account alice is thawed", ballastv1.EntryKind_ENTRY_KIND_FROZEN_SET, &ballastv1.Entry{CreditAccount: "alice", Freeze: &ballastv1.FreezeAfter{}})
-	add("account alice has caps of 1.00/1h0m0s and 5.00/24h0m0s", ballastv1.EntryKind_ENTRY_KIND_VELOCITY_SET, &ballastv1.Entry{CreditAccount: "alice",
-		Caps: []*ballastv1.VelocityCap{{Window: int64(time.Hour), Limit: 100}, {Window: int64(24 * time.Hour), Limit: 500}}})
+	add("account alice has caps of 1.00/1h0m0s and 5.00/24h0m0s", ballastv1.EntryKind_ENTRY_KIND_VELOCITY_SET, &ballastv1.Entry{
+		CreditAccount: "alice",
+		Caps:          []*ballastv1.VelocityCap{{Window: int64(time.Hour), Limit: 100}, {Window: int64(24 * time.Hour), Limit: 500}},
+	})
 	add("account alice has no caps any more", ballastv1.EntryKind_ENTRY_KIND_VELOCITY_SET, &ballastv1.Entry{CreditAccount: "alice"})
 	add("account alice has a low-balance threshold of 20.00", ballastv1.EntryKind_ENTRY_KIND_LOW_BALANCE_SET,
 		&ballastv1.Entry{CreditAccount: "alice", LowBalance: &ballastv1.LowBalanceAfter{Threshold: 2000, Available: 3000}})
