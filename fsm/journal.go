@@ -20,6 +20,9 @@ func (f *FSM) hasStarted() error {
 	return nil
 }
 
+// JournalEnd is the position behind the newest entry.
+func (f *FSM) JournalEnd() journal.Position { return f.journal.End() }
+
 // JournalHoles are the parts of the journal that are not here, oldest first; none before the state machine has started.
 func (f *FSM) JournalHoles() []journal.Hole {
 	if f.hasStarted() != nil {
@@ -30,6 +33,20 @@ func (f *FSM) JournalHoles() []journal.Hole {
 
 // JournalMissing receives a value when there may be a new hole. One goroutine may listen.
 func (f *FSM) JournalMissing() <-chan struct{} { return f.journal.Missing() }
+
+// WriteBackJournal has the journal go to the device piece by piece as it grows, until ctx ends or it fails. One goroutine may.
+func (f *FSM) WriteBackJournal(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.journal.Grown():
+			if f.orDie(f.journal.WriteBack()) != nil {
+				return
+			}
+		}
+	}
+}
 
 // FillJournal starts to fill a hole, or goes on: see journal.Journal.Fill.
 func (f *FSM) FillJournal(h journal.Hole) (*journal.Filler, error) {

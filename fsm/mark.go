@@ -157,10 +157,12 @@ func (m *Mark) err() error {
 	return nil
 }
 
-// syncJournal makes the journal durable, or ends the process: what is on disk is unknown then, and a later fsync can
-// falsely succeed.
-func (f *FSM) syncJournal() error {
-	err := f.journal.Sync()
+// syncJournal makes the journal durable, or ends the process.
+func (f *FSM) syncJournal() error { return f.orDie(f.journal.Sync()) }
+
+// orDie ends the process where the journal could not be written: what is on disk is unknown then, and a later fsync can falsely
+// succeed.
+func (f *FSM) orDie(err error) error {
 	if err != nil && f.Halted() == nil {
 		f.die(err)
 	}

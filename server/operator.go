@@ -49,6 +49,7 @@ type OperatorConfig struct {
 	Transfers *Transfers
 	Snapshots Snapshots
 	Backups   Backups
+	Inspector Inspector
 	Peers     Peers
 	Gate      *Gate
 	Logger    hclog.Logger
@@ -91,14 +92,17 @@ type Operator struct {
 	leader func() *ballastv1.LeaderHint
 	// changing has a token while a change of the membership is under way: they come one at a time.
 	changing chan struct{}
-	// backing has a token while a backup is taken.
-	backing chan struct{}
+	// backing has a token while a backup is taken, inspecting while a snapshot is inspected.
+	backing, inspecting chan struct{}
 }
 
 // NewOperator returns the operator service. It owns no goroutines beyond its calls.
 func NewOperator(cfg OperatorConfig) *Operator {
 	defaultTo(&cfg.Timeout, 10*time.Second)
-	return &Operator{cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store), changing: make(chan struct{}, 1), backing: make(chan struct{}, 1)}
+	return &Operator{
+		cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store),
+		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), inspecting: make(chan struct{}, 1),
+	}
 }
 
 // localID is raft's id of this member.

@@ -39,11 +39,11 @@ func phase(f *Facts, gate *Gate, waiting bool) Phase {
 		return PhaseDiverged
 	case gate.Closed():
 		return PhaseStopping
-	case !f.Raft.Member:
-		return PhaseAlone
 	case f.Install != nil:
 		return PhasePages
-	case waiting:
+	case !f.Raft.Member && !f.Raft.LeaderKnown:
+		return PhaseAlone
+	case waiting, !f.Raft.Member: // whom a leader has added knows no configuration, and so nobody to ask, before its first snapshot
 		return PhaseTurn
 	case !f.Raft.LeaderKnown:
 		return PhaseNoLeader

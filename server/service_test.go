@@ -38,6 +38,7 @@ type member struct {
 	steady    error
 	snapshots fakeSnapshots
 	backups   fakeBackups
+	inspector fakeInspector
 	now       time.Time
 	conn      *grpc.ClientConn
 	// operatorConfig is the operator service's.
@@ -131,7 +132,7 @@ func newMember(t *testing.T, change func(*MoneyConfig)) *member {
 	})
 	m.operatorConfig = OperatorConfig{
 		Raft: m.raft, Store: m.fsm, Reads: reads, Commands: proposer, Transfers: transfers, Peers: m.peers, Gate: m.gate,
-		Snapshots: &m.snapshots, Backups: &m.backups, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
+		Snapshots: &m.snapshots, Backups: &m.backups, Inspector: &m.inspector, Logger: logger, Self: rosterMember(idA), ClusterID: testCluster, Marked: m.terms.Marked, Version: "test", PID: 4711,
 		Steady: func(raft.ServerID) error { return m.steady },
 	}
 	operator := NewOperator(m.operatorConfig)

@@ -110,6 +110,15 @@ func TestPhases(t *testing.T) {
 	if s := b.after(t, time.Second, 9000, 9000); s.Phase != PhaseJournal {
 		t.Errorf("a hole in the journal: %+v", s)
 	}
+	b.own.Journal, b.own.Raft.Member = nil, false
+	if s := b.Facts(b.own).Standing; s.Phase != PhaseTurn {
+		t.Errorf("a leader speaks to it, and it does not know yet that it belongs to that cluster: %+v", s)
+	}
+	b.own.Install = &InstallFacts{PagesTotal: 400, Since: b.now}
+	if s := b.Facts(b.own).Standing; s.Phase != PhasePages {
+		t.Errorf("its first snapshot arrives: %+v", s)
+	}
+	b.own.Install, b.own.Raft.Member = nil, true
 	b.own.Raft.LeaderKnown = false
 	if s := b.Facts(b.own).Standing; s.Phase != PhaseNoLeader || s.Known {
 		t.Errorf("no leader: %+v", s)

@@ -85,6 +85,8 @@ func (o *Operator) sentence(s *ballastv1.StatusResponse, f *Facts) string {
 		return condemned
 	case o.cfg.Gate.Closed():
 		return "is shutting down: calls go to the other members"
+	case len(s.Members) == 0 && behind != "":
+		return "was added to a cluster" + behind
 	case len(s.Members) == 0:
 		return "belongs to no cluster yet: bootstrap one here, or join it to one"
 	case s.RaftState == ballastv1.RaftState_RAFT_STATE_LEADER:

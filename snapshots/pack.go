@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/ballastdb/ballast/fsm/page"
 	"github.com/ballastdb/ballast/internal/vfs"
@@ -36,11 +37,15 @@ type packWriter struct {
 // which may be gigabytes, never has more than a piece under way. An fsync of the pack is not for each piece: it has appends to
 // the journal wait, which go on while the state machine is locked. docs/performance.md has what was measured.
 type steps struct {
-	piece uint64 // bytes that are written out before the next are
-	sync  uint64 // bytes between two fsyncs: no later one finds more in the device's own cache
+	piece uint64        // bytes that are written out before the next are
+	sync  uint64        // bytes between two fsyncs: no later one finds more in the device's own cache
+	free  uint64        // bytes of a file that are given back to the file system at once
+	rest  time.Duration // between two of those
 }
 
-func usualSteps() steps { return steps{piece: 256 << 10, sync: 32 << 20} }
+func usualSteps() steps {
+	return steps{piece: 256 << 10, sync: 32 << 20, free: 16 << 20, rest: 20 * time.Millisecond}
+}
 
 func createPack(fsys vfs.FS, path string, number uint64, by steps, pace func(int)) (*packWriter, error) {
 	f, err := fsys.OpenFile(path+vfs.TempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -104,7 +104,7 @@ func TestDroppedIsGone(t *testing.T) {
 // disk never has to wait for much of it.
 func TestPackIsWrittenInPieces(t *testing.T) {
 	disk := newDisk(t)
-	by := steps{piece: 64 << 10, sync: 512 << 10}
+	by := steps{piece: 64 << 10, sync: 512 << 10, free: 1 << 20}
 	calls, unwritten, paced := map[vfs.Kind]int{}, 0, 0
 	disk.Inject(func(op vfs.Op) vfs.Fault {
 		switch calls[op.Kind]++; op.Kind {

@@ -210,9 +210,9 @@ func (s *Store) At() (index, term uint64) {
 
 // release gives up a reader's packs and removes those that nobody needs any more.
 func (s *Store) release(packs []*pack) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var errs []error
+	var paths []string
+	s.mu.Lock()
 	for _, p := range packs {
 		s.readers[p.number]--
 		if s.readers[p.number] > 0 {
@@ -221,32 +221,42 @@ func (s *Store) release(packs []*pack) error {
 		delete(s.readers, p.number)
 		if path, ok := s.doomed[p.number]; ok {
 			delete(s.doomed, p.number)
-			errs = append(errs, s.drop(p.number, path))
+			errs, paths = append(errs, s.drop(p.number)), append(paths, path)
 		}
 	}
-	return errors.Join(errs...)
+	s.mu.Unlock()
+	return errors.Join(append(errs, s.free(paths))...)
 }
 
-// drop closes and removes a pack.
-func (s *Store) drop(number uint64, path string) error {
+// drop closes a pack that nobody needs any more. Its file is to be removed without the lock.
+func (s *Store) drop(number uint64) error {
 	err := s.packs[number].file.Close()
 	delete(s.packs, number)
-	return errors.Join(err, s.fs.Remove(path))
+	return err
 }
 
 // commit makes m the newest manifest. The packs that it needs are durable and open already; fresh, if any, is new.
 func (s *Store) commit(m *Manifest, fresh *pack) error {
+	unneeded, err := s.replace(m, fresh)
+	if left := s.free(unneeded); left != nil {
+		err = errors.Join(err, &LeftoverError{left})
+	}
+	return err
+}
+
+// replace does it, and answers the files of packs that are not needed any more.
+func (s *Store) replace(m *Manifest, fresh *pack) (unneeded []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.poisoned {
-		return ErrReopen
+		return nil, ErrReopen
 	}
 	if s.newest != nil && m.before(s.newest) {
-		return fmt.Errorf("snapshots: index %d, term %d is older than the newest snapshot's index %d, term %d", m.Index, m.Term, s.newest.Index, s.newest.Term)
+		return nil, fmt.Errorf("snapshots: index %d, term %d is older than the newest snapshot's index %d, term %d", m.Index, m.Term, s.newest.Index, s.newest.Term)
 	}
 	path := filepath.Join(s.dir, manifestName(m))
 	if err := s.writeManifest(path, m.encode()); err != nil {
-		return err
+		return nil, err
 	}
 	// From here a power cut finds the new snapshot.
 	if fresh != nil {
@@ -258,7 +268,7 @@ func (s *Store) commit(m *Manifest, fresh *pack) error {
 	old, oldName := s.newest, s.name
 	s.newest, s.name = m, manifestName(m)
 	if old == nil {
-		return nil
+		return nil, nil
 	}
 	return s.discard(old, oldName)
 }
@@ -292,8 +302,8 @@ func (s *Store) unused() bool {
 	return !s.poisoned
 }
 
-// discard removes the manifest before and the packs that only it needed.
-func (s *Store) discard(old *Manifest, oldName string) error {
+// discard removes the manifest before, and answers the files of the packs that only it needed.
+func (s *Store) discard(old *Manifest, oldName string) (unneeded []string, err error) {
 	var errs []error
 	if oldName != s.name {
 		errs = append(errs, s.fs.Remove(filepath.Join(s.dir, oldName)))
@@ -309,13 +319,13 @@ func (s *Store) discard(old *Manifest, oldName string) error {
 		case s.readers[ref.number] > 0:
 			s.doomed[ref.number] = path
 		default:
-			errs = append(errs, s.drop(ref.number, path))
+			errs, unneeded = append(errs, s.drop(ref.number)), append(unneeded, path)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return &LeftoverError{err}
+		return unneeded, &LeftoverError{err}
 	}
-	return nil
+	return unneeded, nil
 }
 
 // LeftoverError: the snapshot is taken, but what it replaces could not be removed. The next Open does it.

@@ -239,7 +239,7 @@ func TestFaults(t *testing.T) {
 			s, err := Open(disk, dir)
 			check(t, err)
 			check(t, take(s, before))
-			s.steps = steps{piece: 1, sync: 3 * page.Size} // each page is a piece
+			s.steps = steps{piece: 1, sync: 3 * page.Size, free: 2 * page.Size} // each page is a piece
 			n, hit := 0, vfs.Op{}
 			disk.Inject(func(op vfs.Op) vfs.Fault {
 				n++
@@ -265,7 +265,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	if count < 30 || kinds[vfs.OpWriteBack] == 0 {
+	if count < 30 || kinds[vfs.OpWriteBack] == 0 || kinds[vfs.OpTruncate] == 0 {
 		t.Fatalf("only %d faults were tried: %v", count, kinds)
 	}
 }

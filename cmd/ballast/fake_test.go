@@ -37,6 +37,7 @@ type fakeCluster struct {
 	// awaited is called by whoever waits for a snapshot; nil: nobody waits.
 	awaited func(context.Context)
 	marks   uint64
+	report  *ballastv1.SnapshotReport
 	looked  func() // called once by who asks for the status
 	watched *ballastv1.WatchRequest
 }
@@ -54,6 +55,18 @@ func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapsho
 		f.mu.Lock()
 	}
 	return &ballastv1.TakeSnapshotResponse{Index: r.GetNotBefore() + 10}, ctx.Err()
+}
+
+// InspectSnapshot tells f.report, and with verify first how far it is.
+func (f *fakeCluster) InspectSnapshot(r *ballastv1.InspectSnapshotRequest, stream grpc.ServerStreamingServer[ballastv1.InspectSnapshotResponse]) error {
+	if r.GetVerify() {
+		if err := stream.Send(&ballastv1.InspectSnapshotResponse{ReadBytes: 1, OfBytes: 2}); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return stream.Send(&ballastv1.InspectSnapshotResponse{Report: f.report})
 }
 
 const fakeTime = 1_700_000_000_000_000_000

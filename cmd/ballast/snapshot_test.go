@@ -61,7 +61,35 @@ func TestSnapshotsOnDiskAreLookedAtByBallastd(t *testing.T) {
 	if r := s.run("snapshot", "verify", "--data-dir", "/x"); r.code != exitFailed || r.out != "snapshot verify --data-dir /x -o table\n" || r.err != "damaged\n" {
 		t.Errorf("%+v", r)
 	}
-	if r := s.run("snapshot", "inspect"); r.code != exitUsage || !strings.Contains(r.err, "--data-dir is missing") {
+}
+
+// TestSnapshotsOfMembersAreInspected: what a member has, and what of it is damaged, with the exit code for it.
+func TestSnapshotsOfMembersAreInspected(t *testing.T) {
+	f, s := start(t)
+	if r := s.run("snapshot", "inspect"); r.code != exitUnavailable || !strings.Contains(r.err, "no member answers") {
+		t.Errorf("%+v", r)
+	}
+	f.status = &ballastv1.StatusResponse{Name: "a"}
+	f.report = &ballastv1.SnapshotReport{
+		Member: "a", Snapshot: &ballastv1.SnapshotStatus{Index: 9, Term: 2, Pages: 3, Bytes: 300}, Digest: "d", JournalEntries: 4, JournalBytes: 500,
+		Tables: []*ballastv1.SnapshotTable{{Table: 3, Pages: 3, Bytes: 300, NewestIndex: 8, RecordBytes: 128}},
+		Packs:  []*ballastv1.SnapshotPack{{Pack: 1, Length: 324, Pages: 3, Bytes: 300}},
+	}
+	if got := s.must("snapshot", "inspect", "a", "-o", "csv"); got != "what,number,pages,bytes,length,record_bytes,newest_index\ntable,3,3,300,,128,8\npack,1,3,300,324,,\n" {
+		t.Errorf("%q", got)
+	}
+	if r := s.run("snapshot", "inspect", "b"); r.code != exitUnavailable || !strings.Contains(r.err, `expected member "b"`) {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run("snapshot", "inspect", "a", "--data-dir", "/x"); r.code != exitUsage {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run("snapshot", "verify"); r.code != exitDone || !strings.Contains(r.err, "all of it is sound") {
+		t.Errorf("%+v", r)
+	}
+	f.report.Findings = []*ballastv1.SnapshotFinding{{File: "1.pack", What: "page 2 of table 3: hash", Do: "nothing"}}
+	r := s.run("snapshot", "verify", "-o", "csv")
+	if r.code != exitFailed || r.out != "member,file,damage,what_to_do\na,1.pack,page 2 of table 3: hash,nothing\n" || !strings.Contains(r.err, "findings: 1") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -56,6 +56,7 @@ func (j *Journal) appendSome(entries []byte) (n int, err error) {
 	defer j.mu.Unlock()
 	s.take(&grown)
 	j.end = s.until()
+	j.tellGrown(s.size, uint64(n))
 	return n, nil
 }
 

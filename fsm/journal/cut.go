@@ -161,7 +161,7 @@ func (j *Journal) cutSegment(s *segment, pos Position) error {
 	s.count = pos.Sequence - s.first + 1
 	s.size = pos.Bytes - s.start
 	s.after, s.fault = pos.Hash, nil
-	s.synced = min(s.synced, s.size)
+	s.synced, s.written = min(s.synced, s.size), min(s.written, headerLen+s.size)
 	s.marks = s.marks[:(s.count+marksEvery-1)/marksEvery]
 	return s.file.Truncate(int64(headerLen + s.size))
 }

@@ -70,9 +70,11 @@ type Journal struct {
 	dir    string
 	format Format
 	limit  uint64
+	piece  uint64 // see WriteBack
 	logger hclog.Logger
 
 	missing chan struct{} // see Missing
+	grown   chan struct{} // see Grown
 
 	// Taken in this order. The segments change under all that their change concerns: writing and mu, and syncing too where
 	// one goes.
@@ -106,8 +108,8 @@ func Open(c Config) (*Journal, error) {
 // scanned reads a journal, and changes nothing where there is one.
 func scanned(c Config) (*Journal, error) {
 	j := &Journal{
-		fs: c.FS, dir: filepath.Clean(c.Dir), format: c.Format, limit: c.SegmentBytes, logger: c.Logger,
-		missing: make(chan struct{}, 1),
+		fs: c.FS, dir: filepath.Clean(c.Dir), format: c.Format, limit: c.SegmentBytes, piece: pieceBytes, logger: c.Logger,
+		missing: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 	}
 	if j.fs == nil {
 		j.fs = vfs.OS{}

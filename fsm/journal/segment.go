@@ -47,8 +47,9 @@ type segment struct {
 	after  Hash   // of the chain, after its last entry
 	fault  error  // why its file goes on behind the last good entry; nil: it does not
 
-	file   vfs.File // for the writer; nil once it is full and synced
-	synced uint64   // bytes of entries known to be durable
+	file    vfs.File // for the writer; nil once it is full and synced
+	synced  uint64   // bytes of entries known to be durable
+	written uint64   // bytes of the file that were written back, header included: see WriteBack
 }
 
 // mark is where an entry begins in its segment, and the chain's hash before it.

@@ -47,6 +47,7 @@ func Rules() Table {
 		ballastv1.OperatorService_TransferLeadership_FullMethodName:  operator,
 		ballastv1.OperatorService_RaiseClusterVersion_FullMethodName: operator,
 		ballastv1.OperatorService_Backup_FullMethodName:              operator,
+		ballastv1.OperatorService_InspectSnapshot_FullMethodName:     operator,
 		ballastv1.OperatorService_MendClock_FullMethodName:           operator,
 		ballastv1.OperatorService_GetAudit_FullMethodName:            look,
 

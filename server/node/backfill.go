@@ -12,8 +12,9 @@ import (
 	"github.com/ballastdb/ballast/transport"
 )
 
-// startBackfill fetches what the journal lacks from other members, behind everything else.
+// startBackfill fetches what the journal lacks from other members, behind everything else, and has what is appended go to the disk.
 func (n *node) startBackfill() error {
+	n.undo.pushClose("end writing the journal back", run(n.machine.WriteBackJournal))
 	n.backfill = repair.NewBackfill(repair.BackfillConfig{
 		Journal: roomyJournal{n.machine, n.roomToTakeIn}, Sources: n.journalSources, Rate: func() uint64 { return n.machine.Upkeep().BackfillRate },
 		Logger: n.Logger.Named("backfill"),

@@ -8,6 +8,23 @@ import (
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
+// inspect has the member read all that it has.
+func inspect(t *testing.T, operator ballastv1.OperatorServiceClient) *ballastv1.SnapshotReport {
+	t.Helper()
+	stream, err := operator.InspectSnapshot(t.Context(), &ballastv1.InspectSnapshotRequest{Verify: true})
+	must(t, err)
+	for {
+		answer, err := stream.Recv()
+		must(t, err)
+		if answer.GetReport() != nil {
+			return answer.GetReport()
+		}
+		if answer.GetReadBytes() > answer.GetOfBytes() {
+			t.Errorf("%v", answer)
+		}
+	}
+}
+
 // TestIdleMemberMendsItsPacks: nobody writes, so that no snapshot would ever be due; the scrub finds a damaged page of the newest, and a
 // mark has it written anew.
 func TestIdleMemberMendsItsPacks(t *testing.T) {
@@ -24,7 +41,15 @@ func TestIdleMemberMendsItsPacks(t *testing.T) {
 	_, err = operator.TakeSnapshot(t.Context(), &ballastv1.TakeSnapshotRequest{})
 	must(t, err)
 	before := r.status(t).GetSnapshot().GetIndex()
+	if report := inspect(t, operator); report.GetSnapshot().GetIndex() != before || len(report.GetFindings()) > 0 ||
+		len(report.GetTables()) == 0 || len(report.GetPacks()) == 0 || report.GetJournalEntries() == 0 {
+		t.Errorf("what is sound is said to be %v", report)
+	}
 	flip(t, newest(t, filepath.Join(c.DataDir, "snapshots"), "*.pack"), 20)
+	// Unless the scrub was faster.
+	if report := inspect(t, operator); report.GetSnapshot().GetIndex() == before && len(report.GetFindings()) == 0 && r.status(t).GetSnapshot().GetIndex() == before {
+		t.Error("damage was not found")
+	}
 	eventually(t, "a snapshot that was not due", func() bool {
 		time.Sleep(50 * time.Millisecond)
 		return r.status(t).GetSnapshot().GetIndex() > before

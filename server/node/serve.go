@@ -77,7 +77,7 @@ func (n *node) makeServices() error {
 	})
 	n.operator = server.NewOperator(server.OperatorConfig{
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
-		Snapshots: n.cadence, Backups: backups{n}, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
+		Snapshots: n.cadence, Backups: backups{n}, Inspector: inspector{n}, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Epoch: n.identity.Epoch, Boots: n.boots,
 		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
 		Steady: n.promotion.Steady, ConfigurationIndex: n.configurationIndex, Audit: n.audit.Newest, Clock: n.clock,

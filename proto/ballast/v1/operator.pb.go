@@ -3066,6 +3066,444 @@ func (x *TakeSnapshotResponse) GetIndex() uint64 {
 	return 0
 }
 
+// InspectSnapshotRequest asks for it.
+type InspectSnapshotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Read every page and the whole journal.
+	Verify        bool `protobuf:"varint,1,opt,name=verify,proto3" json:"verify,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSnapshotRequest) Reset() {
+	*x = InspectSnapshotRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSnapshotRequest) ProtoMessage() {}
+
+func (x *InspectSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*InspectSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *InspectSnapshotRequest) GetVerify() bool {
+	if x != nil {
+		return x.Verify
+	}
+	return false
+}
+
+// InspectSnapshotResponse is how far it is, or, the last one, what was found.
+type InspectSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes read so far.
+	ReadBytes uint64 `protobuf:"varint,1,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	// About how many there are to read.
+	OfBytes uint64 `protobuf:"varint,2,opt,name=of_bytes,json=ofBytes,proto3" json:"of_bytes,omitempty"`
+	// What was found; in the last response only.
+	Report        *SnapshotReport `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectSnapshotResponse) Reset() {
+	*x = InspectSnapshotResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectSnapshotResponse) ProtoMessage() {}
+
+func (x *InspectSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*InspectSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *InspectSnapshotResponse) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *InspectSnapshotResponse) GetOfBytes() uint64 {
+	if x != nil {
+		return x.OfBytes
+	}
+	return 0
+}
+
+func (x *InspectSnapshotResponse) GetReport() *SnapshotReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// SnapshotReport is what a member's newest snapshot and its journal are made of, and what of them is damaged.
+type SnapshotReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the member.
+	Member string `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// The snapshot; absent: there is none yet.
+	Snapshot *SnapshotStatus `protobuf:"bytes,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// Digest of its state, in hexadecimal digits.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Tables of the state, in order.
+	Tables []*SnapshotTable `protobuf:"bytes,4,rep,name=tables,proto3" json:"tables,omitempty"`
+	// Packs that hold the pages, oldest first.
+	Packs []*SnapshotPack `protobuf:"bytes,5,rep,name=packs,proto3" json:"packs,omitempty"`
+	// Entries of the journal.
+	JournalEntries uint64 `protobuf:"varint,6,opt,name=journal_entries,json=journalEntries,proto3" json:"journal_entries,omitempty"`
+	// Bytes of them.
+	JournalBytes uint64 `protobuf:"varint,7,opt,name=journal_bytes,json=journalBytes,proto3" json:"journal_bytes,omitempty"`
+	// What is damaged, or not here; the first 1,000. All of it only where verify was asked for.
+	Findings      []*SnapshotFinding `protobuf:"bytes,8,rep,name=findings,proto3" json:"findings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotReport) Reset() {
+	*x = SnapshotReport{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotReport) ProtoMessage() {}
+
+func (x *SnapshotReport) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotReport.ProtoReflect.Descriptor instead.
+func (*SnapshotReport) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SnapshotReport) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *SnapshotReport) GetSnapshot() *SnapshotStatus {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *SnapshotReport) GetTables() []*SnapshotTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetPacks() []*SnapshotPack {
+	if x != nil {
+		return x.Packs
+	}
+	return nil
+}
+
+func (x *SnapshotReport) GetJournalEntries() uint64 {
+	if x != nil {
+		return x.JournalEntries
+	}
+	return 0
+}
+
+func (x *SnapshotReport) GetJournalBytes() uint64 {
+	if x != nil {
+		return x.JournalBytes
+	}
+	return 0
+}
+
+func (x *SnapshotReport) GetFindings() []*SnapshotFinding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+// SnapshotTable is one table of the state.
+type SnapshotTable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the table, docs/formats/state.md.
+	Table uint32 `protobuf:"varint,1,opt,name=table,proto3" json:"table,omitempty"`
+	// Pages of it.
+	Pages uint64 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Bytes of them on disk.
+	Bytes uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Log index of its newest change.
+	NewestIndex uint64 `protobuf:"varint,4,opt,name=newest_index,json=newestIndex,proto3" json:"newest_index,omitempty"`
+	// Bytes of one record; 0: not known.
+	RecordBytes   uint32 `protobuf:"varint,5,opt,name=record_bytes,json=recordBytes,proto3" json:"record_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotTable) Reset() {
+	*x = SnapshotTable{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotTable) ProtoMessage() {}
+
+func (x *SnapshotTable) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotTable.ProtoReflect.Descriptor instead.
+func (*SnapshotTable) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SnapshotTable) GetTable() uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetNewestIndex() uint64 {
+	if x != nil {
+		return x.NewestIndex
+	}
+	return 0
+}
+
+func (x *SnapshotTable) GetRecordBytes() uint32 {
+	if x != nil {
+		return x.RecordBytes
+	}
+	return 0
+}
+
+// SnapshotPack is one file of pages.
+type SnapshotPack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number in its name.
+	Pack uint64 `protobuf:"varint,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	// Bytes of the file.
+	Length uint64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	// Pages in it that the snapshot needs.
+	Pages uint64 `protobuf:"varint,3,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Bytes of those.
+	Bytes         uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotPack) Reset() {
+	*x = SnapshotPack{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotPack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotPack) ProtoMessage() {}
+
+func (x *SnapshotPack) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotPack.ProtoReflect.Descriptor instead.
+func (*SnapshotPack) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SnapshotPack) GetPack() uint64 {
+	if x != nil {
+		return x.Pack
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SnapshotPack) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// SnapshotFinding is one thing that is not as it should be.
+type SnapshotFinding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the file; empty: what is missing, or several.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// What is wrong.
+	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	// What to do.
+	Do            string `protobuf:"bytes,3,opt,name=do,proto3" json:"do,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotFinding) Reset() {
+	*x = SnapshotFinding{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotFinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotFinding) ProtoMessage() {}
+
+func (x *SnapshotFinding) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotFinding.ProtoReflect.Descriptor instead.
+func (*SnapshotFinding) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SnapshotFinding) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *SnapshotFinding) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *SnapshotFinding) GetDo() string {
+	if x != nil {
+		return x.Do
+	}
+	return ""
+}
+
 // BackupRequest asks for a backup.
 type BackupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3079,7 +3517,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3091,7 +3529,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[36]
+	mi := &file_ballast_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3104,7 +3542,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BackupRequest) GetLeastIndex() uint64 {
@@ -3136,7 +3574,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3586,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[37]
+	mi := &file_ballast_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3599,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *BackupResponse) GetIndex() uint64 {
@@ -3194,7 +3632,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3206,7 +3644,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[38]
+	mi := &file_ballast_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3219,7 +3657,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 // GetSettingsResponse has every field.
@@ -3233,7 +3671,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3683,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[39]
+	mi := &file_ballast_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3696,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -3279,7 +3717,7 @@ type SetSettingsRequest struct {
 
 func (x *SetSettingsRequest) Reset() {
 	*x = SetSettingsRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3729,7 @@ func (x *SetSettingsRequest) String() string {
 func (*SetSettingsRequest) ProtoMessage() {}
 
 func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[40]
+	mi := &file_ballast_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3742,7 @@ func (x *SetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetSettingsRequest) GetSettings() *Settings {
@@ -3325,7 +3763,7 @@ type SetSettingsResponse struct {
 
 func (x *SetSettingsResponse) Reset() {
 	*x = SetSettingsResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3337,7 +3775,7 @@ func (x *SetSettingsResponse) String() string {
 func (*SetSettingsResponse) ProtoMessage() {}
 
 func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[41]
+	mi := &file_ballast_v1_operator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3350,7 +3788,7 @@ func (x *SetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*SetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetSettingsResponse) GetSettings() *Settings {
@@ -3369,7 +3807,7 @@ type GetSettingsHistoryRequest struct {
 
 func (x *GetSettingsHistoryRequest) Reset() {
 	*x = GetSettingsHistoryRequest{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3381,7 +3819,7 @@ func (x *GetSettingsHistoryRequest) String() string {
 func (*GetSettingsHistoryRequest) ProtoMessage() {}
 
 func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[42]
+	mi := &file_ballast_v1_operator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3394,7 +3832,7 @@ func (x *GetSettingsHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{48}
 }
 
 // GetSettingsHistoryResponse has them.
@@ -3408,7 +3846,7 @@ type GetSettingsHistoryResponse struct {
 
 func (x *GetSettingsHistoryResponse) Reset() {
 	*x = GetSettingsHistoryResponse{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3420,7 +3858,7 @@ func (x *GetSettingsHistoryResponse) String() string {
 func (*GetSettingsHistoryResponse) ProtoMessage() {}
 
 func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[43]
+	mi := &file_ballast_v1_operator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3433,7 +3871,7 @@ func (x *GetSettingsHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{43}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetSettingsHistoryResponse) GetChanges() []*SettingChange {
@@ -3464,7 +3902,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3476,7 +3914,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operator_proto_msgTypes[44]
+	mi := &file_ballast_v1_operator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3489,7 +3927,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{44}
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SettingChange) GetIndex() uint64 {
@@ -3756,7 +4194,38 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"not_before\x18\x01 \x01(\x04R\tnotBefore\x12\x17\n" +
 	"\aat_once\x18\x02 \x01(\bR\x06atOnce\",\n" +
 	"\x14TakeSnapshotResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"Q\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"0\n" +
+	"\x16InspectSnapshotRequest\x12\x16\n" +
+	"\x06verify\x18\x01 \x01(\bR\x06verify\"\x87\x01\n" +
+	"\x17InspectSnapshotResponse\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x01 \x01(\x04R\treadBytes\x12\x19\n" +
+	"\bof_bytes\x18\x02 \x01(\x04R\aofBytes\x122\n" +
+	"\x06report\x18\x03 \x01(\v2\x1a.ballast.v1.SnapshotReportR\x06report\"\xe2\x02\n" +
+	"\x0eSnapshotReport\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x126\n" +
+	"\bsnapshot\x18\x02 \x01(\v2\x1a.ballast.v1.SnapshotStatusR\bsnapshot\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x121\n" +
+	"\x06tables\x18\x04 \x03(\v2\x19.ballast.v1.SnapshotTableR\x06tables\x12.\n" +
+	"\x05packs\x18\x05 \x03(\v2\x18.ballast.v1.SnapshotPackR\x05packs\x12'\n" +
+	"\x0fjournal_entries\x18\x06 \x01(\x04R\x0ejournalEntries\x12#\n" +
+	"\rjournal_bytes\x18\a \x01(\x04R\fjournalBytes\x127\n" +
+	"\bfindings\x18\b \x03(\v2\x1b.ballast.v1.SnapshotFindingR\bfindings\"\x97\x01\n" +
+	"\rSnapshotTable\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\rR\x05table\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\x04R\x05pages\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\x12!\n" +
+	"\fnewest_index\x18\x04 \x01(\x04R\vnewestIndex\x12!\n" +
+	"\frecord_bytes\x18\x05 \x01(\rR\vrecordBytes\"f\n" +
+	"\fSnapshotPack\x12\x12\n" +
+	"\x04pack\x18\x01 \x01(\x04R\x04pack\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x14\n" +
+	"\x05pages\x18\x03 \x01(\x04R\x05pages\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\"I\n" +
+	"\x0fSnapshotFinding\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x0e\n" +
+	"\x02do\x18\x03 \x01(\tR\x02do\"Q\n" +
 	"\rBackupRequest\x12\x1f\n" +
 	"\vleast_index\x18\x01 \x01(\x04R\n" +
 	"leastIndex\x12\x1f\n" +
@@ -3814,7 +4283,7 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
 	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
 	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
-	"\x0eDISK_ROOM_FULL\x10\x042\x88\t\n" +
+	"\x0eDISK_ROOM_FULL\x10\x042\xe6\t\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -3826,7 +4295,8 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\vGetSettings\x12\x1e.ballast.v1.GetSettingsRequest\x1a\x1f.ballast.v1.GetSettingsResponse\x12N\n" +
 	"\vSetSettings\x12\x1e.ballast.v1.SetSettingsRequest\x1a\x1f.ballast.v1.SetSettingsResponse\x12c\n" +
 	"\x12GetSettingsHistory\x12%.ballast.v1.GetSettingsHistoryRequest\x1a&.ballast.v1.GetSettingsHistoryResponse\x12Q\n" +
-	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12H\n" +
+	"\fTakeSnapshot\x12\x1f.ballast.v1.TakeSnapshotRequest\x1a .ballast.v1.TakeSnapshotResponse\x12\\\n" +
+	"\x0fInspectSnapshot\x12\".ballast.v1.InspectSnapshotRequest\x1a#.ballast.v1.InspectSnapshotResponse0\x01\x12H\n" +
 	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
 	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12A\n" +
 	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
@@ -3844,7 +4314,7 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                           // 0: ballast.v1.Role
 	(RaftState)(0),                      // 1: ballast.v1.RaftState
@@ -3887,24 +4357,30 @@ var file_ballast_v1_operator_proto_goTypes = []any{
 	(*Settings)(nil),                    // 38: ballast.v1.Settings
 	(*TakeSnapshotRequest)(nil),         // 39: ballast.v1.TakeSnapshotRequest
 	(*TakeSnapshotResponse)(nil),        // 40: ballast.v1.TakeSnapshotResponse
-	(*BackupRequest)(nil),               // 41: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),              // 42: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),          // 43: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 44: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),          // 45: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),         // 46: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),   // 47: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil),  // 48: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),               // 49: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),         // 50: google.protobuf.Duration
+	(*InspectSnapshotRequest)(nil),      // 41: ballast.v1.InspectSnapshotRequest
+	(*InspectSnapshotResponse)(nil),     // 42: ballast.v1.InspectSnapshotResponse
+	(*SnapshotReport)(nil),              // 43: ballast.v1.SnapshotReport
+	(*SnapshotTable)(nil),               // 44: ballast.v1.SnapshotTable
+	(*SnapshotPack)(nil),                // 45: ballast.v1.SnapshotPack
+	(*SnapshotFinding)(nil),             // 46: ballast.v1.SnapshotFinding
+	(*BackupRequest)(nil),               // 47: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 48: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 49: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 50: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 51: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 52: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 53: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 54: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 55: ballast.v1.SettingChange
+	(*durationpb.Duration)(nil),         // 56: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	50, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	56, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
 	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
 	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	50, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	56, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
 	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
 	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
@@ -3917,59 +4393,66 @@ var file_ballast_v1_operator_proto_depIdxs = []int32{
 	18, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
 	15, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
 	19, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	50, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	50, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	56, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	56, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
 	11, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	50, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	50, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	56, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	56, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
 	11, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	50, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	56, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
 	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
 	20, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	50, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	50, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	50, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	56, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	56, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	56, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
 	25, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	50, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	50, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	50, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	38, // 34: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	38, // 35: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	38, // 36: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	49, // 37: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	5,  // 38: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	26, // 39: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	28, // 40: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	30, // 41: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	32, // 42: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	34, // 43: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
-	36, // 44: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	43, // 45: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	45, // 46: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	47, // 47: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	39, // 48: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	21, // 49: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	23, // 50: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	41, // 51: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	8,  // 52: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	27, // 53: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	29, // 54: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	31, // 55: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	33, // 56: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	35, // 57: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
-	37, // 58: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	44, // 59: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	46, // 60: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	48, // 61: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	40, // 62: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	22, // 63: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	24, // 64: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	42, // 65: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	52, // [52:66] is the sub-list for method output_type
-	38, // [38:52] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	56, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	56, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	56, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	43, // 34: ballast.v1.InspectSnapshotResponse.report:type_name -> ballast.v1.SnapshotReport
+	13, // 35: ballast.v1.SnapshotReport.snapshot:type_name -> ballast.v1.SnapshotStatus
+	44, // 36: ballast.v1.SnapshotReport.tables:type_name -> ballast.v1.SnapshotTable
+	45, // 37: ballast.v1.SnapshotReport.packs:type_name -> ballast.v1.SnapshotPack
+	46, // 38: ballast.v1.SnapshotReport.findings:type_name -> ballast.v1.SnapshotFinding
+	38, // 39: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	38, // 40: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	38, // 41: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	55, // 42: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	5,  // 43: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	26, // 44: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	28, // 45: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	30, // 46: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	32, // 47: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	34, // 48: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	36, // 49: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	49, // 50: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	51, // 51: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	53, // 52: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	39, // 53: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	41, // 54: ballast.v1.OperatorService.InspectSnapshot:input_type -> ballast.v1.InspectSnapshotRequest
+	21, // 55: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	23, // 56: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	47, // 57: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	8,  // 58: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	27, // 59: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	29, // 60: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	31, // 61: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	33, // 62: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	35, // 63: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	37, // 64: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	50, // 65: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	52, // 66: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	54, // 67: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	40, // 68: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	42, // 69: ballast.v1.OperatorService.InspectSnapshot:output_type -> ballast.v1.InspectSnapshotResponse
+	22, // 70: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	24, // 71: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	48, // 72: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	58, // [58:73] is the sub-list for method output_type
+	43, // [43:58] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -3984,7 +4467,7 @@ func file_ballast_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   45,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

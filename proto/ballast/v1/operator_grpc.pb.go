@@ -30,6 +30,7 @@ const (
 	OperatorService_SetSettings_FullMethodName         = "/ballast.v1.OperatorService/SetSettings"
 	OperatorService_GetSettingsHistory_FullMethodName  = "/ballast.v1.OperatorService/GetSettingsHistory"
 	OperatorService_TakeSnapshot_FullMethodName        = "/ballast.v1.OperatorService/TakeSnapshot"
+	OperatorService_InspectSnapshot_FullMethodName     = "/ballast.v1.OperatorService/InspectSnapshot"
 	OperatorService_MendClock_FullMethodName           = "/ballast.v1.OperatorService/MendClock"
 	OperatorService_GetAudit_FullMethodName            = "/ballast.v1.OperatorService/GetAudit"
 	OperatorService_Backup_FullMethodName              = "/ballast.v1.OperatorService/Backup"
@@ -69,6 +70,10 @@ type OperatorServiceClient interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(ctx context.Context, in *TakeSnapshotRequest, opts ...grpc.CallOption) (*TakeSnapshotResponse, error)
+	// InspectSnapshot tells what the asked member's newest snapshot is made of, in its last response. With verify the member reads every page
+	// of it and its whole journal first, no faster than transfer_rate, tells now and then how far it is, and has what it finds
+	// damaged mended as its own checks do. One at a time on a member: UNAVAILABLE where one is under way.
+	InspectSnapshot(ctx context.Context, in *InspectSnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InspectSnapshotResponse], error)
 	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
 	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
 	// the request says.
@@ -199,6 +204,25 @@ func (c *operatorServiceClient) TakeSnapshot(ctx context.Context, in *TakeSnapsh
 	return out, nil
 }
 
+func (c *operatorServiceClient) InspectSnapshot(ctx context.Context, in *InspectSnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InspectSnapshotResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_InspectSnapshot_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[InspectSnapshotRequest, InspectSnapshotResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_InspectSnapshotClient = grpc.ServerStreamingClient[InspectSnapshotResponse]
+
 func (c *operatorServiceClient) MendClock(ctx context.Context, in *MendClockRequest, opts ...grpc.CallOption) (*MendClockResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(MendClockResponse)
@@ -221,7 +245,7 @@ func (c *operatorServiceClient) GetAudit(ctx context.Context, in *GetAuditReques
 
 func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[0], OperatorService_Backup_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[1], OperatorService_Backup_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -272,6 +296,10 @@ type OperatorServiceServer interface {
 	// TakeSnapshot has every member take a snapshot at one point of the log, due or not, and answers when the leader has it.
 	// Members that are down, or busy with an earlier one, go without. UNAVAILABLE: the leader could not take one.
 	TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error)
+	// InspectSnapshot tells what the asked member's newest snapshot is made of, in its last response. With verify the member reads every page
+	// of it and its whole journal first, no faster than transfer_rate, tells now and then how far it is, and has what it finds
+	// damaged mended as its own checks do. One at a time on a member: UNAVAILABLE where one is under way.
+	InspectSnapshot(*InspectSnapshotRequest, grpc.ServerStreamingServer[InspectSnapshotResponse]) error
 	// MendClock has log time, where it is behind the median of the voters' clocks, step to it at once instead of catching up
 	// slowly. FAILED_PRECONDITION where it is not behind, where the clocks do not agree, or where the step is another than
 	// the request says.
@@ -324,6 +352,9 @@ func (UnimplementedOperatorServiceServer) GetSettingsHistory(context.Context, *G
 }
 func (UnimplementedOperatorServiceServer) TakeSnapshot(context.Context, *TakeSnapshotRequest) (*TakeSnapshotResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeSnapshot not implemented")
+}
+func (UnimplementedOperatorServiceServer) InspectSnapshot(*InspectSnapshotRequest, grpc.ServerStreamingServer[InspectSnapshotResponse]) error {
+	return status.Error(codes.Unimplemented, "method InspectSnapshot not implemented")
 }
 func (UnimplementedOperatorServiceServer) MendClock(context.Context, *MendClockRequest) (*MendClockResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method MendClock not implemented")
@@ -553,6 +584,17 @@ func _OperatorService_TakeSnapshot_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_InspectSnapshot_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(InspectSnapshotRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).InspectSnapshot(m, &grpc.GenericServerStream[InspectSnapshotRequest, InspectSnapshotResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_InspectSnapshotServer = grpc.ServerStreamingServer[InspectSnapshotResponse]
+
 func _OperatorService_MendClock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MendClockRequest)
 	if err := dec(in); err != nil {
@@ -661,6 +703,11 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "InspectSnapshot",
+			Handler:       _OperatorService_InspectSnapshot_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Backup",
 			Handler:       _OperatorService_Backup_Handler,
