@@ -54,7 +54,25 @@ func encodeEveryKind(t testing.TB) (*State, []byte) {
 			t.Fatalf("operation %d: %s", i, codeNames[r.Code])
 		}
 	}
+	checkHashes(t, &out)
 	return s, out.Entries
+}
+
+// checkHashes: the hashes that Apply tells are those of the chain, which the journal relies on.
+func checkHashes(t testing.TB, out *Output) {
+	t.Helper()
+	var chain Chain
+	rest := out.Entries
+	for i, hash := range out.Hashes {
+		n, err := chain.Verify(rest)
+		if err != nil || chain.Hash != hash {
+			t.Fatalf("entry %d chains to %x, %v; Apply says %x", i, chain.Hash, err, hash)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		t.Fatalf("%d bytes of entries behind the last hash", len(rest))
+	}
 }
 
 func golden(t *testing.T, file string, got string) {
