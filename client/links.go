@@ -28,6 +28,7 @@ type link struct {
 	conn     *grpc.ClientConn
 	money    ballastv1.MoneyServiceClient
 	operator ballastv1.OperatorServiceClient
+	books    ballastv1.BooksServiceClient
 	lane     *lane
 	cancel   context.CancelFunc
 }
@@ -81,6 +82,7 @@ func (p *links) get(endpoint string) (*link, error) {
 	l := &link{
 		endpoint: endpoint, conn: conn, cancel: cancel,
 		money: ballastv1.NewMoneyServiceClient(conn), operator: ballastv1.NewOperatorServiceClient(conn),
+		books: ballastv1.NewBooksServiceClient(conn),
 	}
 	l.lane = newLane(endpoint, l.openStream(), p.clock, p.config.logger)
 	p.byAddr[endpoint] = l

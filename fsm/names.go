@@ -19,13 +19,10 @@ func (f *FSM) name(entries []StatementEntry) {
 }
 
 func (e *StatementEntry) name(s *ledger.State) {
-	of := uint32(0)
 	if e.HasDebit {
-		e.DebitAccount, of, _ = s.NameOf(e.DebitSlot)
+		e.DebitAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.DebitSlot)
 	}
 	if e.HasCredit {
-		e.CreditAccount, of, _ = s.NameOf(e.CreditSlot)
+		e.CreditAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.CreditSlot)
 	}
-	l, _ := s.LedgerBySlot(of)
-	e.LedgerName, e.LedgerScale = l.Name, l.Scale
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/render"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -74,19 +75,9 @@ func viewAccount(account *ballastv1.Account) *accountView {
 	if low := account.GetLowBalance(); low != 0 {
 		v.LowBalance, v.LowBalanceUnits = d.format(low), units(low)
 	}
-	for _, flag := range []struct {
-		set  bool
-		name string
-	}{
-		{account.GetFrozen(), "frozen"},
-		{account.GetFrozenCredits(), "frozen_credits"},
-		{account.GetClosed(), "closed"},
-		{account.GetLow(), "low"},
-		{account.GetSystem(), flagSystem},
-	} {
-		if flag.set {
-			v.Flags = append(v.Flags, flag.name)
-		}
+	v.Flags = append(v.Flags, exporter.Flags(account)...)
+	if account.GetLow() {
+		v.Flags = append(v.Flags, "low")
 	}
 	return v
 }

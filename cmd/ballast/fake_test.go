@@ -20,6 +20,7 @@ import (
 type fakeCluster struct {
 	ballastv1.UnimplementedMoneyServiceServer
 	ballastv1.UnimplementedOperatorServiceServer
+	ballastv1.UnimplementedBooksServiceServer
 
 	mu       sync.Mutex
 	ledgers  []*ballastv1.Ledger
@@ -85,6 +86,7 @@ func startFake(t *testing.T) (*fakeCluster, string) {
 	server := grpc.NewServer()
 	ballastv1.RegisterMoneyServiceServer(server, f)
 	ballastv1.RegisterOperatorServiceServer(server, f)
+	ballastv1.RegisterBooksServiceServer(server, f)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -222,7 +224,7 @@ func (f *fakeCluster) move(op *ballastv1.Operation, from, to string, amount int6
 	result := &ballastv1.Result{}
 	entry := &ballastv1.Entry{
 		Sequence: uint64(len(f.results) + 1), LogTime: fakeTime, OperationId: op.GetId(), Amount: amount,
-		EventTime: op.GetEventTime(), Code: op.GetCode(), Reference: op.GetReference(),
+		EventTime: op.GetEventTime(), Code: op.GetCode(), Reference: op.GetReference(), Ledger: "usd", Scale: 2,
 		Kind: ballastv1.EntryKind_ENTRY_KIND_TRANSFER, DebitAccount: "@usd/credits", CreditAccount: "@usd/debits",
 	}
 	if to != "" && f.accounts[to] == nil {

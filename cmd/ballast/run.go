@@ -102,6 +102,8 @@ func newRoot(a *app) *cobra.Command {
 		newStatementCommand(a), newWatchCommand(a),
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),
+		newReconcileCommand(a),
+		group("export", "Write whole books, as they are at one point of the log, into a file", newExportAccountsCommand(a), newExportEntriesCommand(a)),
 		newBenchCommand(a),
 		newVersionCommand(a),
 		manpages.Command(func(err error) error { return err }),

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/render"
 	"github.com/ballastdb/ballast/internal/timetext"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -110,14 +111,9 @@ func kindNames() (names []string) {
 	}
 	slices.Sort(numbers)
 	for _, n := range numbers {
-		names = append(names, kindName(ballastv1.EntryKind(n)))
+		names = append(names, exporter.KindName(ballastv1.EntryKind(n)))
 	}
 	return names
-}
-
-// kindName is a kind of entry as outputs name it.
-func kindName(kind ballastv1.EntryKind) string {
-	return strings.ToLower(strings.TrimPrefix(kind.String(), "ENTRY_KIND_"))
 }
 
 // parsePosition reads SEQUENCE or SEQUENCE:LINK.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/timetext"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -84,7 +85,7 @@ func viewFeed(e *ballastv1.Entry) *feedView {
 	d := denomination{ledger: e.GetLedger(), scale: e.GetScale()}
 	amount := func(units int64) (text, digits string) { return d.format(units), strconv.FormatInt(units, 10) }
 	v := &feedView{
-		Sequence: e.GetSequence(), LogTime: timetext.FormatFixed(e.GetLogTime()), Kind: kindName(e.GetKind()), Operation: e.GetOperationId(),
+		Sequence: e.GetSequence(), LogTime: timetext.FormatFixed(e.GetLogTime()), Kind: exporter.KindName(e.GetKind()), Operation: e.GetOperationId(),
 		Ledger: e.GetLedger(), Scale: e.GetScale(), Asset: e.GetAsset(), DebitAccount: e.GetDebitAccount(), CreditAccount: e.GetCreditAccount(),
 		EventTime: timetext.Format(e.GetEventTime()), Code: e.GetCode(), Reference: e.GetReference(), ReversedSequence: e.GetReversedSequence(),
 	}

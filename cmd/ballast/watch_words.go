@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/timetext"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -75,7 +76,7 @@ func limitsInWords(l *ballastv1.LimitsAfter, d denomination) string {
 
 // movementInWords tells both sides with their balances after, where an entry has two.
 func movementInWords(e *ballastv1.Entry, d denomination) string {
-	text := kindName(e.GetKind())
+	text := exporter.KindName(e.GetKind())
 	switch {
 	case e.GetReversedSequence() != 0:
 		text += fmt.Sprintf(" of #%d", e.GetReversedSequence())
@@ -113,5 +114,5 @@ func holdInWords(e *ballastv1.Entry, d denomination) string {
 	case ballastv1.EntryKind_ENTRY_KIND_HOLD_EXPIRED:
 		return hold + " of " + account + " expired" + released
 	}
-	return kindName(e.GetKind()) + ": " + hold + " of " + account
+	return exporter.KindName(e.GetKind()) + ": " + hold + " of " + account
 }

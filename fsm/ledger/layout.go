@@ -106,6 +106,9 @@ const (
 	flagLowBalance    = 1 << 6 // it has a low-balance threshold, see lowbalance.go
 )
 
+// offAccountLedger is where an account's record has its ledger's slot.
+const offAccountLedger = 56
+
 // account is the part of an account's record that changes, decoded. The id follows it in the record and never changes.
 type account struct {
 	posted  int64  // credits less debits
@@ -127,7 +130,7 @@ func decodeAccount(rec []byte) account {
 		ceiling: i64(rec[32:]),
 		version: le.Uint64(rec[40:]),
 		last:    le.Uint64(rec[48:]),
-		ledger:  le.Uint32(rec[56:]),
+		ledger:  le.Uint32(rec[offAccountLedger:]),
 		flags:   le.Uint16(rec[60:]),
 	}
 }

@@ -255,7 +255,7 @@ func (r *run) apply(ops []Operation) {
 }
 
 func (r *run) tellLow(e *Entry) {
-	id, _, _ := r.s.NameOf(e.CreditSlot)
+	id, _, _, _ := r.s.AccountNames(e.CreditSlot)
 	if e.Available >= e.Threshold || e.Threshold == 0 {
 		r.t.Fatalf("%s is told to be low: %+v", id, e)
 	}

@@ -35,38 +35,26 @@ func (s *State) AccountBySlot(slot uint32) (Account, bool) {
 		return Account{}, false
 	}
 	rec := s.accounts.Get(uint64(slot))
-	a := decodeAccount(rec)
-	l := decodeLedger(s.ledgers.Get(uint64(a.ledger)))
-	low := int64(0)
-	if a.flags&flagLowBalance != 0 {
-		low = s.low.threshold(slot)
+	l := decodeLedger(s.ledgers.Get(uint64(le.Uint32(rec[offAccountLedger:]))))
+	found := readAccount(rec, slot, string(l.name), l.scale)
+	found.Caps = s.capsOf(slot)
+	if le.Uint16(rec[60:])&flagLowBalance != 0 {
+		found.LowBalance = s.low.threshold(slot)
+		found.Low = found.Available < found.LowBalance
 	}
+	return found, true
+}
+
+// readAccount reads an account's record, without its caps and its low-balance threshold, which are not in it.
+func readAccount(rec []byte, slot uint32, ledger string, scale uint8) Account {
+	a := decodeAccount(rec)
 	return Account{
-		ID: string(accountID(rec)), Slot: slot, Ledger: string(l.name), Scale: l.scale,
+		ID: string(accountID(rec)), Slot: slot, Ledger: ledger, Scale: scale,
 		Posted: a.posted, Held: a.held, Floor: a.floor, Ceiling: a.ceiling, Available: a.available(),
 		HasCeiling: a.flags&flagCeiling != 0, Version: a.version, LastSequence: a.last,
 		Frozen: a.flags&flagFrozen != 0, FrozenCredits: a.flags&flagFrozenCredits != 0,
 		Closed: a.flags&flagClosed != 0, System: a.flags&flagSystem != 0,
-		Caps: s.capsOf(slot), LowBalance: low, Low: low != 0 && a.available() < low,
-	}, true
-}
-
-// NameOf is the id of an account and the slot of its ledger, see LedgerBySlot: what an entry's slots stand for. False:
-// there is no such account.
-func (s *State) NameOf(slot uint32) (id string, ledger uint32, ok bool) {
-	if uint64(slot) >= s.accounts.Len() {
-		return "", 0, false
 	}
-	rec := s.accounts.Get(uint64(slot))
-	return string(accountID(rec)), le.Uint32(rec[56:]), true
-}
-
-// LedgerBySlot reads a ledger. False: there is none.
-func (s *State) LedgerBySlot(slot uint32) (LedgerInfo, bool) {
-	if uint64(slot) >= s.ledgers.Len() {
-		return LedgerInfo{}, false
-	}
-	return s.ledgerInfo(uint64(slot)), true
 }
 
 // AccountCount is the number of accounts, system accounts included.

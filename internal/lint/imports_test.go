@@ -55,7 +55,7 @@ var rules = []rule{
 	{folder: "backup/content", folders: []string{"server", "client", "transport", "logstore", "datadir"}, why: "it works on what it is given; server/node wires it"},
 	{folder: "repair", folders: []string{"server", "client", "transport", "logstore"}, why: "repair works on what it is given; server/node wires it"},
 	{
-		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft"},
+		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft", "github.com/jackc"},
 		why: "callers import the client: it must not bring the server along",
 	},
 	{

@@ -35,6 +35,9 @@ func Rules() Table {
 		ballastv1.MoneyService_ListHolds_FullMethodName:    reader,
 		ballastv1.MoneyService_Watch_FullMethodName:        reader,
 
+		ballastv1.BooksService_ExportAccounts_FullMethodName: reader,
+		ballastv1.BooksService_ExportEntries_FullMethodName:  reader,
+
 		ballastv1.OperatorService_Status_FullMethodName:              anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:         reader,
 		ballastv1.OperatorService_GetSettingsHistory_FullMethodName:  reader,

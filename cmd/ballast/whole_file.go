@@ -10,21 +10,18 @@ import (
 	"github.com/ballastdb/ballast/internal/durable"
 )
 
-// backupFile is where a backup goes: a file beside the one that is asked for, which gets its name when all of it is there; or
-// standard output.
-type backupFile struct {
+// wholeFile is where what takes long to come goes: a file beside the one that is asked for, which gets its name when all of it is
+// there; or standard output.
+type wholeFile struct {
 	path string // that is asked for
 	out  io.Writer
 	file *os.File // nil: standard output
 }
 
-// backupTarget makes it. What exists already is refused here, before anybody works for it, and again when it gets its name.
-func (a *app) backupTarget(path string, force bool) (*backupFile, error) {
+// wholeTarget makes it. What exists already is refused here, before anybody works for it, and again when it gets its name.
+func (a *app) wholeTarget(path string, force bool) (*wholeFile, error) {
 	if path == "-" {
-		if stdoutIsTerminal(a.out) {
-			return nil, usagef("-: a backup is no text: send standard output to a file or another program")
-		}
-		return &backupFile{path: path, out: a.out}, nil
+		return &wholeFile{path: path, out: a.out}, nil
 	}
 	if _, err := os.Lstat(path); err == nil && !force {
 		return nil, fileExists(path)
@@ -33,15 +30,15 @@ func (a *app) backupTarget(path string, force bool) (*backupFile, error) {
 	if err != nil {
 		return nil, codeError{code: exitFailed, err: fmt.Errorf("make a file beside %s: %w", path, err)}
 	}
-	return &backupFile{path: path, out: f, file: f}, nil
+	return &wholeFile{path: path, out: f, file: f}, nil
 }
 
 func fileExists(path string) error {
 	return codeError{code: exitFailed, err: fmt.Errorf("%s exists and is kept: name another file, or replace it with --force", path)}
 }
 
-// keep makes the backup durable and gives it its name.
-func (t *backupFile) keep(force bool) error {
+// keep makes the file durable and gives it its name.
+func (t *wholeFile) keep(force bool) error {
 	if t.file == nil {
 		return nil
 	}
@@ -66,13 +63,13 @@ func link(name, path string) error {
 	if err := os.Link(name, path); errors.Is(err, os.ErrExist) {
 		return fileExists(path)
 	} else if err != nil {
-		return fmt.Errorf("give the backup its name: %w (--force renames it, where the file system knows no links)", err)
+		return fmt.Errorf("give the file its name: %w (--force renames it, where the file system knows no links)", err)
 	}
 	return os.Remove(name)
 }
 
-// drop removes what is there of a backup that broke off.
-func (t *backupFile) drop() error {
+// drop removes what is there of what broke off.
+func (t *wholeFile) drop() error {
 	if t.file == nil {
 		return nil
 	}
