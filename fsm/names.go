@@ -25,4 +25,7 @@ func (e *StatementEntry) name(s *ledger.State) {
 	if e.HasCredit {
 		e.CreditAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.CreditSlot)
 	}
+	if e.Policy != nil && e.Policy.On {
+		e.SourceAccount, _, _, _ = s.AccountNames(e.Policy.Source)
+	}
 }

@@ -27,6 +27,8 @@ type StatementEntry struct {
 	DebitAccount, CreditAccount string
 	LedgerName                  string
 	LedgerScale                 uint8
+	// SourceAccount of a policy on top-ups that was set.
+	SourceAccount string
 }
 
 // Statement is a page of an account's entries.

@@ -56,6 +56,15 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 			p.Caps = append(p.Caps, capProto(c))
 		}
 	}
+	if e.TopUp != nil {
+		p.TopUp = &ballastv1.TopUpChange{
+			Id: e.TopUp.ID, PreviousSequence: e.TopUp.Previous, Amount: e.TopUp.Amount, Lease: e.TopUp.Lease, Until: e.TopUp.Until,
+			LookupOnly: e.TopUp.LookupOnly, Ended: e.TopUp.Ended,
+		}
+	}
+	if e.Policy != nil {
+		p.TopUpPolicy = policyProto(e.Policy, e.CreditAccount, e.SourceAccount)
+	}
 	if len(e.Hold) > 0 {
 		p.Hold = &ballastv1.HoldChange{
 			Id: string(e.Hold), PreviousSequence: e.PrevHold, Remaining: e.Remaining, Released: e.Released, Expires: e.Expires,

@@ -52,6 +52,12 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_VoidHold{VoidHold: k}
 	case *ballastv1.ExtendHold:
 		o.Kind = &ballastv1.Operation_ExtendHold{ExtendHold: k}
+	case *ballastv1.SetTopUpPolicy:
+		o.Kind = &ballastv1.Operation_SetTopUpPolicy{SetTopUpPolicy: k}
+	case *ballastv1.LeaseTopUp:
+		o.Kind = &ballastv1.Operation_LeaseTopUp{LeaseTopUp: k}
+	case *ballastv1.SettleTopUp:
+		o.Kind = &ballastv1.Operation_SettleTopUp{SettleTopUp: k}
 	}
 	return o
 }

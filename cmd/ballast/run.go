@@ -99,6 +99,8 @@ func newRoot(a *app) *cobra.Command {
 		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a), newTransferUpToCommand(a), newReverseCommand(a),
 		group("hold", "Set money aside, and take it or give it back", newHoldCreateCommand(a), newHoldGetCommand(a), newHoldListCommand(a),
 			newHoldCaptureCommand(a), newHoldVoidCommand(a), newHoldExtendCommand(a)),
+		group("topup", "Top up accounts before they are empty", newTopUpPolicyCommand(a), newTopUpListCommand(a), newTopUpGetCommand(a),
+			newTopUpLeaseCommand(a), newTopUpSettleCommand(a)),
 		newStatementCommand(a), newWatchCommand(a),
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),

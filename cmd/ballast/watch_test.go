@@ -60,6 +60,28 @@ func feedOfAll() (entries []*ballastv1.Entry, words []string) {
 	add("hold 'ride 1' of alice extended until 2023-11-14T22:13:20Z", ballastv1.EntryKind_ENTRY_KIND_HOLD_EXTENDED, hold("alice", &ballastv1.HoldChange{Remaining: 400}))
 	add("hold 'ride 1' of alice voided, 4.00 available again", ballastv1.EntryKind_ENTRY_KIND_HOLD_VOIDED, hold("alice", &ballastv1.HoldChange{Released: 400}))
 	add("hold 'ride 1' of alice expired, 4.00 available again", ballastv1.EntryKind_ENTRY_KIND_HOLD_EXPIRED, hold("alice", &ballastv1.HoldChange{Released: 400}))
+	topUp := func(u *ballastv1.TopUpChange) *ballastv1.Entry {
+		u.Id, u.Amount, u.Lease = "t1", 3000, 2
+		return &ballastv1.Entry{CreditAccount: "alice", TopUp: u}
+	}
+	add("account alice is topped up by 30.00 below 10.00", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_POLICY_SET,
+		&ballastv1.Entry{CreditAccount: "alice", TopUpPolicy: &ballastv1.SetTopUpPolicy{Threshold: 1000, Amount: 3000}})
+	add("account alice is topped up up to 50.00 below 10.00", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_POLICY_SET,
+		&ballastv1.Entry{CreditAccount: "alice", TopUpPolicy: &ballastv1.SetTopUpPolicy{Threshold: 1000, Target: 5000}})
+	add("account alice is not topped up any more", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_POLICY_SET,
+		&ballastv1.Entry{CreditAccount: "alice", TopUpPolicy: &ballastv1.SetTopUpPolicy{Off: true}})
+	add("top-up t1 of 30.00 for alice is due", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_OPENED, topUp(&ballastv1.TopUpChange{}))
+	add("top-up t1 of 30.00 for alice leased until 2023-11-14T22:13:20Z, lease 2", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_LEASED,
+		topUp(&ballastv1.TopUpChange{Until: fakeTime}))
+	add("top-up t1 of 30.00 for alice leased to be looked up until 2023-11-14T22:13:20Z, lease 2", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_LEASED,
+		topUp(&ballastv1.TopUpChange{Until: fakeTime, LookupOnly: true}))
+	paid := topUp(&ballastv1.TopUpChange{Ended: true})
+	paid.DebitAccount, paid.Amount, paid.DebitPosted, paid.CreditPosted = "@usd/credits", 3000, -9000, 3750
+	add("top-up t1 of 30.00 for alice succeeded: from @usd/credits (now -90.00), now 37.50", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_SUCCEEDED, paid)
+	add("top-up t1 of 30.00 for alice declined, rests until 2023-11-14T22:13:20Z", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_DECLINED,
+		topUp(&ballastv1.TopUpChange{Until: fakeTime, Ended: true}))
+	add("top-up t1 of 30.00 for alice: nobody knows what became of the charge; it stays open", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_UNKNOWN, topUp(&ballastv1.TopUpChange{}))
+	add("top-up t1 of 30.00 for alice taken back before it was leased", ballastv1.EntryKind_ENTRY_KIND_TOP_UP_CANCELLED, topUp(&ballastv1.TopUpChange{Ended: true}))
 	add("account alice is closed", ballastv1.EntryKind_ENTRY_KIND_ACCOUNT_CLOSED, &ballastv1.Entry{CreditAccount: "alice"})
 	return entries, words
 }
@@ -105,7 +127,7 @@ func TestWatchForPrograms(t *testing.T) {
 	}
 	out = s.must("watch", "--after", "0", "--to-newest", "--positions", "--account", "alice", "--account", "bob", "--kind", "hold-voided", "--kind", "transfer",
 		"--code", "7,8", "--ledger", "usd", "--heartbeat", "200ms")
-	if want := "position 23:0000000000000ad3, the newest entry is 23 at log index 17\n"; !strings.HasSuffix(out, want) {
+	if want := "position 33:0000000000000add, the newest entry is 33 at log index 17\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("ends with\n%s\nwant %s", out, want)
 	}
 	filter := f.watched.GetFilter()

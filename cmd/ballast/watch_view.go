@@ -42,6 +42,31 @@ type feedView struct {
 	Freeze     *feedFreeze     `json:"freeze,omitempty"`
 	Caps       *[]feedCap      `json:"caps,omitempty"`
 	LowBalance *feedLowBalance `json:"low_balance,omitempty"`
+	TopUp      *feedTopUp      `json:"top_up,omitempty"`
+	Policy     *feedPolicy     `json:"top_up_policy,omitempty"`
+}
+
+type feedTopUp struct {
+	ID          string `json:"id"`
+	Previous    uint64 `json:"previous_sequence,omitempty"`
+	Amount      string `json:"amount"`
+	AmountUnits string `json:"amount_units"`
+	Lease       uint32 `json:"lease"`
+	Until       string `json:"until,omitempty"`
+	LookupOnly  bool   `json:"lookup_only"`
+	Ended       bool   `json:"ended"`
+}
+
+type feedPolicy struct {
+	Off            bool   `json:"off"`
+	Threshold      string `json:"threshold,omitempty"`
+	ThresholdUnits string `json:"threshold_units,omitempty"`
+	Amount         string `json:"amount,omitempty"`
+	AmountUnits    string `json:"amount_units,omitempty"`
+	Target         string `json:"target,omitempty"`
+	TargetUnits    string `json:"target_units,omitempty"`
+	Source         string `json:"source_account,omitempty"`
+	Payment        string `json:"payment_reference,omitempty"`
 }
 
 type feedHold struct {
@@ -127,6 +152,20 @@ func viewFeed(e *ballastv1.Entry) *feedView {
 		v.LowBalance = &feedLowBalance{}
 		v.LowBalance.Threshold, v.LowBalance.ThresholdUnits = amount(l.GetThreshold())
 		v.LowBalance.Available, v.LowBalance.AvailableUnits = amount(l.GetAvailable())
+	}
+	if u := e.GetTopUp(); u != nil {
+		v.TopUp = &feedTopUp{
+			ID: u.GetId(), Previous: u.GetPreviousSequence(), Lease: u.GetLease(), Until: timetext.Format(u.GetUntil()), LookupOnly: u.GetLookupOnly(), Ended: u.GetEnded(),
+		}
+		v.TopUp.Amount, v.TopUp.AmountUnits = amount(u.GetAmount())
+	}
+	if p := e.GetTopUpPolicy(); p != nil {
+		v.Policy = &feedPolicy{Off: p.GetOff(), Source: p.GetSourceAccount(), Payment: p.GetPaymentReference()}
+		if !p.GetOff() {
+			v.Policy.Threshold, v.Policy.ThresholdUnits = amount(p.GetThreshold())
+			v.Policy.Amount, v.Policy.AmountUnits = amount(p.GetAmount())
+			v.Policy.Target, v.Policy.TargetUnits = amount(p.GetTarget())
+		}
 	}
 	return v
 }

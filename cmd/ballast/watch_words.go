@@ -63,6 +63,9 @@ func changeInWords(e *ballastv1.Entry, d denomination) string {
 	if e.GetHold() != nil {
 		return holdInWords(e, d)
 	}
+	if e.GetTopUp() != nil || e.GetTopUpPolicy() != nil {
+		return topUpInWords(e, d)
+	}
 	return movementInWords(e, d)
 }
 
@@ -115,4 +118,36 @@ func holdInWords(e *ballastv1.Entry, d denomination) string {
 		return hold + " of " + account + " expired" + released
 	}
 	return exporter.KindName(e.GetKind()) + ": " + hold + " of " + account
+}
+
+func topUpInWords(e *ballastv1.Entry, d denomination) string {
+	account, u := shellWord(e.GetCreditAccount()), e.GetTopUp()
+	if p := e.GetTopUpPolicy(); p.GetOff() {
+		return "account " + account + " is not topped up any more"
+	} else if p != nil {
+		much := "by " + d.format(p.GetAmount())
+		if p.GetTarget() != 0 {
+			much = "up to " + d.format(p.GetTarget())
+		}
+		return fmt.Sprintf("account %s is topped up %s below %s", account, much, d.format(p.GetThreshold()))
+	}
+	topUp := "top-up " + u.GetId() + " of " + d.format(u.GetAmount()) + " for " + account
+	switch e.GetKind() {
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_OPENED:
+		return topUp + " is due"
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_LEASED:
+		if u.GetLookupOnly() {
+			return fmt.Sprintf("%s leased to be looked up until %s, lease %d", topUp, timetext.Format(u.GetUntil()), u.GetLease())
+		}
+		return fmt.Sprintf("%s leased until %s, lease %d", topUp, timetext.Format(u.GetUntil()), u.GetLease())
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_SUCCEEDED:
+		return fmt.Sprintf("%s succeeded: from %s (now %s), now %s", topUp, shellWord(e.GetDebitAccount()), d.format(e.GetDebitPosted()), d.format(e.GetCreditPosted()))
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_DECLINED:
+		return topUp + " declined, rests until " + timetext.Format(u.GetUntil())
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_UNKNOWN:
+		return topUp + ": nobody knows what became of the charge; it stays open"
+	case ballastv1.EntryKind_ENTRY_KIND_TOP_UP_CANCELLED:
+		return topUp + " taken back before it was leased"
+	}
+	return exporter.KindName(e.GetKind()) + ": " + topUp
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Tables of a State. Ids are part of every stored page: append-only. 8 (top-ups) and 12 to 15 are kept for kinds of
+// Tables of a State. Ids are part of every stored page: append-only. 6 and 13 to 15 are kept for kinds of
 // records to come. docs/formats/state.md has the records.
 const (
 	tableMeta     = 0
@@ -16,9 +16,11 @@ const (
 	tableQueues   = 4 // one record for each queue of operation ids
 	tableCells    = 5 // horizons of refused ids
 	tableHolds    = 7
+	tableTopUps   = 8
 	tableVelocity = 9  // caps of accounts
 	tableReversal = 10 // entries that were reversed
 	tableLow      = 11 // low-balance thresholds
+	tablePolicies = 12 // on topping up accounts
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
 )
@@ -35,6 +37,8 @@ const (
 	velocityBytes  = 352
 	reversalBytes  = 32
 	lowBytes       = 32
+	topUpBytes     = 240
+	policyBytes    = 512
 	operationBytes = 80
 )
 
@@ -53,6 +57,7 @@ const (
 	maxAccounts  = 1<<32 - 2
 	maxHolds     = 1<<32 - 2
 	maxReversals = 1<<32 - 2
+	maxTopUps    = 1<<32 - 2
 )
 
 var le = binary.LittleEndian
@@ -104,6 +109,7 @@ const (
 	flagCeiling       = 1 << 4 // ceiling counts
 	flagVelocity      = 1 << 5 // it has caps, see velocity.go
 	flagLowBalance    = 1 << 6 // it has a low-balance threshold, see lowbalance.go
+	flagTopUp         = 1 << 7 // a policy on topping it up is in force, see topuppolicy.go
 )
 
 // offAccountLedger is where an account's record has its ledger's slot.

@@ -66,6 +66,15 @@ func (s *State) thresholdNow(account uint32) (threshold int64, set bool) {
 	return s.low.threshold(account), false
 }
 
+// noticeLows looks at each account that the unit touched.
+func (s *State) noticeLows() {
+	for i := range s.work.touched {
+		if t := &s.work.touched[i]; t.flags&flagLowBalance != 0 {
+			s.noticeLow(t)
+		}
+	}
+}
+
 // noticeLow adds an entry to the unit where it leaves an account below its threshold that was not, or that it set. What
 // happens within the unit does not count. The entry is one more of the account's statement; it is no change of the
 // account, so the version stays.

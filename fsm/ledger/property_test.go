@@ -159,7 +159,7 @@ func (r *run) operation() Operation {
 	amount := rapid.SampledFrom([]int64{1, 2, 10, 30, 50, math.MaxInt64 - 3, math.MaxInt64, 0})
 	hold := func() []byte { return fmt.Appendf(nil, "%d", max(1, r.nextID-rapid.IntRange(1, 12).Draw(t, "hold"))) }
 	timeout := rapid.SampledFrom([]int64{1, 5 * second, 30 * second, 100 * second, MaxHoldTimeout})
-	switch rapid.IntRange(0, 30).Draw(t, "kind") {
+	switch rapid.IntRange(0, 40).Draw(t, "kind") {
 	default:
 		op.Kind, op.Credit, op.Amount = KindCredit, account("credited"), amount.Draw(t, "amount")
 	case 4, 5, 6:
@@ -203,9 +203,11 @@ func (r *run) operation() Operation {
 		for i := range rapid.IntRange(0, MaxCaps).Draw(t, "caps") {
 			op.Caps[i] = Cap{second * rapid.SampledFrom([]int64{7, 60}).Draw(t, "window"), rapid.Int64Range(0, 60).Draw(t, "limit")}
 		}
-	case 29, 30:
+	case 39, 40:
 		op.Kind, op.Credit = KindSetLowBalance, account("watched")
 		op.Amount = rapid.SampledFrom([]int64{0, 1, 10, 30, 60, math.MaxInt64, -1}).Draw(t, "threshold")
+	case 29, 30, 31, 32, 33, 34, 35:
+		op = r.topUpOperation(op)
 	case 21:
 		op.Kind, op.Hold = KindVoid, hold()
 	case 22:
@@ -252,6 +254,7 @@ func (r *run) apply(ops []Operation) {
 	}
 	r.compareAccounts()
 	r.compareHolds()
+	r.compareTopUps()
 }
 
 func (r *run) tellLow(e *Entry) {

@@ -32,7 +32,7 @@ func (n *node) startWriting() error {
 	})
 	n.duties = server.NewTermLoop(server.TermLoopConfig{
 		Raft: n.raft, Duties: n.proposer, Clock: n.clock, LogTime: n.logTime, Elected: n.raft.LeaderCh(), Self: n.self(), Announced: n.machine.Member,
-		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, NextExpiry: n.machine.NextExpiry, Logger: n.Logger.Named("leader"),
+		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, NextDue: n.machine.NextDue, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
 	n.startMarking()
