@@ -26,6 +26,10 @@ var (
 	ErrUnknownAccount = errors.New("unknown account")
 	// ErrUnknownHold: no hold of this id is remembered.
 	ErrUnknownHold = errors.New("unknown hold")
+	// ErrUnknownTopUp: no top-up of this id is remembered.
+	ErrUnknownTopUp = errors.New("unknown top-up")
+	// ErrNoTopUpPolicy: there is no such account, or it never had a policy on top-ups.
+	ErrNoTopUpPolicy = errors.New("no policy on top-ups")
 	// ErrInvalid: a field is out of its documented bounds; nothing was proposed.
 	ErrInvalid = errors.New("invalid")
 	// ErrClosed: the Client has been closed.

@@ -143,13 +143,20 @@ var errBreak = status.Error(codes.Unavailable, "scripted break")
 type fakeMember struct {
 	ballastv1.UnimplementedMoneyServiceServer
 	ballastv1.UnimplementedOperatorServiceServer
+	ballastv1.UnimplementedBooksServiceServer
 	store    *fakeStore
 	address  string
 	script   atomic.Pointer[func(*exchange) error]
 	requests atomic.Int64
 	read     func(context.Context) error // before each unary read
 	status   *ballastv1.StatusResponse
+	books    books
 	take     func(context.Context, *ballastv1.TakeSnapshotRequest) (index uint64, err error)
+	watch    func(*ballastv1.WatchRequest, grpc.ServerStreamingServer[ballastv1.WatchResponse]) error
+}
+
+func (m *fakeMember) Watch(r *ballastv1.WatchRequest, stream grpc.ServerStreamingServer[ballastv1.WatchResponse]) error {
+	return m.watch(r, stream)
 }
 
 func (m *fakeMember) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
@@ -276,6 +283,7 @@ func startFake(n int) (store *fakeStore, members []*fakeMember, stop func()) {
 		server := grpc.NewServer()
 		ballastv1.RegisterMoneyServiceServer(server, member)
 		ballastv1.RegisterOperatorServiceServer(server, member)
+		ballastv1.RegisterBooksServiceServer(server, member)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = server.Serve(listener) })
 		stops = append(stops, func() {

@@ -31,9 +31,9 @@ func (f *FSM) ReadIndexed(fn func(s *ledger.State, index uint64)) {
 	fn(f.state.books, f.index)
 }
 
-// NextExpiry is the log time at which the next hold expires, Unix nanoseconds; false: there is none.
-func (f *FSM) NextExpiry() (at int64, ok bool) {
-	f.Read(func(s *ledger.State) { at, ok = s.NextExpiry() })
+// NextDue is the log time at which something happens by itself, Unix nanoseconds, see ledger.State.NextDue; false: nothing will.
+func (f *FSM) NextDue() (at int64, ok bool) {
+	f.Read(func(s *ledger.State) { at, ok = s.NextDue() })
 	return at, ok
 }
 

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,10 +21,14 @@ var (
 	ErrMissing = journal.ErrMissing
 )
 
-// StatementEntry is an entry with the ids of its accounts; empty where it has none.
+// StatementEntry is an entry with the ids of its accounts, empty where it has none, and their ledger's name and scale.
 type StatementEntry struct {
 	ledger.Entry
 	DebitAccount, CreditAccount string
+	LedgerName                  string
+	LedgerScale                 uint8
+	// SourceAccount of a policy on top-ups that was set.
+	SourceAccount string
 }
 
 // Statement is a page of an account's entries.
@@ -67,11 +70,7 @@ func (f *FSM) Statement(ctx context.Context, account []byte, before uint64, limi
 	if err = errors.Join(err, c.Close()); err != nil {
 		return Statement{}, fmt.Errorf("statement of account %q: %w", account, err)
 	}
-	f.Read(func(s *ledger.State) {
-		for i := range st.Entries {
-			st.Entries[i].name(s)
-		}
-	})
+	f.name(st.Entries)
 	return st, nil
 }
 
@@ -124,22 +123,6 @@ func walkStatement(ctx context.Context, c *journal.Cursor, st *Statement, before
 	return nil
 }
 
-// readEntry reads an entry into memory of its own.
-func readEntry(c *journal.Cursor, sequence uint64) (ledger.Entry, error) {
-	b, err := c.Entry(sequence)
-	if errors.Is(err, journal.ErrReplaced) || errors.Is(err, journal.ErrNotFound) {
-		return ledger.Entry{}, fmt.Errorf("%w: entry %d: %w", ErrChanged, sequence, err)
-	}
-	if err != nil {
-		return ledger.Entry{}, err
-	}
-	e, _, err := ledger.DecodeEntry(bytes.Clone(b))
-	if err != nil {
-		return ledger.Entry{}, fmt.Errorf("entry %d: %w", sequence, err)
-	}
-	return e, nil
-}
-
 // previousEntry is the previous entry of the account at slot, 0 for its first; false if e is not one of its entries.
 func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
 	switch {
@@ -151,15 +134,4 @@ func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
 		return 0, true // made together with the ledger's other system account
 	}
 	return 0, false
-}
-
-func (e *StatementEntry) name(s *ledger.State) {
-	if e.HasDebit {
-		a, _ := s.AccountBySlot(e.DebitSlot)
-		e.DebitAccount = a.ID
-	}
-	if e.HasCredit {
-		a, _ := s.AccountBySlot(e.CreditSlot)
-		e.CreditAccount = a.ID
-	}
 }

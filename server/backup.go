@@ -22,7 +22,7 @@ var ErrNoBackup = errors.New("this member cannot give that backup")
 
 // Backup is ballastv1.OperatorServiceServer's.
 func (o *Operator) Backup(r *ballastv1.BackupRequest, stream grpc.ServerStreamingServer[ballastv1.BackupResponse]) error {
-	if failure := o.mayBackUp(r.GetFromLeader()); failure != nil {
+	if failure := mayGive(o.cfg.Gate, o.cfg.Raft, r.GetFromLeader()); failure != nil {
 		return failure
 	}
 	select {
@@ -56,22 +56,4 @@ func (o *Operator) Backup(r *ballastv1.BackupRequest, stream grpc.ServerStreamin
 	f := notDone(codes.Unavailable, "the backup broke off: what came of it is of no use; take it again, from another member where this one's log says why")
 	f.Cause = err
 	return f
-}
-
-// mayBackUp refuses where a backup would be at the cost of all callers: a leader's disk and network are theirs.
-func (o *Operator) mayBackUp(fromLeader bool) *Failure {
-	if failure := o.cfg.Gate.pass(); failure != nil {
-		return failure
-	}
-	if _, leading := leads(o.cfg.Raft); !leading || fromLeader {
-		return nil
-	}
-	configuration, _, err := latest(o.cfg.Raft)
-	if err != nil {
-		return retryable("who the members are is not known: %v", err)
-	}
-	if len(configuration.Servers) > 1 {
-		return precondition("this member leads, and others can give a backup without callers feeling it: ask one of them, or allow it (--from with this member's name)")
-	}
-	return nil
 }

@@ -134,9 +134,10 @@ func (c *Coalescer) Admit(ctx context.Context, encoded []byte, count int) (*Tick
 
 // latestIssue is the latest time, Unix nanoseconds, that an operation proposed now may have been issued at by
 // this member's clock.
-func (c *Coalescer) latestIssue() int64 {
-	return c.cfg.Stamper.Stamp() + int64(ledger.MaxIssuedAhead)
-}
+func (c *Coalescer) latestIssue() int64 { return c.stamp() + int64(ledger.MaxIssuedAhead) }
+
+// stamp is the time, Unix nanoseconds, that something proposed now gets.
+func (c *Coalescer) stamp() int64 { return c.cfg.Stamper.Stamp() }
 
 // Ticket stands for one admitted request.
 type Ticket struct {

@@ -74,6 +74,8 @@ func (r *operationReader) kind(p *ballastv1.Operation) error {
 		op.Kind, op.Credit = ledger.KindCloseAccount, r.bytes(k.CloseAccount.GetAccount())
 	case *ballastv1.Operation_SetVelocity:
 		return r.setVelocity(k.SetVelocity)
+	case *ballastv1.Operation_SetLowBalance:
+		op.Kind, op.Credit, op.Amount = ledger.KindSetLowBalance, r.bytes(k.SetLowBalance.GetAccount()), k.SetLowBalance.GetThreshold()
 	case *ballastv1.Operation_TransferUpTo:
 		op.Kind, op.Amount = ledger.KindUpTo, k.TransferUpTo.GetAmount()
 		op.Debit, op.Credit = r.bytes(k.TransferUpTo.GetDebitAccount()), r.bytes(k.TransferUpTo.GetCreditAccount())
@@ -90,6 +92,13 @@ func (r *operationReader) kind(p *ballastv1.Operation) error {
 		op.Kind, op.Hold = ledger.KindVoid, r.bytes(k.VoidHold.GetHold())
 	case *ballastv1.Operation_ExtendHold:
 		op.Kind, op.Hold, op.Timeout = ledger.KindExtend, r.bytes(k.ExtendHold.GetHold()), k.ExtendHold.GetTimeout()
+	case *ballastv1.Operation_SetTopUpPolicy:
+		return r.setTopUpPolicy(k.SetTopUpPolicy)
+	case *ballastv1.Operation_LeaseTopUp:
+		op.Kind, op.Timeout = ledger.KindLeaseTopUp, k.LeaseTopUp.GetTimeout()
+		op.TopUp = &ledger.TopUpFields{ID: r.bytes(k.LeaseTopUp.GetTopUp())}
+	case *ballastv1.Operation_SettleTopUp:
+		return r.settleTopUp(k.SettleTopUp)
 	default:
 		return &ledger.FieldError{Field: "kind", Problem: "want one of the kinds that this version knows, found none"}
 	}
@@ -118,6 +127,38 @@ func (r *operationReader) setVelocity(v *ballastv1.SetVelocity) error {
 		}
 		op.Caps[i] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
 	}
+	return nil
+}
+
+func (r *operationReader) setTopUpPolicy(p *ballastv1.SetTopUpPolicy) error {
+	op := &r.op
+	op.Kind, op.Credit, op.Debit, op.Amount = ledger.KindSetTopUp, r.bytes(p.GetAccount()), r.bytes(p.GetSourceAccount()), p.GetAmount()
+	op.TopUp = &ledger.TopUpFields{
+		Off: p.GetOff(), Threshold: p.GetThreshold(), Target: p.GetTarget(), BackOff: p.GetBackOff(), KeyLifetime: p.GetKeyLifetime(),
+		Payment: r.bytes(p.GetPaymentReference()),
+	}
+	if c := p.GetCountCap(); c != nil {
+		if c.GetWindow() == 0 { // which would stand for no cap
+			return &ledger.FieldError{Field: "count_cap", Problem: "want a window of 1 second to 400 days"}
+		}
+		op.Caps[0] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
+	}
+	if c := p.GetSumCap(); c != nil {
+		if c.GetWindow() == 0 {
+			return &ledger.FieldError{Field: "sum_cap", Problem: "want a window of 1 second to 400 days"}
+		}
+		op.Caps[1] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
+	}
+	return nil
+}
+
+func (r *operationReader) settleTopUp(s *ballastv1.SettleTopUp) error {
+	outcome := s.GetOutcome()
+	if outcome < 0 || outcome > ballastv1.TopUpOutcome_TOP_UP_OUTCOME_UNKNOWN { // before it is narrowed
+		return &ledger.FieldError{Field: "outcome", Problem: "want succeeded, declined or unknown"}
+	}
+	r.op.Kind = ledger.KindSettleTopUp
+	r.op.TopUp = &ledger.TopUpFields{ID: r.bytes(s.GetTopUp()), Outcome: ledger.TopUpOutcome(outcome), Lease: s.GetLease()}
 	return nil
 }
 
@@ -153,6 +194,8 @@ func accountOn(p *ballastv1.Operation, side ledger.Side) string {
 		return k.CloseAccount.GetAccount()
 	case *ballastv1.Operation_SetVelocity:
 		return k.SetVelocity.GetAccount()
+	case *ballastv1.Operation_SetLowBalance:
+		return k.SetLowBalance.GetAccount()
 	case *ballastv1.Operation_TransferUpTo:
 		if side == ledger.SideDebit {
 			return k.TransferUpTo.GetDebitAccount()
@@ -164,6 +207,11 @@ func accountOn(p *ballastv1.Operation, side ledger.Side) string {
 		if side == ledger.SideCredit {
 			return k.CaptureHold.GetCreditAccount()
 		}
+	case *ballastv1.Operation_SetTopUpPolicy:
+		if side == ledger.SideDebit {
+			return k.SetTopUpPolicy.GetSourceAccount()
+		}
+		return k.SetTopUpPolicy.GetAccount()
 	}
 	return ""
 }

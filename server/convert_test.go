@@ -1,9 +1,12 @@
 package server
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -57,6 +60,8 @@ func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
 			}
 		}
 		return v
+	case ledger.KindSetLowBalance:
+		return &ballastv1.SetLowBalance{Account: credit, Threshold: o.Amount}
 	case ledger.KindUpTo:
 		return &ballastv1.TransferUpTo{DebitAccount: debit, CreditAccount: credit, Amount: o.Amount}
 	case ledger.KindReverse:
@@ -69,6 +74,29 @@ func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
 		return &ballastv1.VoidHold{Hold: string(o.Hold)}
 	case ledger.KindExtend:
 		return &ballastv1.ExtendHold{Hold: string(o.Hold), Timeout: o.Timeout}
+	}
+	return topUpKindOf(o)
+}
+
+func topUpKindOf(o *ledger.Operation) any {
+	f := o.TopUp
+	switch o.Kind {
+	case ledger.KindSetTopUp:
+		p := &ballastv1.SetTopUpPolicy{
+			Account: string(o.Credit), SourceAccount: string(o.Debit), Amount: o.Amount, Off: f.Off, Threshold: f.Threshold, Target: f.Target,
+			BackOff: f.BackOff, KeyLifetime: f.KeyLifetime, PaymentReference: string(f.Payment),
+		}
+		if c := o.Caps[0]; c.Window != 0 {
+			p.CountCap = &ballastv1.TopUpCount{Window: c.Window, Limit: c.Limit}
+		}
+		if c := o.Caps[1]; c.Window != 0 {
+			p.SumCap = capProto(c)
+		}
+		return p
+	case ledger.KindLeaseTopUp:
+		return &ballastv1.LeaseTopUp{TopUp: string(f.ID), Timeout: o.Timeout}
+	case ledger.KindSettleTopUp:
+		return &ballastv1.SettleTopUp{TopUp: string(f.ID), Outcome: ballastv1.TopUpOutcome(f.Outcome), Lease: f.Lease}
 	}
 	return nil
 }
@@ -98,9 +126,14 @@ func valueOf(fd protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfUint32(7)
 	case protoreflect.Uint64Kind:
 		return protoreflect.ValueOfUint64(7)
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(2)
 	default:
-		if fd.Name() == "floor" {
+		switch fd.Name() {
+		case "floor":
 			return protoreflect.ValueOfInt64(-7)
+		case "timeout", "back_off", "key_lifetime":
+			return protoreflect.ValueOfInt64(int64(7 * time.Minute))
 		}
 		return protoreflect.ValueOfInt64(7)
 	}
@@ -114,6 +147,12 @@ func TestOperationConversionIsComplete(t *testing.T) {
 		t.Helper()
 		if strings.HasPrefix(name, "create_") && strings.HasSuffix(name, ".if_version") {
 			return // there is no version before it is created
+		}
+		switch name { // what goes without another field
+		case "set_top_up_policy.off":
+			p = op("id", &ballastv1.SetTopUpPolicy{Account: "x", Off: true})
+		case "set_top_up_policy.target":
+			p.GetSetTopUpPolicy().Amount = 0
 		}
 		o, err := reader.read(p)
 		if err != nil {
@@ -139,12 +178,19 @@ func TestOperationConversionIsComplete(t *testing.T) {
 		"set_velocity": &ballastv1.SetVelocity{Account: "x", Caps: []*ballastv1.VelocityCap{
 			{Window: ledger.MinCapWindow, Limit: 7}, {Window: ledger.MaxCapWindow},
 		}},
-		"transfer_up_to": &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
-		"reverse":        &ballastv1.Reverse{Sequence: 5},
-		"hold":           &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
-		"capture_hold":   &ballastv1.CaptureHold{Hold: "x"},
-		"void_hold":      &ballastv1.VoidHold{Hold: "x"},
-		"extend_hold":    &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
+		"set_low_balance": &ballastv1.SetLowBalance{Account: "x", Threshold: 1},
+		"transfer_up_to":  &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
+		"reverse":         &ballastv1.Reverse{Sequence: 5},
+		"hold":            &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
+		"capture_hold":    &ballastv1.CaptureHold{Hold: "x"},
+		"void_hold":       &ballastv1.VoidHold{Hold: "x"},
+		"extend_hold":     &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
+		"set_top_up_policy": &ballastv1.SetTopUpPolicy{
+			Account: "x", Threshold: 1, Amount: 1, BackOff: ledger.MinBackOff, KeyLifetime: ledger.MinKeyLifetime,
+			CountCap: &ballastv1.TopUpCount{Window: ledger.MinCapWindow, Limit: 1}, SumCap: &ballastv1.VelocityCap{Window: ledger.MaxCapWindow, Limit: 9},
+		},
+		"lease_top_up":  &ballastv1.LeaseTopUp{TopUp: "x", Timeout: ledger.MinLease},
+		"settle_top_up": &ballastv1.SettleTopUp{TopUp: "x", Outcome: ballastv1.TopUpOutcome_TOP_UP_OUTCOME_DECLINED},
 	}
 	for i := range kinds.Len() {
 		name := kinds.Get(i).Name()
@@ -181,6 +227,9 @@ func fill(v reflect.Value) {
 			f.SetUint(uint64(i + 1))
 		case reflect.Slice:
 			f.SetBytes([]byte("text"))
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+			fill(f.Elem())
 		}
 	}
 }
@@ -193,13 +242,25 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 		info    ledger.LedgerInfo
 		entry   fsm.StatementEntry
 		hold    ledger.Hold
+		topUp   ledger.TopUp
+		policy  ledger.TopUpPolicy
 	)
-	for _, v := range []any{&result, &account, &info, &entry, &hold} {
+	for _, v := range []any{&result, &account, &info, &entry, &hold, &topUp, &policy} {
 		fill(reflect.ValueOf(v).Elem())
 	}
 	result.Side = ledger.SideCredit
+	entry.Policy.On, policy.On = false, false // an off that is set
+	entries := &ballastv1.Entry{}             // what only entries of one kind have, of all kinds
+	for entry.Kind = 1; entry.Kind <= ledger.EntryNewest; entry.Kind++ {
+		proto.Merge(entries, entryProto(&entry))
+	}
+	told := policyResponse(&policy)
+	told.State = &ballastv1.ReadState{}
 	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
-	for _, m := range []proto.Message{answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry), entryProto(&entry).GetHold(), holdProto(&hold), capProto(entry.Caps[0])} {
+	for _, m := range []proto.Message{
+		answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entries, entries.GetHold(), entries.GetLimits(), entries.GetFreeze(), entries.GetLowBalance(),
+		holdProto(&hold), capProto(entry.Caps[0]), entries.GetTopUp(), entries.GetTopUpPolicy(), topUpProto(&topUp), told, told.GetPolicy(),
+	} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {
 			if !m.ProtoReflect().Has(fields.Get(i)) {
@@ -216,11 +277,11 @@ func TestCodesAreThoseOfTheWire(t *testing.T) {
 			t.Errorf("result code %d is not on the wire", code)
 		}
 	}
-	if most := len(ballastv1.ResultCode_name) - 1; most != int(ledger.CodeNewest) {
-		t.Errorf("the wire has %d codes, the ledger %d", most, ledger.CodeNewest)
+	if most := slices.Max(slices.Collect(maps.Keys(ballastv1.ResultCode_name))); most != int32(ledger.CodeNewest) {
+		t.Errorf("the wire has codes up to %d, the ledger up to %d", most, ledger.CodeNewest)
 	}
-	if most := len(ballastv1.EntryKind_name) - 1; most != int(ledger.EntryNewest) {
-		t.Errorf("the wire has %d kinds of entries, the ledger %d", most, ledger.EntryNewest)
+	if most := slices.Max(slices.Collect(maps.Keys(ballastv1.EntryKind_name))); most != int32(ledger.EntryNewest) {
+		t.Errorf("the wire has kinds of entries up to %d, the ledger up to %d", most, ledger.EntryNewest)
 	}
 }
 
@@ -259,6 +320,16 @@ func TestPageTokensComeBack(t *testing.T) {
 	for _, token := range []string{"x", pageToken("a"), strings.Repeat("A", 18), strings.Repeat("A", 1000)} {
 		if got, ok := holdCursor(token); ok {
 			t.Errorf("token %q reads as %+v", token, got)
+		}
+	}
+	for _, place := range []uint64{0, 1, 1 << 40} {
+		if got, ok := topUpPlace(topUpToken(place)); !ok || got != place {
+			t.Errorf("token of %d reads as %d, %v", place, got, ok)
+		}
+	}
+	for _, token := range []string{"x", pageToken("a"), strings.Repeat("A", 12), strings.Repeat("*", 12)} {
+		if got, ok := topUpPlace(token); ok {
+			t.Errorf("token %q reads as %d", token, got)
 		}
 	}
 	for _, id := range []string{"a", strings.Repeat("ü", 32)} {

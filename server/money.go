@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
@@ -21,6 +22,10 @@ type Store interface {
 	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
 	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
 	Entry(sequence uint64) (ledger.Entry, error)
+	// Head tells where the state stands, LinkAt the link of an entry that it has, OpenFeed reads on from one.
+	Head() fsm.Head
+	LinkAt(sequence uint64) (uint64, error)
+	OpenFeed() *fsm.Feed
 }
 
 var _ Store = (*fsm.FSM)(nil)
@@ -50,12 +55,19 @@ type MoneyConfig struct {
 	DefaultTimeout, MaxTimeout time.Duration
 	// StreamRequests and StreamOperations bound what of one stream may be unanswered. Defaults 1,024 and 65,536.
 	StreamRequests, StreamOperations int64
+	// Watches bounds the watches that are served at the same time. WatchPace is the least time between two looks of one of
+	// them for new entries. Defaults 64, 10 ms.
+	Watches   int64
+	WatchPace time.Duration
 }
 
 // Money is the money service.
 type Money struct {
 	ballastv1.UnimplementedMoneyServiceServer
 	cfg MoneyConfig
+	// watches bounds how many watches there are, watchReads how many of them read at the same time: what they cost the
+	// member is at most one core.
+	watches, watchReads *semaphore.Weighted
 }
 
 // NewMoney returns the money service. It owns no goroutines beyond its calls.
@@ -64,42 +76,36 @@ func NewMoney(cfg MoneyConfig) *Money {
 	defaultTo(&cfg.MaxTimeout, time.Minute)
 	defaultTo(&cfg.StreamRequests, 1024)
 	defaultTo(&cfg.StreamOperations, 1<<16)
-	return &Money{cfg: cfg}
+	defaultTo(&cfg.Watches, 64)
+	defaultTo(&cfg.WatchPace, 10*time.Millisecond)
+	return &Money{cfg: cfg, watches: semaphore.NewWeighted(cfg.Watches), watchReads: semaphore.NewWeighted(1)}
 }
 
 // Submit is ballastv1.MoneyServiceServer's.
 func (m *Money) Submit(ctx context.Context, r *ballastv1.SubmitRequest) (*ballastv1.SubmitResponse, error) {
 	ctx, cancel := m.bounded(ctx, 0)
 	defer cancel()
-	operations := r.GetOperations()
+	ticket, failure := m.admit(ctx, r.GetOperations())
+	if failure != nil {
+		return nil, failure
+	}
+	response, failure := m.answer(ticket, r.GetOperations())
+	if failure != nil {
+		return nil, failure
+	}
+	return response, nil
+}
+
+// admit checks operations and queues them.
+func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*Ticket, *Failure) {
 	if failure := m.cfg.Gate.passWrite(); failure != nil {
 		return nil, m.hinted(failure)
 	}
-	encoded, failure := encodeRequest(operations, m.admission(ctx))
+	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog,
+		func(sequence uint64) (ledger.Original, error) { return m.original(ctx, sequence) })
 	if failure != nil {
 		return nil, failure
 	}
-	ticket, failure := m.admit(ctx, encoded, len(operations))
-	if failure != nil {
-		return nil, failure
-	}
-	applied, failure := m.wait(ticket)
-	if failure != nil {
-		return nil, failure
-	}
-	return submitResponse(applied, operations), nil
-}
-
-// admission is what a request is checked against now.
-func (m *Money) admission(ctx context.Context) admission {
-	return admission{
-		latest: m.cfg.Coalescer.latestIssue(), later: m.latestIssueByLog,
-		original: func(sequence uint64) (ledger.Original, error) { return m.original(ctx, sequence) },
-	}
-}
-
-// admit queues count operations that were checked and encoded.
-func (m *Money) admit(ctx context.Context, encoded []byte, count int) (*Ticket, *Failure) {
 	term, ok := leads(m.cfg.Raft)
 	if !ok {
 		return nil, m.hinted(notLeader(nil))
@@ -107,7 +113,7 @@ func (m *Money) admit(ctx context.Context, encoded []byte, count int) (*Ticket, 
 	if !m.cfg.Ready(term) {
 		return nil, notReady()
 	}
-	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, count)
+	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, len(operations))
 	if err != nil {
 		return nil, m.hinted(err)
 	}
@@ -121,17 +127,17 @@ func (m *Money) latestIssueByLog() (latest int64) {
 	return latest
 }
 
-// wait waits for what became of admitted operations.
-func (m *Money) wait(ticket *Ticket) (Applied, *Failure) {
+// answer waits for what became of admitted operations.
+func (m *Money) answer(ticket *Ticket, operations []*ballastv1.Operation) (*ballastv1.SubmitResponse, *Failure) {
 	applied, err := ticket.Wait()
 	if err != nil {
-		return Applied{}, m.hinted(err)
+		return nil, m.hinted(err)
 	}
 	if failure := m.cfg.Gate.sound(); failure != nil { // the results are those of a state that is wrong
 		failure.Outcome = ballastv1.Outcome_OUTCOME_UNKNOWN
-		return Applied{}, m.hinted(failure)
+		return nil, m.hinted(failure)
 	}
-	return applied, nil
+	return submitResponse(applied, operations), nil
 }
 
 // bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;

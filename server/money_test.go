@@ -38,6 +38,8 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_CloseAccount{CloseAccount: k}
 	case *ballastv1.SetVelocity:
 		o.Kind = &ballastv1.Operation_SetVelocity{SetVelocity: k}
+	case *ballastv1.SetLowBalance:
+		o.Kind = &ballastv1.Operation_SetLowBalance{SetLowBalance: k}
 	case *ballastv1.TransferUpTo:
 		o.Kind = &ballastv1.Operation_TransferUpTo{TransferUpTo: k}
 	case *ballastv1.Reverse:
@@ -50,6 +52,12 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_VoidHold{VoidHold: k}
 	case *ballastv1.ExtendHold:
 		o.Kind = &ballastv1.Operation_ExtendHold{ExtendHold: k}
+	case *ballastv1.SetTopUpPolicy:
+		o.Kind = &ballastv1.Operation_SetTopUpPolicy{SetTopUpPolicy: k}
+	case *ballastv1.LeaseTopUp:
+		o.Kind = &ballastv1.Operation_LeaseTopUp{LeaseTopUp: k}
+	case *ballastv1.SettleTopUp:
+		o.Kind = &ballastv1.Operation_SettleTopUp{SettleTopUp: k}
 	}
 	return o
 }

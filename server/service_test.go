@@ -166,10 +166,19 @@ func (m *member) commitAtOnce() {
 
 func (m *member) serve(t *testing.T, money *Money, operator *Operator, logger hclog.Logger) {
 	t.Helper()
+	m.conn = serveOn(t, logger, func(s *grpc.Server) {
+		ballastv1.RegisterMoneyServiceServer(s, money)
+		ballastv1.RegisterOperatorServiceServer(s, operator)
+	})
+	m.money, m.operator = ballastv1.NewMoneyServiceClient(m.conn), ballastv1.NewOperatorServiceClient(m.conn)
+}
+
+// serveOn serves what register registers, and connects to it.
+func serveOn(t *testing.T, logger hclog.Logger, register func(*grpc.Server)) *grpc.ClientConn {
+	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	s := grpc.NewServer(ServerOptions(ListenConfig{Logger: logger, Fatal: func(err error) { t.Error(err) }})...)
-	ballastv1.RegisterMoneyServiceServer(s, money)
-	ballastv1.RegisterOperatorServiceServer(s, operator)
+	register(s)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(listener) }) // ends with Stop
 	conn, err := grpc.NewClient("passthrough:///member", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -182,6 +191,5 @@ func (m *member) serve(t *testing.T, money *Money, operator *Operator, logger hc
 		s.Stop()
 		serving.Wait()
 	})
-	m.conn = conn
-	m.money, m.operator = ballastv1.NewMoneyServiceClient(conn), ballastv1.NewOperatorServiceClient(conn)
+	return conn
 }

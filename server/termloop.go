@@ -48,9 +48,9 @@ type TermLoopConfig struct {
 	// changed.
 	Applied func() (index, term uint64)
 	Covered func() bool
-	// NextExpiry is the log time at which something of the state is due, Unix nanoseconds; false: nothing is. May be nil.
-	NextExpiry func() (at int64, ok bool)
-	Logger     hclog.Logger
+	// NextDue is the log time at which something of the state is due, Unix nanoseconds; false: nothing is. May be nil.
+	NextDue func() (at int64, ok bool)
+	Logger  hclog.Logger
 	// Tick is how often the loop looks. Default 100 ms.
 	Tick time.Duration
 	// Quiet is how long nothing must have been applied before a checkpoint is proposed. Default 1 s.
@@ -140,11 +140,11 @@ const ticksPerStep = 16
 
 // expire proposes ticks while something is due. What is written does the same: then there is nothing left to do here.
 func (l *TermLoop) expire(ctx context.Context) {
-	if l.cfg.NextExpiry == nil {
+	if l.cfg.NextDue == nil {
 		return
 	}
 	for range ticksPerStep {
-		at, ok := l.cfg.NextExpiry()
+		at, ok := l.cfg.NextDue()
 		if !ok || at > l.cfg.Clock.Now().UnixNano() {
 			return
 		}

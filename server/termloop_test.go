@@ -102,7 +102,7 @@ func TestLeaderTicks(t *testing.T) {
 		Announced: func(string) (roster.Member, bool) { return self, true },
 		Applied:   func() (uint64, uint64) { return 1, 5 },
 		Covered:   func() bool { return true },
-		NextExpiry: func() (int64, bool) {
+		NextDue: func() (int64, bool) {
 			done := 0
 			for _, what := range d.did {
 				if what == "tick" {

@@ -164,9 +164,7 @@ func (s *service) RequestVote(ctx context.Context, m *raftv1.RequestVoteRequest)
 	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
-	r := voteFromWire(m)
-	r.LeadershipTransfer = r.LeadershipTransfer || s.silent() != ""
-	return exchange(ctx, s.transport, r, voteAnswerToWire)
+	return exchange(ctx, s.transport, voteFromWire(m), voteAnswerToWire)
 }
 
 // RequestPreVote implements raftv1.RaftServiceServer.
@@ -174,11 +172,7 @@ func (s *service) RequestPreVote(ctx context.Context, m *raftv1.RequestPreVoteRe
 	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
-	r := preVoteFromWire(m)
-	if leader := s.silent(); leader != "" {
-		r.Addr = []byte(leader)
-	}
-	return exchange(ctx, s.transport, r, preVoteAnswerToWire)
+	return exchange(ctx, s.transport, preVoteFromWire(m), preVoteAnswerToWire)
 }
 
 // TimeoutNow implements raftv1.RaftServiceServer.

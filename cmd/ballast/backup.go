@@ -33,7 +33,10 @@ func newBackupCommand(a *app) *cobra.Command {
 		Args:    args("FILE"),
 	}
 	cmd.RunE = a.connected(func(ctx context.Context, c *client.Client, args []string) error {
-		to, err := a.backupTarget(args[0], force)
+		if args[0] == "-" && stdoutIsTerminal(a.out) {
+			return usagef("-: a backup is no text: send standard output to a file or another program")
+		}
+		to, err := a.wholeTarget(args[0], force)
 		if err != nil {
 			return err
 		}
@@ -78,7 +81,7 @@ func (v *backupView) grid() *render.Grid {
 }
 
 // copyBackup copies what comes, and checks that all of it came.
-func (a *app) copyBackup(b *client.Backup, to *backupFile) (*backupView, error) {
+func (a *app) copyBackup(b *client.Backup, to *wholeFile) (*backupView, error) {
 	out := bufio.NewWriterSize(to.out, 1<<20)
 	began, said := time.Now(), time.Now()
 	bytes := uint64(0)
@@ -109,7 +112,7 @@ func (a *app) openBackup(ctx context.Context, c *client.Client, from string, new
 		}
 	}
 	for {
-		status, endpoint, err := chooseSource(lookAround(wait, c), from, least)
+		status, endpoint, err := chooseSource(lookAround(wait, c), from, backsUp(least))
 		if err == nil {
 			b, err := c.Operator().Backup(ctx, endpoint, least, from != "")
 			return b, status.GetName(), err
@@ -122,61 +125,17 @@ func (a *app) openBackup(ctx context.Context, c *client.Client, from string, new
 	}
 }
 
-// lookAround asks all members how they are. One that does not answer must not hold up the others for long.
-func lookAround(ctx context.Context, c *client.Client) []client.MemberStatus {
-	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
-	defer cancel()
-	return c.Operator().StatusOfAll(ctx)
-}
-
 // backupWait is the least time that is waited for a member to have a snapshot.
 const backupWait = 2 * time.Minute
 
-// chooseSource is the member to copy from: the named one, or a follower, one that does not vote first; a leader only where it is
-// alone. The error says what is waited for.
-func chooseSource(answers []client.MemberStatus, from string, least uint64) (found *ballastv1.StatusResponse, endpoint string, err error) {
-	err = errors.New("expected a follower to copy from, found none that answers: ballast status; --from NAME takes any member, the leader too")
-	if from != "" {
-		err = fmt.Errorf("expected member %q to copy from, found none of that name that answers", from)
-	}
-	best := 0
-	for _, m := range answers {
-		s := m.Status
-		if s == nil || from != "" && s.GetName() != from {
-			continue
+// backsUp tells whether a member can give a backup of index least or later.
+func backsUp(least uint64) func(*ballastv1.StatusResponse) error {
+	return func(s *ballastv1.StatusResponse) error {
+		if s.GetSnapshot().GetIndex() < max(least, 1) {
+			return fmt.Errorf("%s has no snapshot of index %d or later yet", s.GetName(), max(least, 1))
 		}
-		rank := sourceRank(s)
-		switch {
-		case from == "" && rank == 0:
-			continue
-		case s.GetSnapshot().GetIndex() < max(least, 1):
-			err = fmt.Errorf("%s has no snapshot of index %d or later yet", s.GetName(), max(least, 1))
-			continue
-		case s.GetJournal().GetHoles() > 0:
-			err = fmt.Errorf("%s still fetches entries of its journal from other members", s.GetName())
-			continue
-		}
-		if found == nil || rank > best {
-			found, endpoint, best = s, m.Endpoint, rank
-		}
+		return wholeJournal(s)
 	}
-	if found == nil {
-		return nil, "", err
-	}
-	return found, endpoint, nil
-}
-
-// sourceRank is how good a member is to be copied from; 0: it leads others.
-func sourceRank(s *ballastv1.StatusResponse) int {
-	if s.GetRaftState() == ballastv1.RaftState_RAFT_STATE_LEADER && len(s.GetMembers()) > 1 {
-		return 0
-	}
-	for _, m := range s.GetMembers() {
-		if m.GetName() == s.GetName() && m.GetRole() == ballastv1.Role_ROLE_NON_VOTER {
-			return 2
-		}
-	}
-	return 1
 }
 
 func newBackupVerifyCommand(a *app) *cobra.Command {

@@ -119,7 +119,7 @@ func TestChooseSource(t *testing.T) {
 		{"waits for the snapshot", []client.MemberStatus{member("b", older)}, "", "no snapshot of index 5"},
 		{"waits for the journal", []client.MemberStatus{member("b", holes), {Endpoint: "c"}}, "", "still fetches"},
 	} {
-		_, got, err := chooseSource(c.answers, c.from, 5)
+		_, got, err := chooseSource(c.answers, c.from, backsUp(5))
 		if err != nil {
 			got = err.Error()
 		}

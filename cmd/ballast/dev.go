@@ -26,7 +26,7 @@ Member i, from 1, answers clients on --port + i, members on --port + 10 + i, ope
 
 func newDevCommand(a *app) *cobra.Command {
 	config := devcluster.Config{}
-	var noRestart bool
+	var noRestart, topUps bool
 	cmd := &cobra.Command{
 		Use:     "dev",
 		Short:   "Run a cluster on this machine, for development",
@@ -51,7 +51,7 @@ func newDevCommand(a *app) *cobra.Command {
 			return usagef("--non-voters %d: it must be 0 or more", config.Shape.NonVoters)
 		}
 		config.Restart = !noRestart
-		return a.dev(cmd.Context(), config)
+		return a.dev(cmd.Context(), config, topUps)
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&config.Dir, "dir", ".ballast-dev", "`directory` of the cluster's data")
@@ -59,10 +59,11 @@ func newDevCommand(a *app) *cobra.Command {
 	flags.IntVar(&config.Shape.Nodes, "nodes", devcluster.DefaultNodes, "number of voters")
 	flags.IntVar(&config.Shape.NonVoters, "non-voters", 0, "number of members that do not vote")
 	flags.BoolVar(&noRestart, "no-restart", false, "leave members that die down")
+	flags.BoolVar(&topUps, "top-ups", false, "charge for top-ups at a simulated processor, which declines and loses some")
 	return cmd
 }
 
-func (a *app) dev(ctx context.Context, config devcluster.Config) error {
+func (a *app) dev(ctx context.Context, config devcluster.Config, topUps bool) error {
 	var err error
 	if config.Program, err = findDaemon(); err != nil {
 		return err
@@ -83,7 +84,15 @@ func (a *app) dev(ctx context.Context, config devcluster.Config) error {
 		return err
 	}
 	config.Tell(a.welcome(ctx, cluster))
+	stopCharging := func() {}
+	if topUps {
+		if stopCharging, err = chargeSimulated(ctx, cluster.Client(), config.Tell); err != nil {
+			cluster.Stop()
+			return err
+		}
+	}
 	err = cluster.Wait(ctx)
+	stopCharging()
 	config.Tell("stopping all members")
 	cluster.Stop()
 	config.Tell("stopped; the data stay in " + config.Dir)

@@ -21,6 +21,9 @@ const (
 	exitUsage       = 2
 	exitUnavailable = 3
 	exitUnknown     = 4
+	// Of reconcile.
+	exitDiffers     = 5
+	exitNotCompared = 6
 )
 
 // usageError is a command line that cannot be run as it is.

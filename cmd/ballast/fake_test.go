@@ -20,6 +20,7 @@ import (
 type fakeCluster struct {
 	ballastv1.UnimplementedMoneyServiceServer
 	ballastv1.UnimplementedOperatorServiceServer
+	ballastv1.UnimplementedBooksServiceServer
 
 	mu       sync.Mutex
 	ledgers  []*ballastv1.Ledger
@@ -39,6 +40,7 @@ type fakeCluster struct {
 	marks   uint64
 	report  *ballastv1.SnapshotReport
 	looked  func() // called once by who asks for the status
+	watched *ballastv1.WatchRequest
 }
 
 func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
@@ -84,6 +86,7 @@ func startFake(t *testing.T) (*fakeCluster, string) {
 	server := grpc.NewServer()
 	ballastv1.RegisterMoneyServiceServer(server, f)
 	ballastv1.RegisterOperatorServiceServer(server, f)
+	ballastv1.RegisterBooksServiceServer(server, f)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -221,7 +224,7 @@ func (f *fakeCluster) move(op *ballastv1.Operation, from, to string, amount int6
 	result := &ballastv1.Result{}
 	entry := &ballastv1.Entry{
 		Sequence: uint64(len(f.results) + 1), LogTime: fakeTime, OperationId: op.GetId(), Amount: amount,
-		EventTime: op.GetEventTime(), Code: op.GetCode(), Reference: op.GetReference(),
+		EventTime: op.GetEventTime(), Code: op.GetCode(), Reference: op.GetReference(), Ledger: "usd", Scale: 2,
 		Kind: ballastv1.EntryKind_ENTRY_KIND_TRANSFER, DebitAccount: "@usd/credits", CreditAccount: "@usd/debits",
 	}
 	if to != "" && f.accounts[to] == nil {
@@ -252,6 +255,29 @@ func (f *fakeCluster) move(op *ballastv1.Operation, from, to string, amount int6
 	}
 	f.entries = append(f.entries, entry)
 	return result
+}
+
+// Watch tells the entries in one part, and beats.
+func (f *fakeCluster) Watch(r *ballastv1.WatchRequest, stream grpc.ServerStreamingServer[ballastv1.WatchResponse]) error {
+	f.mu.Lock()
+	f.watched = r
+	part := &ballastv1.WatchResponse{Sequence: r.GetAfterSequence(), Index: 17, LogTime: fakeTime}
+	for _, e := range f.entries {
+		if part.NewestSequence = e.GetSequence(); e.GetSequence() > r.GetAfterSequence() {
+			part.Entries, part.Sequence = append(part.Entries, e), e.GetSequence()
+		}
+	}
+	part.Link = part.GetSequence() + 0xabc
+	fail := f.failRead
+	f.mu.Unlock()
+	if fail != nil {
+		return fail
+	}
+	if err := stream.Send(part); err != nil {
+		return err
+	}
+	<-stream.Context().Done()
+	return stream.Context().Err()
 }
 
 func (f *fakeCluster) read(consistency ballastv1.Consistency) (*ballastv1.ReadState, error) {

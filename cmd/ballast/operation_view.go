@@ -25,6 +25,7 @@ type operationView struct {
 	Account           string `json:"account,omitempty"`
 	Hold              string `json:"hold,omitempty"`
 	Reversed          uint64 `json:"reversed,omitempty"`
+	TopUp             string `json:"top_up,omitempty"`
 	DebitAccount      string `json:"debit_account,omitempty"`
 	CreditAccount     string `json:"credit_account,omitempty"`
 	Amount            string `json:"amount,omitempty"`
@@ -74,6 +75,11 @@ func viewOf(op *ballastv1.Operation, result *ballastv1.Result, d denomination) *
 	default:
 		v.Account, v.Hold = subject(op), holdOf(op)
 		v.Reversed = op.GetReverse().GetSequence()
+		v.TopUp = topUpOf(op)
+		if money = v.TopUp != ""; money && applied {
+			show(result.GetAmount(), &v.Amount, &v.AmountUnits)
+			break
+		}
 		if money = v.Hold != "" || v.Reversed != 0 || op.GetTransferUpTo() != nil; money && applied {
 			show(result.GetAmount(), &v.Amount, &v.AmountUnits)
 			show(result.GetDebitPosted(), &v.Posted, &v.PostedUnits)
@@ -138,6 +144,10 @@ func (v *operationView) grid(op *ballastv1.Operation) *render.Grid {
 		add("hold", v.Hold, false)
 		add("amount", v.Amount, true)
 		add("posted", v.Posted, true)
+		add("available", v.Available, true)
+	case *ballastv1.Operation_LeaseTopUp, *ballastv1.Operation_SettleTopUp:
+		add("top_up", v.TopUp, false)
+		add("amount", v.Amount, true)
 		add("available", v.Available, true)
 	default:
 		add("account", v.Account, false)

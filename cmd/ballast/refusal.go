@@ -88,6 +88,14 @@ func aboutID(op *ballastv1.Operation, code ballastv1.ResultCode) string {
 		return "the store has reached its bound of ledgers, accounts or holds"
 	case ballastv1.ResultCode_RESULT_CODE_INVALID:
 		return "a field is out of its documented bounds"
+	case ballastv1.ResultCode_RESULT_CODE_UNKNOWN_TOP_UP:
+		return fmt.Sprintf("no top-up %q is remembered", topUpOf(op))
+	case ballastv1.ResultCode_RESULT_CODE_TOP_UP_ENDED:
+		return fmt.Sprintf("top-up %q has ended: ballast topup get %s tells how", topUpOf(op), shellWord(topUpOf(op)))
+	case ballastv1.ResultCode_RESULT_CODE_TOP_UP_LEASED:
+		return fmt.Sprintf("top-up %q is leased by somebody else", topUpOf(op))
+	case ballastv1.ResultCode_RESULT_CODE_TOP_UP_OPEN:
+		return fmt.Sprintf("account %q has an open top-up: a card may have been charged", subject(op))
 	default:
 		return resultName(code)
 	}
@@ -114,7 +122,8 @@ func wayOn(op *ballastv1.Operation, result *ballastv1.Result) string {
 		ballastv1.ResultCode_RESULT_CODE_HOLD_EXPIRED, ballastv1.ResultCode_RESULT_CODE_SAME_ACCOUNT,
 		ballastv1.ResultCode_RESULT_CODE_EXCEEDS_HOLD, ballastv1.ResultCode_RESULT_CODE_VERSION_MISMATCH,
 		ballastv1.ResultCode_RESULT_CODE_NOT_REVERSIBLE, ballastv1.ResultCode_RESULT_CODE_ALREADY_REVERSED,
-		ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY:
+		ballastv1.ResultCode_RESULT_CODE_EXCEEDS_ENTRY, ballastv1.ResultCode_RESULT_CODE_UNKNOWN_TOP_UP,
+		ballastv1.ResultCode_RESULT_CODE_TOP_UP_ENDED:
 		return final
 	case ballastv1.ResultCode_RESULT_CODE_TOO_EARLY:
 		return final + "; once its time has come: " + higher
@@ -141,10 +150,25 @@ func subject(op *ballastv1.Operation) string {
 		return kind.CloseAccount.GetAccount()
 	case *ballastv1.Operation_SetVelocity:
 		return kind.SetVelocity.GetAccount()
+	case *ballastv1.Operation_SetLowBalance:
+		return kind.SetLowBalance.GetAccount()
 	case *ballastv1.Operation_TransferUpTo:
 		return kind.TransferUpTo.GetDebitAccount()
 	case *ballastv1.Operation_Hold:
 		return kind.Hold.GetAccount()
+	case *ballastv1.Operation_SetTopUpPolicy:
+		return kind.SetTopUpPolicy.GetAccount()
+	}
+	return ""
+}
+
+// topUpOf is the top-up that an operation is about.
+func topUpOf(op *ballastv1.Operation) string {
+	switch kind := op.GetKind().(type) {
+	case *ballastv1.Operation_LeaseTopUp:
+		return kind.LeaseTopUp.GetTopUp()
+	case *ballastv1.Operation_SettleTopUp:
+		return kind.SettleTopUp.GetTopUp()
 	}
 	return ""
 }

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type session struct {
 	t        *testing.T
 	endpoint string
+	in       string // standard input
 }
 
 // ran is what a command did.
@@ -36,7 +37,7 @@ type ran struct {
 func (s *session) run(args ...string) ran {
 	s.t.Helper()
 	var out, err bytes.Buffer
-	code := run(s.t.Context(), append([]string{"--endpoints", s.endpoint, "--timeout", "2s"}, args...), stdio{in: strings.NewReader(""), out: &out, err: &err})
+	code := run(s.t.Context(), append([]string{"--endpoints", s.endpoint, "--timeout", "2s"}, args...), stdio{in: strings.NewReader(s.in), out: &out, err: &err})
 	return ran{code: code, out: out.String(), err: err.String()}
 }
 

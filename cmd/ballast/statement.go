@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/exporter"
 	"github.com/ballastdb/ballast/internal/render"
 	"github.com/ballastdb/ballast/internal/timetext"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
@@ -106,7 +106,7 @@ func viewEntry(entry *ballastv1.Entry, account string, d denomination) entryView
 	}
 	v := entryView{
 		Sequence: entry.GetSequence(), LogTime: timetext.FormatFixed(entry.GetLogTime()),
-		Kind:   strings.ToLower(strings.TrimPrefix(entry.GetKind().String(), "ENTRY_KIND_")),
+		Kind:   exporter.KindName(entry.GetKind()),
 		Amount: d.format(amount), AmountUnits: strconv.FormatInt(amount, 10),
 		Posted: d.format(posted), PostedUnits: strconv.FormatInt(posted, 10),
 		Counterparty: counterparty, Operation: entry.GetOperationId(),

@@ -147,7 +147,7 @@ func (f *Filler) writeSome(entries []byte) (int, error) {
 	} else {
 		s = newSegment(f.At())
 	}
-	grown, n, err := f.j.measure(s, entries, f.j.format.Chain)
+	grown, n, err := f.j.measure(s, entries)
 	if err != nil {
 		return 0, err
 	}

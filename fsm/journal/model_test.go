@@ -56,7 +56,8 @@ func (m *model) append(t *rapid.T) {
 		m.h.add(rapid.SliceOfN(rapid.Byte(), 0, testMax-testHead).Draw(t, "payload"))
 		m.held = append(m.held, true)
 	}
-	m.must(m.h.append(m.j, from, m.h.end().Sequence))
+	b, n := m.h.from(from)
+	m.must(m.j.Append(b, n, m.h.end().Hash))
 }
 
 // truncate cuts anywhere but within a hole.

@@ -6,27 +6,31 @@ type Output struct {
 	Results []Result
 	// Entries of the operations that took effect, encoded and chained, one after another (docs/formats/entry.md).
 	Entries []byte
-	// Hashes has the chain's hash after each of the entries.
-	Hashes [][2]uint64
+	// FirstSequence is the sequence number of the first of Count entries.
+	FirstSequence uint64
+	Count         int
 }
 
-func (o *Output) reset(n int) {
+func (o *Output) reset(n int, first uint64) {
 	if cap(o.Results) < n {
 		o.Results = make([]Result, n)
 	}
 	o.Results = o.Results[:n]
 	clear(o.Results)
-	o.Entries, o.Hashes = o.Entries[:0], o.Hashes[:0]
+	o.Entries, o.FirstSequence, o.Count = o.Entries[:0], first, 0
 }
 
 // Apply applies the operations of one log entry in order. index is the entry's, now the leader's stamp in it, Unix
 // nanoseconds: log time becomes max(its previous value, now). Operations linked to the next form one atomic group with
-// it. Nothing of ops is kept. First holds whose time has come expire: without operations the call does that alone.
+// it. Nothing of ops is kept. First what is due happens: holds expire, and top-ups are
+// made whose back-off is over. Without operations the call does that alone.
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
-	out.reset(len(ops))
+	out.reset(len(ops), s.meta.sequence+1)
 	s.holds.forget(index, s.meta.horizon)
+	s.topUps.forget(index, s.meta.horizon)
 	s.expire(out)
+	s.wakePolicies(out)
 	s.expect(ops)
 	for len(ops) > 0 {
 		n := 1
@@ -176,6 +180,8 @@ func (s *State) commit(results []Result, out *Output) {
 // order.
 func (s *State) commitEffects(out *Output) {
 	w := &s.work
+	s.noticeLows()
+	s.considerTopUps()
 	s.commitLedgers()
 	for i := range w.touched {
 		s.commitAccount(&w.touched[i])
@@ -189,9 +195,18 @@ func (s *State) commitEffects(out *Output) {
 	if len(w.reversals) > 0 {
 		s.commitReversals()
 	}
+	if len(w.lows) > 0 {
+		s.commitLows()
+	}
+	if len(w.topUps) > 0 {
+		s.commitTopUps()
+	}
+	if len(w.policies) > 0 {
+		s.commitPolicies()
+	}
 	for i := range w.effects {
 		out.Entries = s.appendEntry(out.Entries, &w.effects[i])
-		out.Hashes = append(out.Hashes, s.meta.journal)
+		out.Count++
 	}
 }
 

@@ -34,6 +34,12 @@ func (s *State) CheckBooks() error {
 		if caps := s.capsOf(uint32(slot)); (caps != [MaxCaps]CapUse{}) != (a.flags&flagVelocity != 0) {
 			return fmt.Errorf("%w: account %q has caps %v, and its flags are %#x", ErrBooks, accountID(rec), caps, a.flags)
 		}
+		if threshold := s.low.threshold(uint32(slot)); (threshold != 0) != (a.flags&flagLowBalance != 0) {
+			return fmt.Errorf("%w: account %q has a low-balance threshold of %d, and its flags are %#x", ErrBooks, accountID(rec), threshold, a.flags)
+		}
+		if problem := s.topUpProblem(uint32(slot), &a); problem != "" {
+			return fmt.Errorf("%w: account %q: %s", ErrBooks, accountID(rec), problem)
+		}
 		t := &sums[a.ledger]
 		var carry uint64
 		t.lo, carry = bits.Add64(t.lo, uint64(a.posted), 0)
@@ -63,6 +69,36 @@ func (s *State) heldByAccount() (map[uint32]int64, error) {
 		held[h.account] += h.remaining
 	}
 	return held, nil
+}
+
+// topUpProblem names a rule on top-ups that the account breaks.
+func (s *State) topUpProblem(slot uint32, a *account) string {
+	at, ok := s.policies.byUser[slot]
+	if !ok {
+		if a.flags&flagTopUp != 0 {
+			return "it has no policy on top-ups, and its flags say that it has"
+		}
+		return ""
+	}
+	p := decodePolicy(s.policies.table.Get(uint64(at)))
+	if p.on != (a.flags&flagTopUp != 0) || p.on && a.flags&flagClosed != 0 {
+		return fmt.Sprintf("its policy on top-ups is in force: %v, and its flags are %#x", p.on, a.flags)
+	}
+	if p.open == 0 {
+		return ""
+	}
+	if uint64(p.open) > s.topUps.table.Len() {
+		return fmt.Sprintf("its open top-up is record %d, there are %d", p.open-1, s.topUps.table.Len())
+	}
+	switch d := decodeTopUp(s.topUps.table.Get(uint64(p.open - 1))); {
+	case d.account != slot || d.state != TopUpOpen:
+		return fmt.Sprintf("its open top-up is one of account %d in state %d", d.account, d.state)
+	case d.lease == 0 && a.flags&(flagFrozen|flagClosed) != 0:
+		return "it is frozen, and a top-up waits to be leased"
+	case d.problem() != "":
+		return "its open top-up: " + d.problem()
+	}
+	return ""
 }
 
 // problem names a rule that the account breaks. An account never gets below its floor or above its ceiling: limits are

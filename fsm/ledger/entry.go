@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // EntryKind says what an entry records; the numbers are ballast.v1.EntryKind's, append-only.
@@ -27,8 +26,17 @@ const (
 	EntryUpTo           EntryKind = 14
 	EntryReversal       EntryKind = 15
 	EntryVelocitySet    EntryKind = 16
+	EntryLowBalanceSet  EntryKind = 17
+	EntryLowBalance     EntryKind = 18
+	EntryTopUpPolicySet EntryKind = 19
+	EntryTopUpOpened    EntryKind = 20
+	EntryTopUpLeased    EntryKind = 21
+	EntryTopUpSucceeded EntryKind = 22
+	EntryTopUpDeclined  EntryKind = 23
+	EntryTopUpUnknown   EntryKind = 24
+	EntryTopUpCancelled EntryKind = 25
 	// EntryNewest is the highest kind that this version writes.
-	EntryNewest = EntryVelocitySet
+	EntryNewest = EntryTopUpCancelled
 )
 
 // Entry is the immutable record of an operation that took effect. Byte slices alias what it was decoded from.
@@ -74,6 +82,12 @@ type Entry struct {
 	Asked    int64
 	Original uint64
 	Caps     [MaxCaps]Cap
+	// EntryLowBalanceSet and EntryLowBalance: the threshold (0: none) and what is available, after.
+	Threshold, Available int64
+
+	// TopUp is what an entry says of a top-up, Policy what EntryTopUpPolicySet says of the policy; nil for other kinds.
+	TopUp  *TopUpChange
+	Policy *TopUpTerms
 
 	// Link is the low half of the chain's hash after this entry, see Chain.
 	Link uint64
@@ -90,7 +104,7 @@ const (
 	// MinEntryBytes and MaxEntryBytes bound the length of an encoded entry.
 	MinEntryBytes = entryFixed + 1 + linkBytes
 	MaxEntryBytes = entryFixed + 8 + 4 + MaxIDLen + MaxReferenceLen + detailsMax + linkBytes
-	detailsMax    = holdDetails + MaxIDLen
+	detailsMax    = policyDetails + MaxPaymentLen
 	holdDetails   = 34 // without the id
 )
 
@@ -108,24 +122,28 @@ const (
 func (s *State) appendEntry(dst []byte, e *effect) []byte {
 	start, op := len(dst), e.op
 	s.meta.sequence++
-	flags, id := e.flags(), op.ID
-	if u, ok := ParseUUID(id); ok {
-		flags, id = flags|entryUUID, u[:]
+	flags, id := uint16(0), op.ID
+	if u, ok := parseUUID(id); ok {
+		flags, id = entryUUID, u[:]
 	}
-	dst = slices.Grow(dst, MaxEntryBytes)[:start+entryFixed]
-	b := dst[start : start+entryFixed : start+entryFixed]
-	b[2], b[3] = entryVersion, byte(e.kind)
-	le.PutUint16(b[4:], flags)
-	b[6], b[7] = byte(len(id)), byte(len(op.Reference))
-	le.PutUint64(b[8:], s.meta.sequence)
-	putI64(b[16:], s.meta.logTime)
-	le.PutUint32(b[24:], e.debit)
-	le.PutUint32(b[28:], e.credit)
-	le.PutUint64(b[32:], e.prevDebit)
-	le.PutUint64(b[40:], e.prevCredit)
-	putI64(b[48:], e.amount)
-	putI64(b[56:], e.debitPosted)
-	putI64(b[64:], e.creditPosted)
+	for _, f := range [...]struct {
+		on   bool
+		flag uint16
+	}{{e.hasDebit, entryHasDebit}, {e.hasCredit, entryHasCredit}, {op.EventTime != 0, entryHasEventTime}, {op.Code != 0, entryHasCode}} {
+		if f.on {
+			flags |= f.flag
+		}
+	}
+	dst = append(dst, 0, 0, entryVersion, byte(e.kind), byte(flags), byte(flags>>8), byte(len(id)), byte(len(op.Reference)))
+	dst = le.AppendUint64(dst, s.meta.sequence)
+	dst = le.AppendUint64(dst, uint64(s.meta.logTime))
+	dst = le.AppendUint32(dst, e.debit)
+	dst = le.AppendUint32(dst, e.credit)
+	dst = le.AppendUint64(dst, e.prevDebit)
+	dst = le.AppendUint64(dst, e.prevCredit)
+	dst = le.AppendUint64(dst, uint64(e.amount))
+	dst = le.AppendUint64(dst, uint64(e.debitPosted))
+	dst = le.AppendUint64(dst, uint64(e.creditPosted))
 	if op.EventTime != 0 {
 		dst = le.AppendUint64(dst, uint64(op.EventTime))
 	}
@@ -139,23 +157,6 @@ func (s *State) appendEntry(dst []byte, e *effect) []byte {
 	dst = le.AppendUint64(dst, s.meta.journal[0])
 	s.meta.bytes += uint64(len(dst) - start)
 	return dst
-}
-
-// flags of the entry, but for that of the id's form.
-func (e *effect) flags() (flags uint16) {
-	if e.hasDebit {
-		flags |= entryHasDebit
-	}
-	if e.hasCredit {
-		flags |= entryHasCredit
-	}
-	if e.op.EventTime != 0 {
-		flags |= entryHasEventTime
-	}
-	if e.op.Code != 0 {
-		flags |= entryHasCode
-	}
-	return flags
 }
 
 // Flags in the details.
@@ -198,7 +199,11 @@ func (s *State) appendDetails(dst []byte, e *effect) []byte {
 			dst = append(append(dst, byte(len(e.op.Credit))), e.op.Credit...)
 		}
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
-		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.hold-1])
+		return appendHoldDetails(dst, e.kind, &s.work.holdEntries[e.detail-1])
+	case EntryTopUpPolicySet:
+		return appendPolicyDetails(dst, e.op, &s.work.topUpEntries[e.detail-1])
+	case EntryTopUpOpened, EntryTopUpLeased, EntryTopUpSucceeded, EntryTopUpDeclined, EntryTopUpUnknown, EntryTopUpCancelled:
+		return appendTopUpDetails(dst, &s.work.topUpEntries[e.detail-1])
 	case EntryUpTo:
 		return le.AppendUint64(dst, uint64(e.op.Amount))
 	case EntryReversal:
@@ -207,6 +212,10 @@ func (s *State) appendDetails(dst []byte, e *effect) []byte {
 		for _, c := range e.op.Caps {
 			dst = le.AppendUint64(le.AppendUint64(dst, uint64(c.Window)), uint64(c.Limit))
 		}
+	case EntryLowBalanceSet:
+		return le.AppendUint64(le.AppendUint64(dst, uint64(e.op.Amount)), uint64(e.after.available()))
+	case EntryLowBalance:
+		return le.AppendUint64(le.AppendUint64(dst, uint64(s.low.threshold(e.credit))), uint64(e.after.available()))
 	}
 	return dst
 }
@@ -312,7 +321,7 @@ func decodeFixed(b []byte) (Entry, []byte, error) {
 	}
 	e.OperationID, e.Reference, rest = rest[:idLen:idLen], rest[idLen:idLen+refLen:idLen+refLen], rest[idLen+refLen:]
 	if uuid {
-		e.OperationID = AppendUUID(make([]byte, 0, UUIDTextLen), e.OperationID)
+		e.OperationID = appendUUID(make([]byte, 0, uuidTextLen), e.OperationID)
 	}
 	return e, rest, nil
 }
@@ -331,8 +340,12 @@ func (e *Entry) decodeDetails(b []byte) error {
 		want = 1
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
 		return e.decodeHold(b)
-	case EntryUpTo, EntryReversal, EntryVelocitySet:
+	case EntryUpTo, EntryReversal, EntryVelocitySet, EntryLowBalanceSet, EntryLowBalance:
 		return e.decodeNumbers(b)
+	case EntryTopUpPolicySet:
+		return e.decodePolicy(b)
+	case EntryTopUpOpened, EntryTopUpLeased, EntryTopUpSucceeded, EntryTopUpDeclined, EntryTopUpUnknown, EntryTopUpCancelled:
+		return e.decodeTopUp(b)
 	default:
 		return corrupt("kind %d is not known", e.Kind)
 	}
@@ -367,8 +380,11 @@ func (e *Entry) decodeDetails(b []byte) error {
 // decodeNumbers decodes details that are numbers of 8 bytes.
 func (e *Entry) decodeNumbers(b []byte) error {
 	want := 8
-	if e.Kind == EntryVelocitySet {
+	switch e.Kind {
+	case EntryVelocitySet:
 		want = 16 * MaxCaps
+	case EntryLowBalanceSet, EntryLowBalance:
+		want = 16
 	}
 	if len(b) != want {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
@@ -382,6 +398,8 @@ func (e *Entry) decodeNumbers(b []byte) error {
 		for i := range e.Caps {
 			e.Caps[i] = Cap{i64(b[16*i:]), i64(b[16*i+8:])}
 		}
+	case EntryLowBalanceSet, EntryLowBalance:
+		e.Threshold, e.Available = i64(b), i64(b[8:])
 	}
 	return nil
 }

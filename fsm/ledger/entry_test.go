@@ -37,6 +37,7 @@ func everyKind() []Operation {
 		{ID: []byte("l"), Kind: KindUpTo, Debit: []byte("alice"), Amount: 1000},
 		{ID: []byte("m"), Kind: KindReverse, Entry: 5, Original: Original{EntryDebit, 2, 1, 3}},
 		{ID: []byte("n"), Kind: KindSetVelocity, Credit: []byte("alice"), Caps: [2]Cap{{60 * second, 50}, {3600 * second, 500}}},
+		{ID: []byte("o"), Kind: KindSetLowBalance, Credit: []byte("bob"), Amount: 30, Code: 9}, // of which it has 21: told at once
 	}
 	for i := range ops {
 		ops[i].Attempt, ops[i].IssuedAt = 1, storyStart
@@ -47,31 +48,53 @@ func everyKind() []Operation {
 func encodeEveryKind(t testing.TB) (*State, []byte) {
 	t.Helper()
 	s, out := New(), Output{}
-	s.Apply(1, storyStart, everyKind(), &out)
-	for i, r := range out.Results {
-		if r.Code != CodeApplied {
-			t.Fatalf("operation %d: %s", i, codeNames[r.Code])
+	apply := func(ops []Operation) []byte {
+		s.Apply(1, storyStart, ops, &out)
+		for i, r := range out.Results {
+			if r.Code != CodeApplied {
+				t.Fatalf("operation %s, number %d: %s", ops[i].ID, i, codeNames[r.Code])
+			}
 		}
+		return out.Entries
 	}
-	checkHashes(t, &out)
-	return s, out.Entries
+	entries := bytes.Clone(apply(everyKind()))
+	return s, append(entries, everyTopUp(s, apply)...)
 }
 
-// checkHashes: the hashes that Apply tells are those of the chain, which the journal relies on.
-func checkHashes(t testing.TB, out *Output) {
-	t.Helper()
-	var chain Chain
-	rest := out.Entries
-	for i, hash := range out.Hashes {
-		n, err := chain.Verify(rest)
-		if err != nil || chain.Hash != hash {
-			t.Fatalf("entry %d chains to %x, %v; Apply says %x", i, chain.Hash, err, hash)
+// everyTopUp lets dora be topped up in all ways, and the last one wait.
+func everyTopUp(s *State, apply func([]Operation) []byte) (entries []byte) {
+	do := func(ops ...Operation) {
+		for i := range ops {
+			ops[i].ID, ops[i].Attempt, ops[i].IssuedAt = fmt.Appendf(nil, "top-up-%d-%d", s.Sequence(), i), 1, storyStart
 		}
-		rest = rest[n:]
+		entries = append(entries, apply(ops)...)
 	}
-	if len(rest) > 0 {
-		t.Fatalf("%d bytes of entries behind the last hash", len(rest))
+	open := func() []byte {
+		p, _, _ := s.TopUpPolicy([]byte("dora"))
+		return []byte(p.Open)
 	}
+	policy := Operation{
+		Kind: KindSetTopUp, Credit: []byte("dora"), Amount: 30, Caps: [MaxCaps]Cap{{60 * second, 9}, {3600 * second, 500}},
+		TopUp: &TopUpFields{Threshold: 10, BackOff: 60 * second, KeyLifetime: 3600 * second, Payment: []byte("card-7")},
+	}
+	lease := func(by string) {
+		do(Operation{Kind: KindLeaseTopUp, Reference: []byte(by), Timeout: 30 * second, TopUp: &TopUpFields{ID: open()}})
+	}
+	settle := func(outcome TopUpOutcome, lease uint32) {
+		do(Operation{Kind: KindSettleTopUp, TopUp: &TopUpFields{ID: open(), Outcome: outcome, Lease: lease}})
+	}
+	do(Operation{Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: []byte("dora")}, policy)
+	lease("worker")
+	settle(OutcomeUnknown, 1)
+	settle(OutcomeSucceeded, 1)
+	do(Operation{Kind: KindDebit, Debit: []byte("dora"), Amount: 25})
+	settle(OutcomeDeclined, 0)
+	do(policy)
+	do(Operation{Kind: KindSetTopUp, Credit: []byte("dora"), TopUp: &TopUpFields{Off: true}})
+	policy.Amount, policy.Debit, policy.TopUp.Target = 0, []byte("alice"), 40
+	do(policy)
+	lease("")
+	return entries
 }
 
 func golden(t *testing.T, file string, got string) {
@@ -158,6 +181,11 @@ func TestEntryRoundTrip(t *testing.T) {
 			if e.Caps != op.Caps {
 				t.Errorf("%+v", e)
 			}
+		case EntryLowBalanceSet:
+			if e.Threshold != op.Amount || e.Available != 21 {
+				t.Errorf("%+v", e)
+			}
+			op.Amount = 0
 		}
 		if amount := op.Amount; op.Kind != KindHold && e.Amount != amount || op.Kind == KindHold && (e.Amount != 0 || e.Remaining != amount) {
 			t.Errorf("%+v\nof %+v", e, op)
@@ -186,8 +214,60 @@ func TestEntryRoundTrip(t *testing.T) {
 		}
 		b = b[n:]
 	}
+	kinds := map[EntryKind]int{}
+	for len(b) > 0 {
+		n, err := chain.Verify(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _, _ := DecodeEntry(b)
+		kinds[e.Kind]++
+		checkTopUpEntry(t, &e)
+		if e.Kind == EntryLowBalance && (string(e.OperationID) != "o" || e.Code != 9 || e.Threshold != 30 || e.Available != 21 || e.CreditPosted != 20 ||
+			e.PrevCredit+1 != e.Sequence || e.Amount != 0 || e.HasDebit) {
+			t.Errorf("%+v", e)
+		}
+		b = b[n:]
+	}
+	for kind := EntryLowBalance; kind <= EntryTopUpCancelled; kind++ {
+		if kinds[kind] == 0 {
+			t.Errorf("no entry of kind %d", kind)
+		}
+	}
 	if chain.Hash != s.JournalHash() {
 		t.Errorf("the chain ends at %s, the state says %s", chain.Hash, s.JournalHash())
+	}
+}
+
+// checkTopUpEntry: what everyTopUp did.
+func checkTopUpEntry(t *testing.T, e *Entry) {
+	t.Helper()
+	const hour = 3600 * second
+	switch e.Kind {
+	case EntryTopUpPolicySet:
+		if !e.Policy.On {
+			if *e.Policy != (TopUpTerms{}) {
+				t.Errorf("%+v", e.Policy)
+			}
+			return
+		}
+		want := TopUpTerms{
+			On: true, Threshold: 10, Amount: 30, BackOff: 60 * second, KeyLifetime: hour, CountCap: Cap{60 * second, 9}, SumCap: Cap{hour, 500}, Payment: "card-7",
+		}
+		if e.Policy.Target != 0 {
+			want.Amount, want.Target, want.Source = 0, 40, 2
+		}
+		if *e.Policy != want {
+			t.Errorf("%+v, want %+v", *e.Policy, want)
+		}
+	case EntryTopUpOpened, EntryTopUpLeased, EntryTopUpSucceeded, EntryTopUpDeclined, EntryTopUpUnknown, EntryTopUpCancelled:
+		ended := e.Kind == EntryTopUpSucceeded || e.Kind == EntryTopUpDeclined || e.Kind == EntryTopUpCancelled
+		until := map[EntryKind]int64{EntryTopUpLeased: storyStart + 30*second, EntryTopUpUnknown: storyStart + 30*second, EntryTopUpDeclined: storyStart + 60*second}[e.Kind]
+		c := e.TopUp
+		if _, ok := parseUUID([]byte(c.ID)); !ok || c.Ended != ended || c.LookupOnly || c.Until != until || c.Amount <= 0 ||
+			(c.Previous == 0) != (e.Kind == EntryTopUpOpened) || (e.Kind == EntryTopUpSucceeded) != (e.Amount == 30) {
+			t.Errorf("kind %d: %+v of %+v", e.Kind, c, e)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ type effect struct {
 	prevDebit, prevCredit     uint64
 	amount                    int64
 	debitPosted, creditPosted int64
-	hold                      int     // in work.holdEntries, from 1; 0: it is about none
+	detail                    int     // in work.holdEntries or topUpEntries, by kind, from 1; 0: it is about none
 	after                     account // of the account that the entry is about, for the entry's details
 }
 
@@ -28,7 +28,7 @@ func (s *State) evaluate(op *Operation, m *member, res *Result) {
 		s.evaluateCreateLedger(op, res)
 	case KindCreateAccount:
 		s.evaluateCreateAccount(op, m, res)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp:
 		s.evaluateChange(op, m, res)
 	case KindUpTo:
 		s.evaluateUpTo(op, m, res)
@@ -38,6 +38,8 @@ func (s *State) evaluate(op *Operation, m *member, res *Result) {
 		s.evaluateHold(op, m, res)
 	case KindCapture, KindVoid, KindExtend:
 		s.evaluateHoldChange(op, m, res)
+	case KindLeaseTopUp, KindSettleTopUp:
+		s.evaluateTopUp(op, res)
 	}
 }
 
@@ -97,11 +99,11 @@ func versionIs(op *Operation, a *account, res *Result, side Side) bool {
 }
 
 // post moves an amount that may be moved, and accepts the operation.
-func (s *State) post(op *Operation, res *Result, kind EntryKind, mv movement, amount int64, hold int) {
+func (s *State) post(op *Operation, res *Result, kind EntryKind, mv movement, amount int64, detail int) {
 	d, c := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
 	d.posted, c.posted = d.posted-amount, c.posted+amount
 	s.accept(op, res, effect{
-		kind: kind, hasDebit: true, hasCredit: true, amount: amount, hold: hold,
+		kind: kind, hasDebit: true, hasCredit: true, amount: amount, detail: detail,
 		debit: s.work.touched[mv.debit].slot, credit: s.work.touched[mv.credit].slot,
 		prevDebit: d.last, prevCredit: c.last, debitPosted: d.posted, creditPosted: c.posted,
 	}, d, c)
@@ -284,11 +286,21 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 	case KindSetVelocity:
 		s.setVelocity(&s.work.touched[i], &op.Caps)
 		s.acceptChange(op, res, EntryVelocitySet, i)
+	case KindSetLowBalance:
+		s.setLow(&s.work.touched[i], op.Amount)
+		s.acceptChange(op, res, EntryLowBalanceSet, i)
+	case KindSetTopUp:
+		s.setTopUpPolicy(op, m, i, res)
 	case KindCloseAccount:
-		if a.posted != 0 || a.held != 0 {
+		switch {
+		case a.posted != 0 || a.held != 0:
 			refuse(res, CodeNotEmpty, SideCredit)
 			return
+		case s.topUpOpen(s.work.touched[i].slot):
+			refuse(res, CodeTopUpOpen, SideCredit)
+			return
 		}
+		s.dropPolicy(i)
 		a.flags |= flagClosed
 		s.acceptChange(op, res, EntryAccountClosed, i)
 	}

@@ -28,9 +28,13 @@ func (s *State) expireHold(slot uint32, out *Output) {
 	s.commitEffects(out)
 }
 
-// NextExpiry is the log time at which the next hold expires, Unix nanoseconds; false: there is none. What is due already
-// expires with the next call of Apply.
-func (s *State) NextExpiry() (at int64, ok bool) {
-	k, ok := s.holds.due.first()
-	return k.key, ok
+// NextDue is the log time at which something happens by itself, Unix nanoseconds: a hold expires, or an account may get a
+// top-up; false: nothing will. What is due already happens with the next call of Apply.
+func (s *State) NextDue() (at int64, ok bool) {
+	for _, h := range []*slotHeap{&s.holds.due, &s.policies.looks} {
+		if k, has := h.first(); has && (!ok || k.key < at) {
+			at, ok = k.key, true
+		}
+	}
+	return at, ok
 }

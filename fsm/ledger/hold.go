@@ -2,9 +2,7 @@ package ledger
 
 import (
 	"bytes"
-	"cmp"
 	"math"
-	"slices"
 )
 
 // holdDraft is the copy of a hold that a unit works on.
@@ -61,7 +59,7 @@ func (d *holdDraft) entryOf(released int64) holdEntry {
 	}
 }
 
-// tell keeps what the next effect's entry says of a hold; it returns the effect's hold.
+// tell keeps what the next effect's entry says of a hold; it returns the effect's detail.
 func (w *work) tell(e holdEntry) int {
 	w.holdEntries = append(w.holdEntries, e)
 	return len(w.holdEntries)
@@ -127,7 +125,7 @@ func (s *State) expiry(timeout int64) int64 {
 func (s *State) acceptHold(op *Operation, res *Result, kind EntryKind, account, hold int, released int64) {
 	t, d := &s.work.touched[account], &s.work.holds[hold]
 	s.accept(op, res, effect{
-		kind: kind, hasCredit: true, credit: t.slot, prevCredit: t.last, creditPosted: t.posted, hold: s.work.tell(d.entryOf(released)),
+		kind: kind, hasCredit: true, credit: t.slot, prevCredit: t.last, creditPosted: t.posted, detail: s.work.tell(d.entryOf(released)),
 	}, &t.account)
 	d.follow(res.Sequence)
 	res.DebitPosted, res.Available = t.posted, t.available()
@@ -267,11 +265,7 @@ func (s *State) commitHolds() {
 			b.moved(d.slot, d.expires)
 		}
 	}
-	if tail := b.ended[firstEnded:]; len(tail) > 1 { // in the order of their ends, as after a reload
-		slices.SortFunc(tail, func(x, y uint32) int {
-			return cmp.Compare(le.Uint64(b.table.Get(uint64(x))[64:]), le.Uint64(b.table.Get(uint64(y))[64:]))
-		})
-	}
+	b.sortEnded(firstEnded)
 }
 
 func (s *State) commitNewHold(d *holdDraft) {
@@ -279,8 +273,7 @@ func (s *State) commitNewHold(d *holdDraft) {
 	slot, rec := b.nextFree(s.index)
 	d.encode(rec)
 	putHoldID(rec, d.id)
-	b.table.End(uint64(slot), s.index)
-	b.byID.Insert(b.byID.Hash(d.id), uint64(slot))
+	b.made(slot, rec, s.index)
 	b.opened(slot, &d.hold)
 	if d.state != HoldOpen { // ended by the unit that made it
 		b.closed(slot, d.account)

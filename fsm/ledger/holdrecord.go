@@ -12,10 +12,7 @@ const (
 )
 
 // Hold record, holdBytes long; docs/formats/state.md has the table. A free record is zero but for its index.
-const (
-	offHoldState = 76
-	offHoldID    = 128
-)
+const offHoldID = 128
 
 // flagParts: the hold may be captured in several parts.
 const flagParts = 1 << 0
@@ -43,11 +40,11 @@ func decodeHold(rec []byte) hold {
 		captured:  i64(rec[24:]),
 		created:   i64(rec[32:]),
 		expires:   i64(rec[40:]),
-		ended:     i64(rec[48:]),
-		first:     le.Uint64(rec[56:]),
-		last:      le.Uint64(rec[64:]),
+		ended:     i64(rec[offEnded:]),
+		first:     le.Uint64(rec[offFirst:]),
+		last:      le.Uint64(rec[offLast:]),
 		account:   le.Uint32(rec[72:]),
-		state:     HoldState(rec[offHoldState]),
+		state:     HoldState(rec[offLifeState]),
 		parts:     rec[77]&flagParts != 0,
 	}
 }
@@ -59,11 +56,11 @@ func (h *hold) encode(rec []byte) {
 	putI64(rec[24:], h.captured)
 	putI64(rec[32:], h.created)
 	putI64(rec[40:], h.expires)
-	putI64(rec[48:], h.ended)
-	le.PutUint64(rec[56:], h.first)
-	le.PutUint64(rec[64:], h.last)
+	putI64(rec[offEnded:], h.ended)
+	le.PutUint64(rec[offFirst:], h.first)
+	le.PutUint64(rec[offLast:], h.last)
 	le.PutUint32(rec[72:], h.account)
-	rec[offHoldState], rec[77] = byte(h.state), 0
+	rec[offLifeState], rec[77] = byte(h.state), 0
 	if h.parts {
 		rec[77] = flagParts
 	}

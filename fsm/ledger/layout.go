@@ -6,7 +6,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Tables of a State. Ids are part of every stored page: append-only. 8 (top-ups) and 11 to 15 are kept for kinds of
+// Tables of a State. Ids are part of every stored page: append-only. 6 and 13 to 15 are kept for kinds of
 // records to come. docs/formats/state.md has the records.
 const (
 	tableMeta     = 0
@@ -16,8 +16,11 @@ const (
 	tableQueues   = 4 // one record for each queue of operation ids
 	tableCells    = 5 // horizons of refused ids
 	tableHolds    = 7
+	tableTopUps   = 8
 	tableVelocity = 9  // caps of accounts
 	tableReversal = 10 // entries that were reversed
+	tableLow      = 11 // low-balance thresholds
+	tablePolicies = 12 // on topping up accounts
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
 )
@@ -33,6 +36,9 @@ const (
 	holdBytes      = 192
 	velocityBytes  = 352
 	reversalBytes  = 32
+	lowBytes       = 32
+	topUpBytes     = 240
+	policyBytes    = 512
 	operationBytes = 80
 )
 
@@ -51,6 +57,7 @@ const (
 	maxAccounts  = 1<<32 - 2
 	maxHolds     = 1<<32 - 2
 	maxReversals = 1<<32 - 2
+	maxTopUps    = 1<<32 - 2
 )
 
 var le = binary.LittleEndian
@@ -101,7 +108,12 @@ const (
 	flagSystem        = 1 << 3
 	flagCeiling       = 1 << 4 // ceiling counts
 	flagVelocity      = 1 << 5 // it has caps, see velocity.go
+	flagLowBalance    = 1 << 6 // it has a low-balance threshold, see lowbalance.go
+	flagTopUp         = 1 << 7 // a policy on topping it up is in force, see topuppolicy.go
 )
+
+// offAccountLedger is where an account's record has its ledger's slot.
+const offAccountLedger = 56
 
 // account is the part of an account's record that changes, decoded. The id follows it in the record and never changes.
 type account struct {
@@ -124,7 +136,7 @@ func decodeAccount(rec []byte) account {
 		ceiling: i64(rec[32:]),
 		version: le.Uint64(rec[40:]),
 		last:    le.Uint64(rec[48:]),
-		ledger:  le.Uint32(rec[56:]),
+		ledger:  le.Uint32(rec[offAccountLedger:]),
 		flags:   le.Uint16(rec[60:]),
 	}
 }

@@ -24,6 +24,9 @@ type books struct {
 	entries  int
 	order    []string        // ids of accounts by slot
 	reversed map[uint64]bool // sequences
+	told     []string        // ids of accounts that fell below their threshold, once for each time
+	policies map[string]modelPolicy
+	topUps   map[string]modelTopUp
 }
 
 type modelHold struct {
@@ -44,6 +47,7 @@ type modelAccount struct {
 	frozen, frozenCredits, closed, system bool
 	version                               uint64
 	caps                                  [MaxCaps]modelCap
+	low                                   int64 // threshold, 0: none
 }
 
 type modelAnswer struct {
@@ -56,12 +60,18 @@ type modelAnswer struct {
 func newModel(window int64) *model {
 	return &model{
 		window: window, normal: map[string]modelAnswer{}, exact: map[[2]string]modelAnswer{},
-		books: books{ledgers: map[string]bool{}, accounts: map[string]modelAccount{}, holds: map[string]modelHold{}, reversed: map[uint64]bool{}},
+		books: books{
+			ledgers: map[string]bool{}, accounts: map[string]modelAccount{}, holds: map[string]modelHold{}, reversed: map[uint64]bool{},
+			policies: map[string]modelPolicy{}, topUps: map[string]modelTopUp{},
+		},
 	}
 }
 
 func (b books) clone() books {
-	return books{maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries, slices.Clone(b.order), maps.Clone(b.reversed)}
+	return books{
+		maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries, slices.Clone(b.order), maps.Clone(b.reversed),
+		slices.Clone(b.told), maps.Clone(b.policies), maps.Clone(b.topUps),
+	}
 }
 
 func (m *model) apply(now int64, ops []Operation) (results []Result) {
@@ -70,6 +80,7 @@ func (m *model) apply(now int64, ops []Operation) (results []Result) {
 	maps.DeleteFunc(m.normal, func(_ string, a modelAnswer) bool { return a.keep < m.horizon })
 	maps.DeleteFunc(m.exact, func(_ [2]string, a modelAnswer) bool { return a.keep < m.horizon })
 	m.books.passTime(m.now, m.horizon)
+	m.books.passTimeForTopUps(m.now, m.horizon)
 	for len(ops) > 0 {
 		n := 1
 		for n < len(ops) && ops[n-1].Linked {
@@ -82,8 +93,9 @@ func (m *model) apply(now int64, ops []Operation) (results []Result) {
 }
 
 func payloadText(op Operation) string {
-	op.ID, op.Attempt, op.Linked, op.Original = nil, 0, false, Original{}
-	return fmt.Sprintf("%q", fmt.Sprintf("%+v", op))
+	topUp := op.topUp()
+	op.ID, op.Attempt, op.Linked, op.Original, op.TopUp = nil, 0, false, Original{}, nil
+	return fmt.Sprintf("%q", fmt.Sprintf("%+v %+v", op, topUp))
 }
 
 func payloads(ops []Operation) (texts []string) {
@@ -168,6 +180,8 @@ func (m *model) unit(ops []Operation) []Result {
 		}
 		results[i].Sequence = uint64(trial.entries)
 	}
+	trial.tellLow(&m.books, ops)
+	trial.considerTopUps(m.now)
 	m.books = trial
 	m.remember(ops, texts, results)
 	return results
@@ -221,10 +235,31 @@ func (b *books) evaluate(op Operation, now int64) Result {
 		return b.createAccount(op)
 	case KindReverse:
 		return b.reverse(op, now)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp:
 		return b.change(op, now)
+	case KindLeaseTopUp, KindSettleTopUp:
+		return b.changeTopUp(op, now)
 	}
 	return b.move(op, now)
+}
+
+// tellLow adds an entry for each account that a unit leaves below its threshold and that was not there before it, or whose
+// threshold it set.
+func (b *books) tellLow(before *books, ops []Operation) {
+	for id, a := range b.accounts {
+		if a.low == 0 || !a.isLow(a.low) {
+			continue
+		}
+		set := slices.ContainsFunc(ops, func(op Operation) bool { return op.Kind == KindSetLowBalance && string(op.Credit) == id })
+		if old, existed := before.accounts[id]; set || !existed || !old.isLow(a.low) {
+			b.entries++
+			b.told = append(b.told, id)
+		}
+	}
+}
+
+func (a modelAccount) isLow(threshold int64) bool {
+	return a.available().Cmp(big.NewInt(threshold)) < 0
 }
 
 func (b *books) createLedger(op Operation) Result {
@@ -288,6 +323,10 @@ func (b *books) change(op Operation, now int64) Result {
 		return Result{Code: CodeAccountClosed, Side: SideCredit}
 	}
 	switch op.Kind {
+	case KindSetLowBalance:
+		a.low = op.Amount
+	case KindSetTopUp:
+		return b.setTopUpPolicy(op, now)
 	case KindSetVelocity:
 		a.setCaps(op.Caps, b.entries+1)
 	case KindSetFrozen:
@@ -295,6 +334,14 @@ func (b *books) change(op Operation, now int64) Result {
 	case KindCloseAccount:
 		if a.posted.Sign() != 0 || a.held != 0 {
 			return Result{Code: CodeNotEmpty, Side: SideCredit}
+		}
+		p, ok := b.policies[string(op.Credit)]
+		if ok && p.open != "" {
+			return Result{Code: CodeTopUpOpen, Side: SideCredit}
+		}
+		if ok {
+			p.on, p.look, p.rest = false, 0, 0
+			b.policies[string(op.Credit)] = p
 		}
 		a.closed = true
 	case KindSetLimits:
@@ -387,7 +434,7 @@ func (b *books) reverse(op Operation, now int64) Result {
 	switch {
 	case of.Kind == 0:
 		return Result{Code: CodeUnknownEntry}
-	case !slices.Contains([]EntryKind{EntryCredit, EntryDebit, EntryTransfer, EntryHoldCaptured, EntryUpTo}, of.Kind):
+	case !slices.Contains([]EntryKind{EntryCredit, EntryDebit, EntryTransfer, EntryHoldCaptured, EntryUpTo, EntryTopUpSucceeded}, of.Kind):
 		return Result{Code: CodeNotReversible}
 	case b.reversed[op.Entry]:
 		return Result{Code: CodeAlreadyReversed}

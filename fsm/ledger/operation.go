@@ -16,16 +16,23 @@ const (
 	KindSetFrozen     Kind = 19
 	KindCloseAccount  Kind = 20
 	KindSetVelocity   Kind = 21
+	KindSetLowBalance Kind = 22
+	KindSetTopUp      Kind = 23
 	KindHold          Kind = 32
 	KindCapture       Kind = 33
 	KindVoid          Kind = 34
 	KindExtend        Kind = 35
 	KindUpTo          Kind = 36
 	KindReverse       Kind = 37
+	KindLeaseTopUp    Kind = 38
+	KindSettleTopUp   Kind = 39
 )
 
 // tellsAmount: the answer tells an amount, in the place of the credited account's balance.
 func (k Kind) tellsAmount() bool { return k >= KindHold }
+
+// ofTopUp: an operation of this kind has TopUp.
+func (k Kind) ofTopUp() bool { return k == KindSetTopUp || k == KindLeaseTopUp || k == KindSettleTopUp }
 
 // Bounds of an operation's fields, in bytes unless said otherwise.
 const (
@@ -60,12 +67,14 @@ type Operation struct {
 	Code      uint32
 	Reference []byte
 
-	// Debit is the debited account (KindDebit, KindTransfer, KindUpTo), or the one whose money is held (KindHold).
+	// Debit is the debited account (KindDebit, KindTransfer, KindUpTo; KindSetTopUp, where empty is the ledger's own), or the one
+	// whose money is held (KindHold).
 	Debit []byte
 	// Credit is the credited account (KindCredit, KindTransfer; KindCapture and KindUpTo, where empty is the ledger's own) or the one that the operation is about
-	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity).
+	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp).
 	Credit []byte
-	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all).
+	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all; KindSetTopUp,
+	// where 0 is up to the target; KindSetLowBalance, where it is the threshold and 0 none).
 	Amount int64
 
 	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).
@@ -85,7 +94,7 @@ type Operation struct {
 
 	// Hold is the id of the hold, that of the operation that made it (KindCapture, KindVoid, KindExtend).
 	Hold []byte
-	// Timeout is how long from now, in nanoseconds, the hold lives (KindHold, KindExtend).
+	// Timeout is how long from now, in nanoseconds, the hold lives (KindHold, KindExtend), or the lease (KindLeaseTopUp).
 	Timeout int64
 	// Parts: the hold may be captured in several parts (KindHold). Last: this is the last one (KindCapture).
 	Parts, Last bool
@@ -96,6 +105,10 @@ type Operation struct {
 	// Entry is the sequence of the entry to reverse, Original what it moved (KindReverse; Amount 0 is all of it).
 	Entry    uint64
 	Original Original
-	// Caps are all caps that the account is to have (KindSetVelocity).
+	// Caps are all caps that the account is to have (KindSetVelocity), or those of its top-ups (KindSetTopUp): of their number,
+	// then of their sum.
 	Caps [MaxCaps]Cap
+
+	// TopUp has what only operations on top-ups have (KindSetTopUp, KindLeaseTopUp, KindSettleTopUp); nil for others.
+	TopUp *TopUpFields
 }

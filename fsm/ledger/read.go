@@ -15,6 +15,9 @@ type Account struct {
 	Slot                                    uint32
 	// Caps on its debits; those with a Window of 0 are none.
 	Caps [MaxCaps]CapUse
+	// LowBalance is the threshold of Available below which it is Low, minor units; 0: it has none.
+	LowBalance int64
+	Low        bool
 }
 
 // Account reads an account by id. False: there is none.
@@ -32,16 +35,26 @@ func (s *State) AccountBySlot(slot uint32) (Account, bool) {
 		return Account{}, false
 	}
 	rec := s.accounts.Get(uint64(slot))
+	l := decodeLedger(s.ledgers.Get(uint64(le.Uint32(rec[offAccountLedger:]))))
+	found := readAccount(rec, slot, string(l.name), l.scale)
+	found.Caps = s.capsOf(slot)
+	if le.Uint16(rec[60:])&flagLowBalance != 0 {
+		found.LowBalance = s.low.threshold(slot)
+		found.Low = found.Available < found.LowBalance
+	}
+	return found, true
+}
+
+// readAccount reads an account's record, without its caps and its low-balance threshold, which are not in it.
+func readAccount(rec []byte, slot uint32, ledger string, scale uint8) Account {
 	a := decodeAccount(rec)
-	l := decodeLedger(s.ledgers.Get(uint64(a.ledger)))
 	return Account{
-		ID: string(accountID(rec)), Slot: slot, Ledger: string(l.name), Scale: l.scale,
+		ID: string(accountID(rec)), Slot: slot, Ledger: ledger, Scale: scale,
 		Posted: a.posted, Held: a.held, Floor: a.floor, Ceiling: a.ceiling, Available: a.available(),
 		HasCeiling: a.flags&flagCeiling != 0, Version: a.version, LastSequence: a.last,
 		Frozen: a.flags&flagFrozen != 0, FrozenCredits: a.flags&flagFrozenCredits != 0,
 		Closed: a.flags&flagClosed != 0, System: a.flags&flagSystem != 0,
-		Caps: s.capsOf(slot),
-	}, true
+	}
 }
 
 // AccountCount is the number of accounts, system accounts included.

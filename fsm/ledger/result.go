@@ -39,8 +39,12 @@ const (
 	CodeNotReversible     Code = 30
 	CodeAlreadyReversed   Code = 31
 	CodeExceedsEntry      Code = 32
+	CodeUnknownTopUp      Code = 33
+	CodeTopUpEnded        Code = 34
+	CodeTopUpLeased       Code = 35
+	CodeTopUpOpen         Code = 36
 	// CodeNewest is the highest code that this version answers.
-	CodeNewest = CodeExceedsEntry
+	CodeNewest = CodeTopUpOpen
 )
 
 // Side names one of an operation's two accounts.

@@ -17,7 +17,7 @@ func OriginalOf(e *Entry) Original { return Original{e.Kind, e.DebitSlot, e.Cred
 // reversible: entries of this kind can be reversed.
 func (k EntryKind) reversible() bool {
 	switch k {
-	case EntryCredit, EntryDebit, EntryTransfer, EntryHoldCaptured, EntryUpTo:
+	case EntryCredit, EntryDebit, EntryTransfer, EntryHoldCaptured, EntryUpTo, EntryTopUpSucceeded:
 		return true
 	}
 	return false

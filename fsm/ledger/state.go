@@ -19,6 +19,9 @@ type State struct {
 	holds     holdBook
 	velocity  velocityBook
 	reversals reversalBook
+	low       lowBook
+	topUps    topUpBook
+	policies  policyBook
 	done      idQueue
 	refused   [bucketCount]idQueue
 
@@ -52,6 +55,9 @@ func New() *State {
 	s.holds.table = s.space.Table(tableHolds, holdBytes)
 	s.velocity.table = s.space.Table(tableVelocity, velocityBytes)
 	s.reversals.table = s.space.Table(tableReversal, reversalBytes)
+	s.low.table = s.space.Table(tableLow, lowBytes)
+	s.topUps.table = s.space.Table(tableTopUps, topUpBytes)
+	s.policies.table = s.space.Table(tablePolicies, policyBytes)
 	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
 	for b := range s.refused {
 		s.refused[b] = idQueue{
@@ -69,7 +75,9 @@ func (s *State) forgetDerived() {
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
 	s.holds.forgetDerived()
-	s.velocity.byUser, s.reversals.byOf = map[uint32]uint32{}, page.NewIndex()
+	s.topUps.forgetDerived()
+	s.policies.forgetDerived()
+	s.velocity.byUser, s.reversals.byOf, s.low.byUser = map[uint32]uint32{}, page.NewIndex(), page.NewIndex()
 	s.done.index = s.byKey
 	for b := range s.refused {
 		s.refused[b].index = s.byRefusedKey
@@ -192,7 +200,10 @@ func (s *State) Rebuild(breathe page.Breathe) error {
 	}
 	s.setSettings(v)
 	pause := pacer{breathe: breathe}
-	for _, step := range []func(*pacer) error{s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildKeys} {
+	for _, step := range []func(*pacer) error{
+		s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildLows,
+		s.rebuildPolicies, s.rebuildTopUps, s.rebuildKeys,
+	} {
 		if err := step(&pause); err != nil {
 			return err
 		}
@@ -221,7 +232,13 @@ func stateError(format string, args ...any) error {
 }
 
 func (s *State) rebuildEmpty() error {
-	if s.sets.Len()+s.ledgers.Len()+s.accounts.Len()+s.queues.Len()+s.cells.Len()+s.holds.table.Len()+s.velocity.table.Len()+s.reversals.table.Len()+s.done.Len() != 0 {
+	records := s.done.Len()
+	for _, t := range []*page.Table{
+		s.sets, s.ledgers, s.accounts, s.queues, s.cells, s.holds.table, s.velocity.table, s.reversals.table, s.low.table, s.topUps.table, s.policies.table,
+	} {
+		records += t.Len()
+	}
+	if records != 0 {
 		return stateError("there are records but no meta record")
 	}
 	s.meta = meta{}

@@ -28,7 +28,7 @@ const storyStart = int64(1_700_000_000) * int64(time.Second)
 //	                                    by code. attempt=n: one id, attempts 1, 2, ...
 //	settings window=1h budget=2MiB      SetSettings
 //	tick                                a proposal without operations
-//	account, operation, statement, list, ledgers, horizon, show-hold, holds, expiry
+//	account, operation, statement, list, ledgers, horizon, show-hold, holds, expiry; topupstory_test.go has more
 //	restart                             the pages move to a new State, which goes on
 //
 // An id is stamped with the time of its first mention, issued= sets another, attempt= raises the attempt. After every
@@ -174,7 +174,7 @@ func (st *story) command(words []string) {
 	case "holds":
 		st.listHolds(words[1:])
 	case "expiry":
-		if at, ok := st.s.NextExpiry(); ok {
+		if at, ok := st.s.NextDue(); ok {
 			st.printf("next at %s of %d", st.since(at), st.s.OpenHolds())
 		} else {
 			st.printf("none")
@@ -194,6 +194,9 @@ func (st *story) command(words []string) {
 	case "restart":
 		st.s = reload(st.t, st.s)
 	default:
+		if st.topUpCommand(words) {
+			return
+		}
 		st.apply([]Operation{st.operation(words)})
 		st.printResults()
 	}
@@ -304,10 +307,13 @@ func formatAccount(a *Account) string {
 			s += fmt.Sprintf(" cap %d of %d in %s", c.Counted, c.Limit, time.Duration(c.Window))
 		}
 	}
+	if a.LowBalance != 0 {
+		s += fmt.Sprintf(" low below %d", a.LowBalance)
+	}
 	for _, f := range []struct {
 		on   bool
 		name string
-	}{{a.Frozen, " frozen"}, {a.FrozenCredits, " frozen-credits"}, {a.Closed, " closed"}, {a.System, " system"}} {
+	}{{a.Low, " LOW"}, {a.Frozen, " frozen"}, {a.FrozenCredits, " frozen-credits"}, {a.Closed, " closed"}, {a.System, " system"}} {
 		if f.on {
 			s += f.name
 		}
@@ -411,6 +417,9 @@ func (st *story) statement(id []byte) {
 			if e.Ended {
 				line += ", ended"
 			}
+		}
+		if e.TopUp != nil {
+			line += fmt.Sprintf(" top-up of %d after #%d, lease %d", e.TopUp.Amount, e.TopUp.Previous, e.TopUp.Lease)
 		}
 		if len(e.Reference) > 0 || e.Code != 0 || e.EventTime != 0 {
 			line += fmt.Sprintf(" ref %q code %d event %s", e.Reference, e.Code, st.since(e.EventTime))

@@ -91,7 +91,9 @@ func (st *story) operation(words []string) Operation {
 	if v, ok := opt["if-version"]; ok {
 		op.IfVersion = uint64(st.number(v))
 	}
-	st.kind(&op, w)
+	if !st.topUpKind(&op, w, opt) {
+		st.kind(&op, w)
+	}
 	return op
 }
 
@@ -129,6 +131,8 @@ func (st *story) kind(op *Operation, w []string) {
 		for i := range (len(w) - 2) / 2 {
 			op.Caps[i] = Cap{Limit: st.number(w[2+2*i]), Window: st.duration(w[3+2*i])}
 		}
+	case "low":
+		op.Kind, op.Credit, op.Amount = KindSetLowBalance, []byte(w[1]), st.number(w[2])
 	case "hold":
 		op.Kind, op.Debit, op.Amount, op.Timeout = KindHold, []byte(w[1]), st.number(w[2]), st.duration(w[3])
 		op.Parts = slices.Contains(w, "in-parts")
@@ -156,6 +160,7 @@ var codeNames = [...]string{
 	"LEDGER_EXISTS", "ACCOUNT_EXISTS", "LEDGER_MISMATCH", "ACCOUNT_CLOSED", "ACCOUNT_FROZEN", "INSUFFICIENT_FUNDS", "CEILING_EXCEEDED",
 	"OVERFLOW", "NOT_EMPTY", "LIMIT_REACHED", "UNKNOWN_HOLD", "HOLD_EXISTS", "HOLD_CAPTURED", "HOLD_VOIDED", "HOLD_EXPIRED", "EXCEEDS_HOLD",
 	"SAME_ACCOUNT", "VERSION_MISMATCH", "VELOCITY_EXCEEDED", "UNKNOWN_ENTRY", "NOT_REVERSIBLE", "ALREADY_REVERSED", "EXCEEDS_ENTRY",
+	"UNKNOWN_TOP_UP", "TOP_UP_ENDED", "TOP_UP_LEASED", "TOP_UP_OPEN",
 }
 
 func formatResult(r *Result) string {

@@ -89,6 +89,7 @@ var (
 	errEntry     = &FieldError{"entry", "want the sequence number of an entry, from 1"}
 	errWindow    = &FieldError{"caps", "want windows of 1 second to 400 days, all different"}
 	errLimit     = &FieldError{"caps", "want limits of at least 0 minor units"}
+	errLow       = &FieldError{"threshold", "want 1 to 2^63-1 minor units, or 0 for none"}
 	errForeign   = &FieldError{"kind", "a field is set that this kind of operation does not have"}
 )
 
@@ -103,6 +104,9 @@ func validate(op *Operation) *FieldError {
 	case len(op.Reference) > MaxReferenceLen || !isText(op.Reference):
 		return errReference
 	}
+	if op.TopUp != nil && !op.Kind.ofTopUp() {
+		return errForeign
+	}
 	if op.hasMore() || op.Original != (Original{}) {
 		if e := validateMore(op); e != nil {
 			return e
@@ -115,12 +119,16 @@ func validate(op *Operation) *FieldError {
 		return validateCreateLedger(op)
 	case KindCreateAccount, KindSetLimits:
 		return validateLimits(op)
-	case KindSetFrozen, KindCloseAccount, KindSetVelocity:
+	case KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance:
 		return validateFlags(op)
 	case KindReverse:
 		return validateReverse(op)
 	case KindHold, KindCapture, KindVoid, KindExtend:
 		return validateHold(op)
+	case KindSetTopUp:
+		return validateTopUpPolicy(op)
+	case KindLeaseTopUp, KindSettleTopUp:
+		return validateTopUp(op)
 	}
 	return errKind
 }
@@ -183,7 +191,9 @@ func validateFlags(op *Operation) *FieldError {
 		return errAccount
 	case op.Kind == KindSetFrozen && op.FrozenCredits && !op.Frozen:
 		return errCredits
-	case op.Kind != KindSetFrozen && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
+	case op.Kind == KindSetLowBalance && op.Amount < 0:
+		return errLow
+	case op.Kind != KindSetFrozen && hasFlags(op), len(op.Debit) > 0, op.Kind != KindSetLowBalance && op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
 		return errForeign
 	}
 	return nil
@@ -196,7 +206,11 @@ func validateMore(op *Operation) *FieldError {
 	switch {
 	case creates && op.IfVersion != 0:
 		return errVersion
-	case op.Kind != KindReverse && (op.Entry != 0 || op.Original != Original{}), op.Kind != KindSetVelocity && op.Caps != [MaxCaps]Cap{}:
+	case op.Kind != KindReverse && (op.Entry != 0 || op.Original != Original{}):
+		return errForeign
+	case op.Kind == KindSetTopUp:
+		return nil
+	case op.Kind != KindSetVelocity && op.Caps != [MaxCaps]Cap{}:
 		return errForeign
 	case a.Window == 0 && a != b, a.Window == b.Window && a.Window != 0, b.Window == 0 && b.Limit != 0, !isWindow(a.Window), !isWindow(b.Window):
 		return errWindow
@@ -298,22 +312,12 @@ func isAsset(b []byte) bool {
 // isText reports whether b is UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F). It uses no table
 // of the Unicode version that this binary was built with: all versions must agree for ever.
 func isText(b []byte) bool {
-	for len(b) >= 8 && isPrintable(le.Uint64(b)) {
-		b = b[8:]
-	}
 	for i, c := range b {
 		if c < ' ' || c > '~' {
 			return isTextBeyondASCII(b[i:])
 		}
 	}
 	return true
-}
-
-// isPrintable reports whether 8 bytes are all ' ' to '~'. Where one is below, the subtraction sets its highest bit, where
-// one is above, the addition does or it is set; what is carried into others matters only where that is so.
-func isPrintable(w uint64) bool {
-	const ones = 0x0101010101010101
-	return (w|(w-' '*ones)|(w+ones))&(0x80*ones) == 0
 }
 
 func isTextBeyondASCII(b []byte) bool {

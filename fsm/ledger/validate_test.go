@@ -35,10 +35,79 @@ func TestValidate(t *testing.T) {
 		change(&op)
 		return op
 	}
+	policy := func(change func(op *Operation)) Operation {
+		op := as(KindSetTopUp, func(op *Operation) {
+			account(op)
+			op.Amount = 20
+			op.TopUp = &TopUpFields{Threshold: 1, BackOff: MinBackOff, KeyLifetime: MinKeyLifetime}
+		})
+		change(&op)
+		return op
+	}
+	topUp := func(k Kind, change func(op *Operation)) Operation {
+		op := as(k, func(op *Operation) {
+			op.TopUp = &TopUpFields{ID: []byte("t")}
+			if k == KindLeaseTopUp {
+				op.Timeout = MinLease
+			} else {
+				op.TopUp.Outcome = OutcomeUnknown
+			}
+		})
+		change(&op)
+		return op
+	}
 	for _, tc := range []struct {
 		name, field string // the field at fault, "" for valid
 		op          Operation
 	}{
+		{"policy", "", policy(func(*Operation) {})},
+		{"largest policy", "", policy(func(op *Operation) {
+			op.Amount, op.Debit, op.Caps = math.MaxInt64, long(64), [MaxCaps]Cap{{MaxCapWindow, math.MaxInt64}, {MaxCapWindow, math.MaxInt64}}
+			op.TopUp = &TopUpFields{Threshold: math.MaxInt64, BackOff: MaxBackOff, KeyLifetime: MaxKeyLifetime, Payment: long(64)}
+		})},
+		{"policy with a target", "", policy(func(op *Operation) { op.Amount, op.TopUp.Target = 0, 1 })},
+		{"policy taken away", "", policy(func(op *Operation) { op.Amount, op.TopUp = 0, &TopUpFields{Off: true} })},
+		{"policy taken away with an amount", "kind", policy(func(op *Operation) { op.TopUp = &TopUpFields{Off: true} })},
+		{"policy taken away with a threshold", "kind", policy(func(op *Operation) { op.Amount, op.TopUp = 0, &TopUpFields{Off: true, Threshold: 1} })},
+		{"policy of nobody", "account", policy(func(op *Operation) { op.Credit = nil })},
+		{"policy without terms", "threshold", policy(func(op *Operation) { op.TopUp = nil })},
+		{"policy with a threshold of 0", "threshold", policy(func(op *Operation) { op.TopUp.Threshold = 0 })},
+		{"policy with a threshold below 0", "threshold", policy(func(op *Operation) { op.TopUp.Threshold = -1 })},
+		{"policy from the account itself", "source_account", policy(func(op *Operation) { op.Debit = op.Credit })},
+		{"policy from a system account", "source_account", policy(func(op *Operation) { op.Debit = []byte("@usd/credits") })},
+		{"policy with neither amount nor target", "target", policy(func(op *Operation) { op.Amount = 0 })},
+		{"policy with amount and target", "target", policy(func(op *Operation) { op.TopUp.Target = 5 })},
+		{"policy with an amount below 0", "target", policy(func(op *Operation) { op.Amount = -1 })},
+		{"policy with a target below the threshold", "target", policy(func(op *Operation) { op.Amount, op.TopUp.Target, op.TopUp.Threshold = 0, 5, 6 })},
+		{"policy with a short back-off", "back_off", policy(func(op *Operation) { op.TopUp.BackOff-- })},
+		{"policy with a long back-off", "back_off", policy(func(op *Operation) { op.TopUp.BackOff = MaxBackOff + 1 })},
+		{"policy with a short lifetime", "key_lifetime", policy(func(op *Operation) { op.TopUp.KeyLifetime-- })},
+		{"policy with a long lifetime", "key_lifetime", policy(func(op *Operation) { op.TopUp.KeyLifetime = MaxKeyLifetime + 1 })},
+		{"policy with a long payment", "payment_reference", policy(func(op *Operation) { op.TopUp.Payment = long(65) })},
+		{"policy with a payment not UTF-8", "payment_reference", policy(func(op *Operation) { op.TopUp.Payment = []byte("\xff") })},
+		{"policy with a count of 0", "count_cap", policy(func(op *Operation) { op.Caps[0] = Cap{MinCapWindow, 0} })},
+		{"policy with a count without a window", "count_cap", policy(func(op *Operation) { op.Caps[0] = Cap{0, 1} })},
+		{"policy with a count in a short window", "count_cap", policy(func(op *Operation) { op.Caps[0] = Cap{MinCapWindow - 1, 1} })},
+		{"policy with a sum below the amount", "sum_cap", policy(func(op *Operation) { op.Caps[1] = Cap{MinCapWindow, 19} })},
+		{"policy with a sum of 0", "sum_cap", policy(func(op *Operation) { op.Amount, op.TopUp.Target, op.Caps[1] = 0, 1, Cap{MinCapWindow, 0} })},
+		{"policy with a top-up", "kind", policy(func(op *Operation) { op.TopUp.ID = []byte("t") })},
+		{"policy with a timeout", "kind", policy(func(op *Operation) { op.Timeout = 1 })},
+		{"policy with a floor", "kind", policy(func(op *Operation) { op.HasFloor = true })},
+		{"lease", "", topUp(KindLeaseTopUp, func(*Operation) {})},
+		{"lease of nothing", "top_up", topUp(KindLeaseTopUp, func(op *Operation) { op.TopUp = nil })},
+		{"lease of a long id", "top_up", topUp(KindLeaseTopUp, func(op *Operation) { op.TopUp.ID = long(65) })},
+		{"lease of an id with a line feed", "top_up", topUp(KindLeaseTopUp, func(op *Operation) { op.TopUp.ID = []byte("\n") })},
+		{"lease for too short", "timeout", topUp(KindLeaseTopUp, func(op *Operation) { op.Timeout-- })},
+		{"lease for too long", "timeout", topUp(KindLeaseTopUp, func(op *Operation) { op.Timeout = MaxLease + 1 })},
+		{"lease with an outcome", "kind", topUp(KindLeaseTopUp, func(op *Operation) { op.TopUp.Outcome = OutcomeDeclined })},
+		{"lease with an amount", "kind", topUp(KindLeaseTopUp, func(op *Operation) { op.Amount = 1 })},
+		{"settle", "", topUp(KindSettleTopUp, func(op *Operation) { op.TopUp.Lease = 7 })},
+		{"settle without an outcome", "outcome", topUp(KindSettleTopUp, func(op *Operation) { op.TopUp.Outcome = 0 })},
+		{"settle with an outcome of later", "outcome", topUp(KindSettleTopUp, func(op *Operation) { op.TopUp.Outcome = 4 })},
+		{"settle with a timeout", "kind", topUp(KindSettleTopUp, func(op *Operation) { op.Timeout = 1 })},
+		{"settle with a threshold", "kind", topUp(KindSettleTopUp, func(op *Operation) { op.TopUp.Threshold = 1 })},
+		{"settle with caps", "kind", topUp(KindSettleTopUp, func(op *Operation) { op.Caps[0] = Cap{MinCapWindow, 1} })},
+		{"credit with a top-up", "kind", set(func(op *Operation) { op.TopUp = &TopUpFields{} })},
 		{"plain", "", validCredit()},
 		{"largest", "", set(func(op *Operation) {
 			op.ID, op.Credit, op.Reference, op.Amount, op.Attempt, op.IssuedAt = long(64), long(64), long(64), math.MaxInt64, math.MaxUint32, math.MaxInt64
@@ -134,6 +203,13 @@ func TestValidate(t *testing.T) {
 		{"cap below 0", "caps", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps[0] = Cap{MinCapWindow, -1} })},
 		{"caps of one window", "caps", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps = [MaxCaps]Cap{{MinCapWindow, 1}, {MinCapWindow, 2}} })},
 		{"second cap alone", "caps", as(KindSetVelocity, func(op *Operation) { account(op); op.Caps[1] = Cap{MinCapWindow, 1} })},
+		{"threshold", "", as(KindSetLowBalance, func(op *Operation) { account(op); op.Amount = math.MaxInt64 })},
+		{"no threshold", "", as(KindSetLowBalance, account)},
+		{"threshold below 0", "threshold", as(KindSetLowBalance, func(op *Operation) { account(op); op.Amount = -1 })},
+		{"threshold of nobody", "account", as(KindSetLowBalance, func(op *Operation) { op.Amount = 1 })},
+		{"threshold with a floor", "kind", as(KindSetLowBalance, func(op *Operation) { account(op); op.HasFloor = true })},
+		{"threshold with a debit", "kind", as(KindSetLowBalance, func(op *Operation) { account(op); op.Debit = []byte("bob") })},
+		{"threshold with flags", "kind", as(KindSetLowBalance, func(op *Operation) { account(op); op.Frozen = true })},
 		{"credit with a hold", "kind", set(func(op *Operation) { op.Hold = []byte("h") })},
 		{"credit with a timeout", "kind", set(func(op *Operation) { op.Timeout = 1 })},
 		{"close with parts", "kind", as(KindCloseAccount, func(op *Operation) { account(op); op.Parts = true })},
@@ -194,35 +270,13 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// TestUUIDs: every digit at every place is read and written, and nothing else is taken for one.
-func TestUUIDs(t *testing.T) {
-	const text = "5f3c1b1e-0a1b-4c3d-8e9f-001122334455"
-	for at := range len(text) {
-		for c := range 256 {
-			b := []byte(text)
-			b[at] = byte(c)
-			u, ok := ParseUUID(b)
-			dash := at == firstDash || at == secondDash || at == thirdDash || at == fourthDash
-			if want := dash && c == '-' || !dash && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f'); ok != want {
-				t.Fatalf("%q: %v, want %v", b, ok, want)
-			}
-			if ok && string(AppendUUID([]byte("id "), u[:])) != "id "+string(b) {
-				t.Fatalf("%q comes back as %q", b, AppendUUID(nil, u[:]))
-			}
-		}
-	}
-	if u, ok := ParseUUID([]byte(text)); !ok || u != [16]byte{0x5f, 0x3c, 0x1b, 0x1e, 0x0a, 0x1b, 0x4c, 0x3d, 0x8e, 0x9f, 0, 0x11, 0x22, 0x33, 0x44, 0x55} {
-		t.Errorf("%s is read as %x", text, u)
-	}
-}
-
 // FuzzUUID: only the usual text of a UUID is taken for one, and it comes back as it was.
 func FuzzUUID(f *testing.F) {
 	f.Add([]byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334455"))
 	f.Add([]byte("5F3C1B1E-0a1b-4c3d-8e9f-001122334455"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if u, ok := ParseUUID(b); ok && string(AppendUUID(nil, u[:])) != string(b) {
-			t.Errorf("%q comes back as %q", b, AppendUUID(nil, u[:]))
+		if u, ok := parseUUID(b); ok && string(appendUUID(nil, u[:])) != string(b) {
+			t.Errorf("%q comes back as %q", b, appendUUID(nil, u[:]))
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/ballastdb/ballast/fsm/page"
+import (
+	"fmt"
+
+	"github.com/ballastdb/ballast/fsm/page"
+)
 
 // MaxCaps is how many velocity caps an account has at most, of different windows.
 const MaxCaps = 2
@@ -39,20 +43,23 @@ type velocity struct {
 
 func decodeVelocity(rec []byte) (v velocity) {
 	v.account = le.Uint32(rec[8:])
-	for i := range v.caps {
-		c, b := &v.caps[i], rec[16+i*capBytes:]
+	decodeCaps(rec[16:], &v.caps)
+	return v
+}
+
+func decodeCaps(rec []byte, caps *[MaxCaps]capState) {
+	for i := range caps {
+		c, b := &caps[i], rec[i*capBytes:]
 		c.Window, c.Limit, c.newest, c.since = i64(b), i64(b[8:]), i64(b[16:]), le.Uint64(b[24:])
 		for j := range c.sums {
 			c.sums[j] = i64(b[32+8*j:])
 		}
 	}
-	return v
 }
 
-func (v *velocity) encode(rec []byte) {
-	le.PutUint32(rec[8:], v.account)
-	for i := range v.caps {
-		c, b := &v.caps[i], rec[16+i*capBytes:]
+func encodeCaps(rec []byte, caps *[MaxCaps]capState) {
+	for i := range caps {
+		c, b := &caps[i], rec[i*capBytes:]
 		putI64(b, c.Window)
 		putI64(b[8:], c.Limit)
 		putI64(b[16:], c.newest)
@@ -63,11 +70,15 @@ func (v *velocity) encode(rec []byte) {
 	}
 }
 
-// number is that of the bucket of a time.
-func (c *capState) number(at int64) int64 {
-	width := (c.Window-1)/bucketsPerWindow + 1
-	return at / width
+func (v *velocity) encode(rec []byte) {
+	le.PutUint32(rec[8:], v.account)
+	encodeCaps(rec[16:], &v.caps)
 }
+
+func (c *capState) width() int64 { return (c.Window-1)/bucketsPerWindow + 1 }
+
+// number is that of the bucket of a time.
+func (c *capState) number(at int64) int64 { return at / c.width() }
 
 // pass moves on to the bucket of now: what is too old counts no more.
 func (c *capState) pass(now int64) {
@@ -85,6 +96,8 @@ func (c *capState) sum() (sum int64) {
 	}
 	return sum
 }
+
+func (c *capState) add(amount int64) { c.sums[c.newest%capBuckets] += amount }
 
 func (c *capState) room() int64 { return less(c.Limit, c.sum()) }
 
@@ -158,7 +171,7 @@ func (s *State) spend(t *touch, amount int64, res *Result) bool {
 	v, _ := s.openVelocity(t.slot, true)
 	for i := range v.caps {
 		if c := &v.caps[i]; c.Window != 0 {
-			c.sums[c.newest%capBuckets] += amount
+			c.add(amount)
 		}
 	}
 	return true
@@ -178,6 +191,13 @@ func (s *State) unspend(t *touch, h *hold, amount int64) {
 	}
 }
 
+// newCap counts from the entry that comes next.
+func (s *State) newCap(c Cap) capState {
+	now := capState{Cap: c, since: s.meta.sequence + uint64(len(s.work.effects)) + 1}
+	now.newest = now.number(s.meta.logTime)
+	return now
+}
+
 // setVelocity puts caps in the place of those that the account has. One of the same window goes on counting; another
 // one counts from now on.
 func (s *State) setVelocity(t *touch, caps *[MaxCaps]Cap) {
@@ -190,8 +210,7 @@ func (s *State) setVelocity(t *touch, caps *[MaxCaps]Cap) {
 			continue
 		}
 		t.flags |= flagVelocity
-		now := capState{Cap: c, since: s.meta.sequence + uint64(len(s.work.effects)) + 1}
-		now.newest = now.number(s.meta.logTime)
+		now := s.newCap(c)
 		for j := range before {
 			if before[j].Window == c.Window {
 				now = before[j]
@@ -229,12 +248,19 @@ func (s *State) rebuildVelocity(pause *pacer) error {
 		if _, twice := s.velocity.byUser[v.account]; twice || uint64(v.account) >= s.accounts.Len() {
 			return stateError("velocity record %d is of account %d, there are %d, and each has one at most", slot, v.account, s.accounts.Len())
 		}
-		for i := range v.caps {
-			if c := &v.caps[i]; c.Window < 0 || c.newest < 0 {
-				return stateError("velocity record %d has a window of %d ns and bucket %d", slot, c.Window, c.newest)
-			}
+		if err := checkCaps(&v.caps); err != nil {
+			return stateError("velocity record %d: %v", slot, err)
 		}
 		s.velocity.byUser[v.account] = uint32(slot)
+	}
+	return nil
+}
+
+func checkCaps(caps *[MaxCaps]capState) error {
+	for i := range caps {
+		if c := &caps[i]; c.Window < 0 || c.newest < 0 {
+			return fmt.Errorf("a window of %d ns and bucket %d", c.Window, c.newest)
+		}
 	}
 	return nil
 }
@@ -252,8 +278,13 @@ func (s *State) capsOf(account uint32) (use [MaxCaps]CapUse) {
 		return use
 	}
 	v := decodeVelocity(s.velocity.table.Get(uint64(slot)))
-	for i := range v.caps {
-		if c := &v.caps[i]; c.Window != 0 {
+	return s.useOf(&v.caps)
+}
+
+// useOf lets time pass for the caps.
+func (s *State) useOf(caps *[MaxCaps]capState) (use [MaxCaps]CapUse) {
+	for i := range caps {
+		if c := &caps[i]; c.Window != 0 {
 			c.pass(s.meta.logTime)
 			use[i] = CapUse{c.Cap, c.sum()}
 		}

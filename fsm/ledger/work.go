@@ -17,17 +17,21 @@ type work struct {
 	cellOf   uint16
 	cellDone bool
 
-	touched     []touch
-	bySlot      map[uint32]int // index in touched, once there are more than fewTouched
-	opened      []int          // indexes in touched of accounts that this unit creates
-	newLedgers  []newLedger
-	effects     []effect
-	holds       []holdDraft
-	holdEntries []holdEntry
-	velocities  []velocityDraft
-	reversals   []reversal
-	expired     Operation // what the entry of an expired hold is made of
-	nextAccount uint64    // slot
+	touched      []touch
+	bySlot       map[uint32]int // index in touched, once there are more than fewTouched
+	opened       []int          // indexes in touched of accounts that this unit creates
+	newLedgers   []newLedger
+	effects      []effect
+	holds        []holdDraft
+	holdEntries  []holdEntry
+	velocities   []velocityDraft
+	reversals    []reversal
+	lows         []lowDraft
+	topUps       []topUpDraft
+	topUpEntries []topUpEntry
+	policies     []policyDraft
+	expired      Operation // what the entry of an expired hold is made of
+	nextAccount  uint64    // slot
 }
 
 // touch is the copy of an account that a unit works on.
@@ -59,7 +63,8 @@ func (w *work) rollBack(s *State) {
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
 	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
-	w.velocities, w.reversals = w.velocities[:0], w.reversals[:0]
+	w.velocities, w.reversals, w.lows = w.velocities[:0], w.reversals[:0], w.lows[:0]
+	w.topUps, w.topUpEntries, w.policies = w.topUps[:0], w.topUpEntries[:0], w.policies[:0]
 	w.nextAccount = s.accounts.Len()
 }
 

@@ -306,3 +306,40 @@ func TestMisusePanics(t *testing.T) {
 		})
 	}
 }
+
+// TestViewOf: it shows one table as it was pinned, keeps nothing of the other, and both go on beside a view of all.
+func TestViewOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRig()
+		for range rapid.IntRange(0, 30).Draw(t, "steps before") {
+			r.step(t)
+		}
+		r.index++
+		want := r.model.clone()
+		all, table := r.space.View(&sync.Mutex{}), r.space.ViewOf(&sync.Mutex{}, 1)
+		for range rapid.IntRange(0, 30).Draw(t, "steps after") {
+			r.step(t)
+		}
+		if of := table.stores[1]; of.kept != nil {
+			t.Fatalf("%d records of the other table are kept", of.kept.count)
+		}
+		slot := uint64(0)
+		err := table.Pages(func(p Page) error {
+			if p.Table != 1 {
+				t.Fatalf("a page of table %d", p.Table)
+			}
+			for at := 0; at+p.RecordSize <= Size && slot < want.length; at += p.RecordSize {
+				if !bytes.Equal(p.Data[at:at+p.RecordSize], want.records[0][slot]) {
+					t.Fatalf("slot %d differs", slot)
+				}
+				slot++
+			}
+			return nil
+		})
+		if err != nil || slot != want.length {
+			t.Fatalf("%d records, want %d, %v", slot, want.length, err)
+		}
+		table.Close()
+		all.Close()
+	})
+}

@@ -38,10 +38,22 @@ type Page struct {
 // View pins the present state. The caller has exclusive access now, and again when it calls Close. lock gives shared
 // access: Pages takes it for one page at a time. Every change after this must carry an index above NewestIndex.
 func (s *Space) View(lock sync.Locker) *View {
+	return s.view(lock, func(uint8) bool { return true })
+}
+
+// ViewOf is a View of one table or queue alone: it costs nothing for changes of others.
+func (s *Space) ViewOf(lock sync.Locker, table uint8) *View {
+	return s.view(lock, func(id uint8) bool { return id == table })
+}
+
+func (s *Space) view(lock sync.Locker, in func(table uint8) bool) *View {
 	s.mustBeWhole("View")
 	v := &View{space: s, lock: lock, index: s.newest, digest: s.digest, stores: make([]*viewStore, len(s.stores))}
 	for i, st := range s.stores {
-		v.stores[i] = &viewStore{st: st, head: st.head, tail: st.tail}
+		v.stores[i] = &viewStore{st: st}
+		if in(st.id) { // of the others it shows no position, and keeps none
+			v.stores[i].head, v.stores[i].tail = st.head, st.tail
+		}
 	}
 	s.views = append(s.views, v)
 	return v

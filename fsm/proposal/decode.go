@@ -13,6 +13,7 @@ import (
 type Decoder struct {
 	operations []ledger.Operation
 	settings   []Setting
+	topUps     []ledger.TopUpFields
 	arena      []byte
 }
 
@@ -23,9 +24,9 @@ func (d *Decoder) Decode(data []byte) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, err
 	}
-	r := reader{b: body, arena: d.arena[:0]}
+	r := reader{b: body, arena: d.arena[:0], topUps: d.topUps[:0]}
 	err = d.decodeBody(&p, count, &r)
-	d.arena = r.arena[:0]
+	d.arena, d.topUps = r.arena[:0], r.topUps[:0]
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -35,6 +35,7 @@ const (
 	fieldEntry
 	fieldOriginal
 	fieldCaps
+	fieldTopUp
 	fieldsEnd
 
 	fieldsKnown = fieldsEnd - 1
@@ -52,7 +53,8 @@ func knownOperation(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
-		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity:
+		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity, ledger.KindSetLowBalance,
+		ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp:
 		return true
 	}
 	return false
@@ -121,6 +123,9 @@ func appendConditions(dst []byte, op *ledger.Operation, mask uint64) []byte {
 			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(c.Window)), uint64(c.Limit))
 		}
 	}
+	if mask&fieldTopUp != 0 {
+		dst = appendTopUp(dst, op.TopUp)
+	}
 	return dst
 }
 
@@ -164,6 +169,7 @@ func fieldsOf(op *ledger.Operation) uint64 {
 	set(op.Entry != 0, fieldEntry)
 	set(op.Original != ledger.Original{}, fieldOriginal)
 	set(op.Caps != [ledger.MaxCaps]ledger.Cap{}, fieldCaps)
+	set(op.TopUp != nil && !emptyTopUp(op.TopUp), fieldTopUp)
 	return mask
 }
 
@@ -171,7 +177,9 @@ func fieldsOf(op *ledger.Operation) uint64 {
 type reader struct {
 	b     []byte
 	arena []byte // characters of unpacked UUIDs
-	err   error
+	// topUps of operations read so far. Where it grows, those that were told before stay in the memory that it had.
+	topUps []ledger.TopUpFields
+	err    error
 }
 
 func (r *reader) fail(what string) {
@@ -352,6 +360,9 @@ func (r *reader) holdFields(op *ledger.Operation, mask uint64) {
 			op.Caps[i] = ledger.Cap{Window: int64(r.uvarint("window of a cap")), Limit: int64(r.uvarint("limit of a cap"))}
 		}
 		r.check(op.Caps != [ledger.MaxCaps]ledger.Cap{}, "caps")
+	}
+	if mask&fieldTopUp != 0 {
+		op.TopUp = r.topUp()
 	}
 }
 

@@ -45,6 +45,23 @@ func sampleOperations() []ledger.Operation {
 			Kind: ledger.KindSetVelocity, ID: id("caps"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"),
 			Caps: [ledger.MaxCaps]ledger.Cap{{Window: 3_600_000_000_000, Limit: 500}, {Window: 86_400_000_000_000, Limit: 2000}},
 		},
+		{Kind: ledger.KindSetLowBalance, ID: id("low"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Amount: 750},
+		{
+			Kind: ledger.KindSetTopUp, ID: id("policy"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Debit: id("acct-002"),
+			Caps: [ledger.MaxCaps]ledger.Cap{{Window: 3_600_000_000_000, Limit: 3}, {}},
+			TopUp: &ledger.TopUpFields{
+				Threshold: 500, Target: 2500, BackOff: 900_000_000_000, KeyLifetime: 82_800_000_000_000, Payment: id("card-7"),
+			},
+		},
+		{Kind: ledger.KindSetTopUp, ID: id("no policy"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), TopUp: &ledger.TopUpFields{Off: true}},
+		{
+			Kind: ledger.KindLeaseTopUp, ID: id("lease"), Attempt: 1, IssuedAt: sampleTime, Timeout: 30_000_000_000, Reference: id("worker-1"),
+			TopUp: &ledger.TopUpFields{ID: id(sampleUUID)},
+		},
+		{
+			Kind: ledger.KindSettleTopUp, ID: id("settle"), Attempt: 1, IssuedAt: sampleTime, Reference: id("ch_1"),
+			TopUp: &ledger.TopUpFields{ID: id(sampleUUID), Outcome: ledger.OutcomeSucceeded, Lease: 300},
+		},
 	}
 }
 
@@ -136,7 +153,15 @@ func sameOperation(a, b *ledger.Operation) bool {
 		}
 		*f.a, *f.b = nil, nil
 	}
+	if (x.TopUp == nil) != (y.TopUp == nil) || x.TopUp != nil && !sameTopUp(*x.TopUp, *y.TopUp) {
+		return false
+	}
 	return x.ID == nil && y.ID == nil && equalFlat(x, y)
+}
+
+func sameTopUp(x, y ledger.TopUpFields) bool {
+	return bytes.Equal(x.ID, y.ID) && bytes.Equal(x.Payment, y.Payment) && x.Off == y.Off && x.Threshold == y.Threshold && x.Target == y.Target &&
+		x.BackOff == y.BackOff && x.KeyLifetime == y.KeyLifetime && x.Outcome == y.Outcome && x.Lease == y.Lease
 }
 
 // equalFlat compares operations whose slices are nil.
@@ -164,6 +189,7 @@ func drawOperation(t *rapid.T) ledger.Operation {
 			ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 			ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount,
 			ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend, ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity,
+			ledger.KindSetLowBalance, ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp,
 		}).Draw(t, "kind"),
 		ID: text("id"), Attempt: rapid.Uint32().Draw(t, "attempt"), Linked: rapid.Bool().Draw(t, "linked"),
 		IssuedAt: rapid.Int64().Draw(t, "issued"), EventTime: rapid.Int64().Draw(t, "event"), Code: rapid.Uint32().Draw(t, "code"),
@@ -181,6 +207,13 @@ func drawOperation(t *rapid.T) ledger.Operation {
 	}
 	if rapid.Bool().Draw(t, "with caps") {
 		op.Caps[1] = ledger.Cap{Window: rapid.Int64().Draw(t, "window"), Limit: rapid.Int64().Draw(t, "limit")}
+	}
+	if rapid.Bool().Draw(t, "with a top-up") {
+		op.TopUp = &ledger.TopUpFields{
+			Off: rapid.Bool().Draw(t, "off"), Threshold: rapid.Int64().Draw(t, "threshold"), Target: 1, BackOff: rapid.Int64().Draw(t, "back-off"),
+			KeyLifetime: rapid.Int64().Draw(t, "lifetime"), Payment: text("payment"), ID: text("top-up"),
+			Outcome: ledger.TopUpOutcome(rapid.Byte().Draw(t, "outcome")), Lease: rapid.Uint32().Draw(t, "lease"),
+		}
 	}
 	if op.HasFloor {
 		op.Floor = rapid.Int64().Draw(t, "floor")

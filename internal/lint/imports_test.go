@@ -55,7 +55,7 @@ var rules = []rule{
 	{folder: "backup/content", folders: []string{"server", "client", "transport", "logstore", "datadir"}, why: "it works on what it is given; server/node wires it"},
 	{folder: "repair", folders: []string{"server", "client", "transport", "logstore"}, why: "repair works on what it is given; server/node wires it"},
 	{
-		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft"},
+		folder: "client", folders: []string{"fsm", "server", "transport", "logstore", "datadir", "config", "proto/raft"}, paths: []string{"github.com/hashicorp/raft", "github.com/jackc"},
 		why: "callers import the client: it must not bring the server along",
 	},
 	{
@@ -71,7 +71,6 @@ var rules = []rule{
 		folder: "internal/tlsauth", folders: []string{"fsm", "server", "transport", "client", "config", "datadir"},
 		why: "members and clients stand on it, and callers import it with the client",
 	},
-	{folder: "internal/moneywire", onlyStdlib: true, why: "callers import it with the client, and the server knows no client"},
 	{folder: "internal/guard", onlyStdlib: true, why: "asked from everywhere"},
 	{folder: "internal/planted", onlyStdlib: true, why: "asked from everywhere"},
 	{

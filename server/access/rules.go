@@ -24,15 +24,23 @@ func Rules() Table {
 		anyone = Rule{Least: tlsauth.Reader, Members: true}
 	)
 	return Table{
-		ballastv1.MoneyService_Submit_FullMethodName:       writer,
-		ballastv1.MoneyService_SubmitStream_FullMethodName: writer,
-		ballastv1.MoneyService_GetAccounts_FullMethodName:  reader,
-		ballastv1.MoneyService_ListAccounts_FullMethodName: reader,
-		ballastv1.MoneyService_GetStatement_FullMethodName: reader,
-		ballastv1.MoneyService_GetOperation_FullMethodName: reader,
-		ballastv1.MoneyService_ListLedgers_FullMethodName:  reader,
-		ballastv1.MoneyService_GetHold_FullMethodName:      reader,
-		ballastv1.MoneyService_ListHolds_FullMethodName:    reader,
+		ballastv1.MoneyService_Submit_FullMethodName:         writer,
+		ballastv1.MoneyService_SubmitStream_FullMethodName:   writer,
+		ballastv1.MoneyService_GetAccounts_FullMethodName:    reader,
+		ballastv1.MoneyService_ListAccounts_FullMethodName:   reader,
+		ballastv1.MoneyService_GetStatement_FullMethodName:   reader,
+		ballastv1.MoneyService_GetOperation_FullMethodName:   reader,
+		ballastv1.MoneyService_ListLedgers_FullMethodName:    reader,
+		ballastv1.MoneyService_GetHold_FullMethodName:        reader,
+		ballastv1.MoneyService_ListHolds_FullMethodName:      reader,
+		ballastv1.MoneyService_LeaseTopUps_FullMethodName:    writer,
+		ballastv1.MoneyService_GetTopUp_FullMethodName:       reader,
+		ballastv1.MoneyService_ListTopUps_FullMethodName:     reader,
+		ballastv1.MoneyService_GetTopUpPolicy_FullMethodName: reader,
+		ballastv1.MoneyService_Watch_FullMethodName:          reader,
+
+		ballastv1.BooksService_ExportAccounts_FullMethodName: reader,
+		ballastv1.BooksService_ExportEntries_FullMethodName:  reader,
 
 		ballastv1.OperatorService_Status_FullMethodName:              anyone,
 		ballastv1.OperatorService_GetSettings_FullMethodName:         reader,

@@ -94,6 +94,7 @@ type node struct {
 	transfers *server.Transfers
 	promotion *server.Promotion
 	money     *server.Money
+	books     *server.Books
 	operator  *server.Operator
 	health    *server.Health
 	// Sight.

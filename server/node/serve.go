@@ -32,7 +32,7 @@ func (n *node) startWriting() error {
 	})
 	n.duties = server.NewTermLoop(server.TermLoopConfig{
 		Raft: n.raft, Duties: n.proposer, Clock: n.clock, LogTime: n.logTime, Elected: n.raft.LeaderCh(), Self: n.self(), Announced: n.machine.Member,
-		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, NextExpiry: n.machine.NextExpiry, Logger: n.Logger.Named("leader"),
+		Applied: n.machine.Applied, Covered: n.machine.LastCheckpointCovers, NextDue: n.machine.NextDue, Logger: n.Logger.Named("leader"),
 	})
 	n.undo.pushClose("end the leader's duties", run(n.duties.Run))
 	n.startMarking()
@@ -68,6 +68,10 @@ func (n *node) makeServices() error {
 		Raft: n.raft, Coalescer: n.coalescer, Reads: n.reads, Store: n.machine, Gate: n.gate,
 		Ready: n.clock.Ready, Leader: server.LeaderHint(n.raft, n.machine), Logger: n.Logger.Named("money"),
 	})
+	n.books = server.NewBooks(server.BooksConfig{
+		Raft: n.raft, Store: n.machine, Gate: n.gate, Logger: n.Logger.Named("books"), Pace: n.transport.Wait,
+		ClusterID: n.dir.Identity().ClusterID.String(), Member: n.dir.Identity().Name,
+	})
 	n.promotion = server.NewPromotion(server.PromotionConfig{
 		Raft: n.raft, Roster: n.machine, Peers: n.peers, Logger: n.Logger.Named("promotion"),
 		Promote: func(ctx context.Context, name string) error {
@@ -90,6 +94,7 @@ func (n *node) makeServices() error {
 // registerServices puts the services where they are served: operators' also on the client address.
 func (n *node) registerServices(client, operator *grpc.Server) {
 	ballastv1.RegisterMoneyServiceServer(client, n.money)
+	ballastv1.RegisterBooksServiceServer(client, n.books)
 	ballastv1.RegisterOperatorServiceServer(client, n.operator)
 	ballastv1.RegisterOperatorServiceServer(operator, n.operator)
 	n.health.Register(client)

@@ -45,6 +45,8 @@ func TestRealTransactionsWithTheLeaderKilledTwice(t *testing.T) {
 		t.Errorf("the second import took the journal from %d to %d entries", entries, now.JournalLength)
 	}
 
+	reconcileWithTheBank(t, c, data)
+
 	c.stop()
 	c = c.startAgain()
 	checkBalances(t, c, filepath.Join(data, "final_balances.csv"))

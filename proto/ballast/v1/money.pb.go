@@ -112,6 +112,25 @@ const (
 	EntryKind_ENTRY_KIND_REVERSAL EntryKind = 15
 	// Velocity caps were set.
 	EntryKind_ENTRY_KIND_VELOCITY_SET EntryKind = 16
+	// A low-balance threshold was set or removed.
+	EntryKind_ENTRY_KIND_LOW_BALANCE_SET EntryKind = 17
+	// What is available fell below the account's low-balance threshold. Nobody asked for it: the operation is the one that
+	// lowered it, and its code, reference and event time are that one's.
+	EntryKind_ENTRY_KIND_LOW_BALANCE EntryKind = 18
+	// A policy on topping up an account was set, or taken away.
+	EntryKind_ENTRY_KIND_TOP_UP_POLICY_SET EntryKind = 19
+	// A top-up was made. Nobody asked for it: the operation id is the top-up's.
+	EntryKind_ENTRY_KIND_TOP_UP_OPENED EntryKind = 20
+	// A top-up was leased.
+	EntryKind_ENTRY_KIND_TOP_UP_LEASED EntryKind = 21
+	// A top-up was charged, and credited.
+	EntryKind_ENTRY_KIND_TOP_UP_SUCCEEDED EntryKind = 22
+	// A top-up was declined.
+	EntryKind_ENTRY_KIND_TOP_UP_DECLINED EntryKind = 23
+	// Nobody knows what became of the charge for a top-up, which stays open.
+	EntryKind_ENTRY_KIND_TOP_UP_UNKNOWN EntryKind = 24
+	// A top-up was taken back before anybody leased it. The operation id is the top-up's.
+	EntryKind_ENTRY_KIND_TOP_UP_CANCELLED EntryKind = 25
 )
 
 // Enum value maps for EntryKind.
@@ -134,25 +153,43 @@ var (
 		14: "ENTRY_KIND_UP_TO",
 		15: "ENTRY_KIND_REVERSAL",
 		16: "ENTRY_KIND_VELOCITY_SET",
+		17: "ENTRY_KIND_LOW_BALANCE_SET",
+		18: "ENTRY_KIND_LOW_BALANCE",
+		19: "ENTRY_KIND_TOP_UP_POLICY_SET",
+		20: "ENTRY_KIND_TOP_UP_OPENED",
+		21: "ENTRY_KIND_TOP_UP_LEASED",
+		22: "ENTRY_KIND_TOP_UP_SUCCEEDED",
+		23: "ENTRY_KIND_TOP_UP_DECLINED",
+		24: "ENTRY_KIND_TOP_UP_UNKNOWN",
+		25: "ENTRY_KIND_TOP_UP_CANCELLED",
 	}
 	EntryKind_value = map[string]int32{
-		"ENTRY_KIND_UNSPECIFIED":     0,
-		"ENTRY_KIND_CREDIT":          1,
-		"ENTRY_KIND_DEBIT":           2,
-		"ENTRY_KIND_TRANSFER":        3,
-		"ENTRY_KIND_LEDGER_CREATED":  4,
-		"ENTRY_KIND_ACCOUNT_CREATED": 5,
-		"ENTRY_KIND_LIMITS_SET":      6,
-		"ENTRY_KIND_FROZEN_SET":      7,
-		"ENTRY_KIND_ACCOUNT_CLOSED":  8,
-		"ENTRY_KIND_HOLD_CREATED":    9,
-		"ENTRY_KIND_HOLD_CAPTURED":   10,
-		"ENTRY_KIND_HOLD_VOIDED":     11,
-		"ENTRY_KIND_HOLD_EXTENDED":   12,
-		"ENTRY_KIND_HOLD_EXPIRED":    13,
-		"ENTRY_KIND_UP_TO":           14,
-		"ENTRY_KIND_REVERSAL":        15,
-		"ENTRY_KIND_VELOCITY_SET":    16,
+		"ENTRY_KIND_UNSPECIFIED":       0,
+		"ENTRY_KIND_CREDIT":            1,
+		"ENTRY_KIND_DEBIT":             2,
+		"ENTRY_KIND_TRANSFER":          3,
+		"ENTRY_KIND_LEDGER_CREATED":    4,
+		"ENTRY_KIND_ACCOUNT_CREATED":   5,
+		"ENTRY_KIND_LIMITS_SET":        6,
+		"ENTRY_KIND_FROZEN_SET":        7,
+		"ENTRY_KIND_ACCOUNT_CLOSED":    8,
+		"ENTRY_KIND_HOLD_CREATED":      9,
+		"ENTRY_KIND_HOLD_CAPTURED":     10,
+		"ENTRY_KIND_HOLD_VOIDED":       11,
+		"ENTRY_KIND_HOLD_EXTENDED":     12,
+		"ENTRY_KIND_HOLD_EXPIRED":      13,
+		"ENTRY_KIND_UP_TO":             14,
+		"ENTRY_KIND_REVERSAL":          15,
+		"ENTRY_KIND_VELOCITY_SET":      16,
+		"ENTRY_KIND_LOW_BALANCE_SET":   17,
+		"ENTRY_KIND_LOW_BALANCE":       18,
+		"ENTRY_KIND_TOP_UP_POLICY_SET": 19,
+		"ENTRY_KIND_TOP_UP_OPENED":     20,
+		"ENTRY_KIND_TOP_UP_LEASED":     21,
+		"ENTRY_KIND_TOP_UP_SUCCEEDED":  22,
+		"ENTRY_KIND_TOP_UP_DECLINED":   23,
+		"ENTRY_KIND_TOP_UP_UNKNOWN":    24,
+		"ENTRY_KIND_TOP_UP_CANCELLED":  25,
 	}
 )
 
@@ -242,6 +279,67 @@ func (x HoldState) Number() protoreflect.EnumNumber {
 // Deprecated: Use HoldState.Descriptor instead.
 func (HoldState) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_money_proto_rawDescGZIP(), []int{2}
+}
+
+// TopUpState says how far a top-up has come.
+type TopUpState int32
+
+const (
+	// Never sent.
+	TopUpState_TOP_UP_STATE_UNSPECIFIED TopUpState = 0
+	// It waits to be leased, or is leased: it may have been charged.
+	TopUpState_TOP_UP_STATE_OPEN TopUpState = 1
+	// It was charged, and credited.
+	TopUpState_TOP_UP_STATE_SUCCEEDED TopUpState = 2
+	// Nothing was charged.
+	TopUpState_TOP_UP_STATE_DECLINED TopUpState = 3
+	// It was taken back before anybody leased it.
+	TopUpState_TOP_UP_STATE_CANCELLED TopUpState = 4
+)
+
+// Enum value maps for TopUpState.
+var (
+	TopUpState_name = map[int32]string{
+		0: "TOP_UP_STATE_UNSPECIFIED",
+		1: "TOP_UP_STATE_OPEN",
+		2: "TOP_UP_STATE_SUCCEEDED",
+		3: "TOP_UP_STATE_DECLINED",
+		4: "TOP_UP_STATE_CANCELLED",
+	}
+	TopUpState_value = map[string]int32{
+		"TOP_UP_STATE_UNSPECIFIED": 0,
+		"TOP_UP_STATE_OPEN":        1,
+		"TOP_UP_STATE_SUCCEEDED":   2,
+		"TOP_UP_STATE_DECLINED":    3,
+		"TOP_UP_STATE_CANCELLED":   4,
+	}
+)
+
+func (x TopUpState) Enum() *TopUpState {
+	p := new(TopUpState)
+	*p = x
+	return p
+}
+
+func (x TopUpState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TopUpState) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_money_proto_enumTypes[3].Descriptor()
+}
+
+func (TopUpState) Type() protoreflect.EnumType {
+	return &file_ballast_v1_money_proto_enumTypes[3]
+}
+
+func (x TopUpState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TopUpState.Descriptor instead.
+func (TopUpState) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{3}
 }
 
 // ReadState says what a read saw.
@@ -740,7 +838,11 @@ type Account struct {
 	// Sequence number of its newest entry; 0: none.
 	LastSequence uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Caps on its debits.
-	Caps          []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	Caps []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	// Low-balance threshold, minor units of `available`; 0: none.
+	LowBalance int64 `protobuf:"varint,16,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
+	// `available` fell below the threshold, which was told by an entry, and has not been at or above it since.
+	Low           bool `protobuf:"varint,17,opt,name=low,proto3" json:"low,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +980,20 @@ func (x *Account) GetCaps() []*CapUse {
 		return x.Caps
 	}
 	return nil
+}
+
+func (x *Account) GetLowBalance() int64 {
+	if x != nil {
+		return x.LowBalance
+	}
+	return 0
+}
+
+func (x *Account) GetLow() bool {
+	if x != nil {
+		return x.Low
+	}
+	return false
 }
 
 // CapUse is a velocity cap and how much of it is used.
@@ -1243,7 +1359,23 @@ type Entry struct {
 	// Reversals: sequence number of the entry that was reversed.
 	ReversedSequence uint64 `protobuf:"varint,15,opt,name=reversed_sequence,json=reversedSequence,proto3" json:"reversed_sequence,omitempty"`
 	// Velocity caps set: all that the account has after.
-	Caps          []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
+	Caps []*VelocityCap `protobuf:"bytes,16,rep,name=caps,proto3" json:"caps,omitempty"`
+	// The ledger of its accounts.
+	Ledger string `protobuf:"bytes,17,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of all amounts in it: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,18,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Ledger created: what it counts.
+	Asset string `protobuf:"bytes,19,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Account opened, limits set: the limits after.
+	Limits *LimitsAfter `protobuf:"bytes,20,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Frozen or thawed: the flags after.
+	Freeze *FreezeAfter `protobuf:"bytes,21,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// Low-balance threshold set, or crossed.
+	LowBalance *LowBalanceAfter `protobuf:"bytes,22,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
+	// Entries of a top-up: what they say of it.
+	TopUp *TopUpChange `protobuf:"bytes,30,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
+	// Policy on top-ups set: the policy after, with `off` where it was taken away.
+	TopUpPolicy   *SetTopUpPolicy `protobuf:"bytes,31,opt,name=top_up_policy,json=topUpPolicy,proto3" json:"top_up_policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1390,6 +1522,327 @@ func (x *Entry) GetCaps() []*VelocityCap {
 	return nil
 }
 
+func (x *Entry) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *Entry) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *Entry) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Entry) GetLimits() *LimitsAfter {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Entry) GetFreeze() *FreezeAfter {
+	if x != nil {
+		return x.Freeze
+	}
+	return nil
+}
+
+func (x *Entry) GetLowBalance() *LowBalanceAfter {
+	if x != nil {
+		return x.LowBalance
+	}
+	return nil
+}
+
+func (x *Entry) GetTopUp() *TopUpChange {
+	if x != nil {
+		return x.TopUp
+	}
+	return nil
+}
+
+func (x *Entry) GetTopUpPolicy() *SetTopUpPolicy {
+	if x != nil {
+		return x.TopUpPolicy
+	}
+	return nil
+}
+
+// LimitsAfter is what an entry says of an account's limits.
+type LimitsAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lowest balance that a debit may leave, minor units.
+	Floor int64 `protobuf:"varint,1,opt,name=floor,proto3" json:"floor,omitempty"`
+	// The highest balance that a credit may leave. Absent: none.
+	Ceiling       *int64 `protobuf:"varint,2,opt,name=ceiling,proto3,oneof" json:"ceiling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitsAfter) Reset() {
+	*x = LimitsAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitsAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitsAfter) ProtoMessage() {}
+
+func (x *LimitsAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitsAfter.ProtoReflect.Descriptor instead.
+func (*LimitsAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LimitsAfter) GetFloor() int64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *LimitsAfter) GetCeiling() int64 {
+	if x != nil && x.Ceiling != nil {
+		return *x.Ceiling
+	}
+	return 0
+}
+
+// FreezeAfter is what an entry says of an account's freeze.
+type FreezeAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// No debits are accepted.
+	Frozen bool `protobuf:"varint,1,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// No credits either.
+	FrozenCredits bool `protobuf:"varint,2,opt,name=frozen_credits,json=frozenCredits,proto3" json:"frozen_credits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeAfter) Reset() {
+	*x = FreezeAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeAfter) ProtoMessage() {}
+
+func (x *FreezeAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeAfter.ProtoReflect.Descriptor instead.
+func (*FreezeAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FreezeAfter) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *FreezeAfter) GetFrozenCredits() bool {
+	if x != nil {
+		return x.FrozenCredits
+	}
+	return false
+}
+
+// LowBalanceAfter is what an entry says of an account's low-balance threshold.
+type LowBalanceAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Minor units; 0: none.
+	Threshold int64 `protobuf:"varint,1,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// `available` right after, minor units.
+	Available     int64 `protobuf:"varint,2,opt,name=available,proto3" json:"available,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LowBalanceAfter) Reset() {
+	*x = LowBalanceAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LowBalanceAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LowBalanceAfter) ProtoMessage() {}
+
+func (x *LowBalanceAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LowBalanceAfter.ProtoReflect.Descriptor instead.
+func (*LowBalanceAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LowBalanceAfter) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *LowBalanceAfter) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
+// TopUpChange is what an entry says of a top-up.
+type TopUpChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id: the processor's idempotency key.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Sequence number of the top-up's entry before; 0: this is its first.
+	PreviousSequence uint64 `protobuf:"varint,2,opt,name=previous_sequence,json=previousSequence,proto3" json:"previous_sequence,omitempty"`
+	// What is to be charged, minor units.
+	Amount int64 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Number of its newest lease; 0: none yet.
+	Lease uint32 `protobuf:"varint,4,opt,name=lease,proto3" json:"lease,omitempty"`
+	// End of the lease, of the back-off for one that was declined: log time, Unix nanoseconds. 0: none.
+	Until int64 `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	// Under this lease it may be looked up and not charged.
+	LookupOnly bool `protobuf:"varint,6,opt,name=lookup_only,json=lookupOnly,proto3" json:"lookup_only,omitempty"`
+	// This is its end.
+	Ended         bool `protobuf:"varint,7,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopUpChange) Reset() {
+	*x = TopUpChange{}
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopUpChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopUpChange) ProtoMessage() {}
+
+func (x *TopUpChange) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopUpChange.ProtoReflect.Descriptor instead.
+func (*TopUpChange) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *TopUpChange) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TopUpChange) GetPreviousSequence() uint64 {
+	if x != nil {
+		return x.PreviousSequence
+	}
+	return 0
+}
+
+func (x *TopUpChange) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *TopUpChange) GetLease() uint32 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *TopUpChange) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *TopUpChange) GetLookupOnly() bool {
+	if x != nil {
+		return x.LookupOnly
+	}
+	return false
+}
+
+func (x *TopUpChange) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
 // HoldChange is what an entry says of a hold.
 type HoldChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1413,7 +1866,7 @@ type HoldChange struct {
 
 func (x *HoldChange) Reset() {
 	*x = HoldChange{}
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1878,7 @@ func (x *HoldChange) String() string {
 func (*HoldChange) ProtoMessage() {}
 
 func (x *HoldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1891,7 @@ func (x *HoldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
 func (*HoldChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HoldChange) GetId() string {
@@ -1507,7 +1960,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1972,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1985,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetStatementRequest) GetAccount() string {
@@ -1580,7 +2033,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +2045,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +2058,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetStatementResponse) GetEntries() []*Entry {
@@ -1649,7 +2102,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +2114,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +2127,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -1708,7 +2161,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +2173,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +2186,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -1801,7 +2254,7 @@ type HoldRecord struct {
 
 func (x *HoldRecord) Reset() {
 	*x = HoldRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +2266,7 @@ func (x *HoldRecord) String() string {
 func (*HoldRecord) ProtoMessage() {}
 
 func (x *HoldRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +2279,7 @@ func (x *HoldRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
 func (*HoldRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HoldRecord) GetId() string {
@@ -1940,7 +2393,7 @@ type GetHoldRequest struct {
 
 func (x *GetHoldRequest) Reset() {
 	*x = GetHoldRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2405,7 @@ func (x *GetHoldRequest) String() string {
 func (*GetHoldRequest) ProtoMessage() {}
 
 func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2418,7 @@ func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
 func (*GetHoldRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetHoldRequest) GetId() string {
@@ -1995,7 +2448,7 @@ type GetHoldResponse struct {
 
 func (x *GetHoldResponse) Reset() {
 	*x = GetHoldResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2460,7 @@ func (x *GetHoldResponse) String() string {
 func (*GetHoldResponse) ProtoMessage() {}
 
 func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2473,7 @@ func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
 func (*GetHoldResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetHoldResponse) GetHold() *HoldRecord {
@@ -2054,7 +2507,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2519,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2532,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListHoldsRequest) GetAccount() string {
@@ -2125,7 +2578,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2590,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2603,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
@@ -2174,6 +2627,744 @@ func (x *ListHoldsResponse) GetState() *ReadState {
 	return nil
 }
 
+// TopUpRecord is a top-up's state.
+type TopUpRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id, a UUID: the processor's idempotency key. It is derived from the account and the number of its top-ups so far.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The account to credit.
+	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	// The account's ledger.
+	Ledger string `protobuf:"bytes,3,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of the amount: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,4,opt,name=scale,proto3" json:"scale,omitempty"`
+	// How far it has come.
+	State TopUpState `protobuf:"varint,5,opt,name=state,proto3,enum=ballast.v1.TopUpState" json:"state,omitempty"`
+	// What is to be charged, minor units.
+	Amount int64 `protobuf:"varint,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What the processor knows the customer's card by, as it was when the top-up was made.
+	PaymentReference string `protobuf:"bytes,7,opt,name=payment_reference,json=paymentReference,proto3" json:"payment_reference,omitempty"`
+	// Number of its newest lease; 0: none yet. Name it when settling.
+	Lease uint32 `protobuf:"varint,8,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Who has the newest lease.
+	Holder string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
+	// Log time from which on it may be leased (again), Unix nanoseconds.
+	LeasedUntil int64 `protobuf:"varint,10,opt,name=leased_until,json=leasedUntil,proto3" json:"leased_until,omitempty"`
+	// Log time until which it may be charged, Unix nanoseconds; 0 before the first lease.
+	ChargeBy int64 `protobuf:"varint,11,opt,name=charge_by,json=chargeBy,proto3" json:"charge_by,omitempty"`
+	// Under the newest lease it may be looked up and not charged: the lease ends behind charge_by.
+	LookupOnly bool `protobuf:"varint,12,opt,name=lookup_only,json=lookupOnly,proto3" json:"lookup_only,omitempty"`
+	// Somebody who had it leased could not tell what became of the charge.
+	Unknown bool `protobuf:"varint,13,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// Log time of its making, Unix nanoseconds.
+	Created int64 `protobuf:"varint,14,opt,name=created,proto3" json:"created,omitempty"`
+	// Log time of its end, Unix nanoseconds; 0 while it is open.
+	Ended int64 `protobuf:"varint,15,opt,name=ended,proto3" json:"ended,omitempty"`
+	// Sequence number of the entry that made it.
+	FirstSequence uint64 `protobuf:"varint,16,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
+	// Sequence number of its newest entry, which names the one before.
+	LastSequence  uint64 `protobuf:"varint,17,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopUpRecord) Reset() {
+	*x = TopUpRecord{}
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopUpRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopUpRecord) ProtoMessage() {}
+
+func (x *TopUpRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopUpRecord.ProtoReflect.Descriptor instead.
+func (*TopUpRecord) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TopUpRecord) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *TopUpRecord) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *TopUpRecord) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *TopUpRecord) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetState() TopUpState {
+	if x != nil {
+		return x.State
+	}
+	return TopUpState_TOP_UP_STATE_UNSPECIFIED
+}
+
+func (x *TopUpRecord) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetPaymentReference() string {
+	if x != nil {
+		return x.PaymentReference
+	}
+	return ""
+}
+
+func (x *TopUpRecord) GetLease() uint32 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+func (x *TopUpRecord) GetLeasedUntil() int64 {
+	if x != nil {
+		return x.LeasedUntil
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetChargeBy() int64 {
+	if x != nil {
+		return x.ChargeBy
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetLookupOnly() bool {
+	if x != nil {
+		return x.LookupOnly
+	}
+	return false
+}
+
+func (x *TopUpRecord) GetUnknown() bool {
+	if x != nil {
+		return x.Unknown
+	}
+	return false
+}
+
+func (x *TopUpRecord) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetEnded() int64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetFirstSequence() uint64 {
+	if x != nil {
+		return x.FirstSequence
+	}
+	return 0
+}
+
+func (x *TopUpRecord) GetLastSequence() uint64 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
+// LeaseTopUpsRequest asks for top-ups to charge.
+type LeaseTopUpsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who asks, for people: up to 64 bytes of UTF-8 without control characters.
+	Worker string `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	// 1 to 100.
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Nanoseconds of log time until they may be leased again, 1 second to 1 hour.
+	Timeout       int64 `protobuf:"varint,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseTopUpsRequest) Reset() {
+	*x = LeaseTopUpsRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseTopUpsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseTopUpsRequest) ProtoMessage() {}
+
+func (x *LeaseTopUpsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseTopUpsRequest.ProtoReflect.Descriptor instead.
+func (*LeaseTopUpsRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *LeaseTopUpsRequest) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *LeaseTopUpsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *LeaseTopUpsRequest) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
+// LeaseTopUpsResponse is what was leased.
+type LeaseTopUpsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As they are with the new lease.
+	TopUps        []*TopUpRecord `protobuf:"bytes,1,rep,name=top_ups,json=topUps,proto3" json:"top_ups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseTopUpsResponse) Reset() {
+	*x = LeaseTopUpsResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseTopUpsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseTopUpsResponse) ProtoMessage() {}
+
+func (x *LeaseTopUpsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseTopUpsResponse.ProtoReflect.Descriptor instead.
+func (*LeaseTopUpsResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *LeaseTopUpsResponse) GetTopUps() []*TopUpRecord {
+	if x != nil {
+		return x.TopUps
+	}
+	return nil
+}
+
+// GetTopUpRequest names a top-up.
+type GetTopUpRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,2,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopUpRequest) Reset() {
+	*x = GetTopUpRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopUpRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopUpRequest) ProtoMessage() {}
+
+func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopUpRequest.ProtoReflect.Descriptor instead.
+func (*GetTopUpRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetTopUpRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetTopUpRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+// GetTopUpResponse answers a GetTopUpRequest.
+type GetTopUpResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The top-up.
+	TopUp *TopUpRecord `protobuf:"bytes,1,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopUpResponse) Reset() {
+	*x = GetTopUpResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopUpResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopUpResponse) ProtoMessage() {}
+
+func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopUpResponse.ProtoReflect.Descriptor instead.
+func (*GetTopUpResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *GetTopUpResponse) GetTopUp() *TopUpRecord {
+	if x != nil {
+		return x.TopUp
+	}
+	return nil
+}
+
+func (x *GetTopUpResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// ListTopUpsRequest selects top-ups.
+type ListTopUpsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Also those that have ended.
+	IncludeEnded bool `protobuf:"varint,1,opt,name=include_ended,json=includeEnded,proto3" json:"include_ended,omitempty"`
+	// 1 to 1,000; 0: 100.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the previous page. Empty: the first.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTopUpsRequest) Reset() {
+	*x = ListTopUpsRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopUpsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopUpsRequest) ProtoMessage() {}
+
+func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopUpsRequest.ProtoReflect.Descriptor instead.
+func (*ListTopUpsRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListTopUpsRequest) GetIncludeEnded() bool {
+	if x != nil {
+		return x.IncludeEnded
+	}
+	return false
+}
+
+func (x *ListTopUpsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTopUpsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListTopUpsRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+// ListTopUpsResponse is one page.
+type ListTopUpsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A page may be short, or empty, and not be the last.
+	TopUps []*TopUpRecord `protobuf:"bytes,1,rep,name=top_ups,json=topUps,proto3" json:"top_ups,omitempty"`
+	// For the next page. Empty: this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTopUpsResponse) Reset() {
+	*x = ListTopUpsResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTopUpsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTopUpsResponse) ProtoMessage() {}
+
+func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTopUpsResponse.ProtoReflect.Descriptor instead.
+func (*ListTopUpsResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListTopUpsResponse) GetTopUps() []*TopUpRecord {
+	if x != nil {
+		return x.TopUps
+	}
+	return nil
+}
+
+func (x *ListTopUpsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListTopUpsResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// GetTopUpPolicyRequest names an account.
+type GetTopUpPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,2,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopUpPolicyRequest) Reset() {
+	*x = GetTopUpPolicyRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopUpPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopUpPolicyRequest) ProtoMessage() {}
+
+func (x *GetTopUpPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopUpPolicyRequest.ProtoReflect.Descriptor instead.
+func (*GetTopUpPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *GetTopUpPolicyRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *GetTopUpPolicyRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+// GetTopUpPolicyResponse tells an account's policy and how its top-ups stand.
+type GetTopUpPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policy; with `off` where it was taken away, and its other fields as they were.
+	Policy *SetTopUpPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	// The account's ledger.
+	Ledger string `protobuf:"bytes,2,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Scale of the amounts: decimal places of a minor unit.
+	Scale uint32 `protobuf:"varint,3,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Id of the open top-up; empty: there is none.
+	OpenTopUp string `protobuf:"bytes,4,opt,name=open_top_up,json=openTopUp,proto3" json:"open_top_up,omitempty"`
+	// Top-ups made so far.
+	Made uint64 `protobuf:"varint,5,opt,name=made,proto3" json:"made,omitempty"`
+	// Declined in a row.
+	Declines uint32 `protobuf:"varint,6,opt,name=declines,proto3" json:"declines,omitempty"`
+	// Log time until which none is made after a decline, Unix nanoseconds; 0: none is in the way.
+	RestsUntil int64 `protobuf:"varint,7,opt,name=rests_until,json=restsUntil,proto3" json:"rests_until,omitempty"`
+	// Log time at which the account is looked at again because of a back-off or a cap, Unix nanoseconds; 0: not.
+	LooksAt int64 `protobuf:"varint,8,opt,name=looks_at,json=looksAt,proto3" json:"looks_at,omitempty"`
+	// What counts against count_cap now.
+	Counted int64 `protobuf:"varint,9,opt,name=counted,proto3" json:"counted,omitempty"`
+	// What counts against sum_cap now, minor units.
+	Summed int64 `protobuf:"varint,10,opt,name=summed,proto3" json:"summed,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopUpPolicyResponse) Reset() {
+	*x = GetTopUpPolicyResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopUpPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopUpPolicyResponse) ProtoMessage() {}
+
+func (x *GetTopUpPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopUpPolicyResponse.ProtoReflect.Descriptor instead.
+func (*GetTopUpPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *GetTopUpPolicyResponse) GetPolicy() *SetTopUpPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *GetTopUpPolicyResponse) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *GetTopUpPolicyResponse) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetOpenTopUp() string {
+	if x != nil {
+		return x.OpenTopUp
+	}
+	return ""
+}
+
+func (x *GetTopUpPolicyResponse) GetMade() uint64 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetDeclines() uint32 {
+	if x != nil {
+		return x.Declines
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetRestsUntil() int64 {
+	if x != nil {
+		return x.RestsUntil
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetLooksAt() int64 {
+	if x != nil {
+		return x.LooksAt
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetCounted() int64 {
+	if x != nil {
+		return x.Counted
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetSummed() int64 {
+	if x != nil {
+		return x.Summed
+	}
+	return 0
+}
+
+func (x *GetTopUpPolicyResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // ListLedgersRequest asks for all ledgers.
 type ListLedgersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2185,7 +3376,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +3388,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +3401,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -2233,7 +3424,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +3436,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +3449,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -2273,6 +3464,254 @@ func (x *ListLedgersResponse) GetState() *ReadState {
 		return x.State
 	}
 	return nil
+}
+
+// WatchRequest says from where on, and what, a watch tells.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position: the sequence number of the last entry that the caller has seen. 0: none, from the first entry on. A
+	// position ahead of what the member has is waited for.
+	AfterSequence uint64 `protobuf:"varint,1,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// WatchResponse.link of that position, so that a position in another history (another cluster, or one that was
+	// restored from an older backup) is refused. 0: not compared.
+	AfterLink uint64 `protobuf:"fixed64,2,opt,name=after_link,json=afterLink,proto3" json:"after_link,omitempty"`
+	// Only what takes effect from now on: the position is the member's newest entry. Not together with after_sequence.
+	FromNow bool `protobuf:"varint,3,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`
+	// What of it to tell. Absent: everything.
+	Filter *WatchFilter `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Nanoseconds, 100 ms to 60 s: a message is sent at least this often. 0: 5 s.
+	Heartbeat     int64 `protobuf:"varint,5,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *WatchRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetAfterLink() uint64 {
+	if x != nil {
+		return x.AfterLink
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetFromNow() bool {
+	if x != nil {
+		return x.FromNow
+	}
+	return false
+}
+
+func (x *WatchRequest) GetFilter() *WatchFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetHeartbeat() int64 {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return 0
+}
+
+// WatchFilter selects entries: those that pass each field that is given.
+type WatchFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only entries of this ledger.
+	Ledger string `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Only entries that name one of these accounts, at most 100. They need not exist yet; system accounts count.
+	Accounts []string `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// Only entries of these kinds.
+	Kinds []EntryKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=ballast.v1.EntryKind" json:"kinds,omitempty"`
+	// Only entries with one of these codes of the caller's own, at most 100.
+	Codes         []uint32 `protobuf:"varint,4,rep,packed,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFilter) Reset() {
+	*x = WatchFilter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFilter) ProtoMessage() {}
+
+func (x *WatchFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
+func (*WatchFilter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *WatchFilter) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetKinds() []EntryKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetCodes() []uint32 {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
+// WatchResponse is a part of a watch. One without entries is a heartbeat, or says how far the filter has been searched.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries in order of their sequence numbers, each above that of the response before.
+	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// The position: everything up to here has been told, or does not pass the filter. Keep it to resume.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// A check value of the journal up to that position, to be kept with it: see WatchRequest.after_link. 0 at position 0.
+	Link uint64 `protobuf:"fixed64,3,opt,name=link,proto3" json:"link,omitempty"`
+	// The member's newest entry. Where it is `sequence`, everything up to `index` has been told.
+	NewestSequence uint64 `protobuf:"varint,4,opt,name=newest_sequence,json=newestSequence,proto3" json:"newest_sequence,omitempty"`
+	// The applied log index at which that was the newest entry.
+	Index uint64 `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`
+	// Log time at that index, Unix nanoseconds.
+	LogTime       int64 `protobuf:"varint,6,opt,name=log_time,json=logTime,proto3" json:"log_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *WatchResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLink() uint64 {
+	if x != nil {
+		return x.Link
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetNewestSequence() uint64 {
+	if x != nil {
+		return x.NewestSequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLogTime() int64 {
+	if x != nil {
+		return x.LogTime
+	}
+	return 0
 }
 
 var File_ballast_v1_money_proto protoreflect.FileDescriptor
@@ -2311,7 +3750,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06Ledger\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x14\n" +
-	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xa8\x03\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xdb\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
@@ -2328,7 +3767,10 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06closed\x18\f \x01(\bR\x06closed\x12\x16\n" +
 	"\x06system\x18\r \x01(\bR\x06system\x12#\n" +
 	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequence\x12&\n" +
-	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04capsB\n" +
+	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04caps\x12\x1f\n" +
+	"\vlow_balance\x18\x10 \x01(\x03R\n" +
+	"lowBalance\x12\x10\n" +
+	"\x03low\x18\x11 \x01(\bR\x03lowB\n" +
 	"\n" +
 	"\b_ceiling\"M\n" +
 	"\x06CapUse\x12)\n" +
@@ -2352,7 +3794,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xa5\x04\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xf9\x06\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -2371,7 +3813,36 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x04hold\x18\r \x01(\v2\x16.ballast.v1.HoldChangeR\x04hold\x12\x14\n" +
 	"\x05asked\x18\x0e \x01(\x03R\x05asked\x12+\n" +
 	"\x11reversed_sequence\x18\x0f \x01(\x04R\x10reversedSequence\x12+\n" +
-	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\"\xce\x01\n" +
+	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\x12\x16\n" +
+	"\x06ledger\x18\x11 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x12 \x01(\rR\x05scale\x12\x14\n" +
+	"\x05asset\x18\x13 \x01(\tR\x05asset\x12/\n" +
+	"\x06limits\x18\x14 \x01(\v2\x17.ballast.v1.LimitsAfterR\x06limits\x12/\n" +
+	"\x06freeze\x18\x15 \x01(\v2\x17.ballast.v1.FreezeAfterR\x06freeze\x12<\n" +
+	"\vlow_balance\x18\x16 \x01(\v2\x1b.ballast.v1.LowBalanceAfterR\n" +
+	"lowBalance\x12.\n" +
+	"\x06top_up\x18\x1e \x01(\v2\x17.ballast.v1.TopUpChangeR\x05topUp\x12>\n" +
+	"\rtop_up_policy\x18\x1f \x01(\v2\x1a.ballast.v1.SetTopUpPolicyR\vtopUpPolicy\"N\n" +
+	"\vLimitsAfter\x12\x14\n" +
+	"\x05floor\x18\x01 \x01(\x03R\x05floor\x12\x1d\n" +
+	"\aceiling\x18\x02 \x01(\x03H\x00R\aceiling\x88\x01\x01B\n" +
+	"\n" +
+	"\b_ceiling\"L\n" +
+	"\vFreezeAfter\x12\x16\n" +
+	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12%\n" +
+	"\x0efrozen_credits\x18\x02 \x01(\bR\rfrozenCredits\"M\n" +
+	"\x0fLowBalanceAfter\x12\x1c\n" +
+	"\tthreshold\x18\x01 \x01(\x03R\tthreshold\x12\x1c\n" +
+	"\tavailable\x18\x02 \x01(\x03R\tavailable\"\xc5\x01\n" +
+	"\vTopUpChange\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
+	"\x11previous_sequence\x18\x02 \x01(\x04R\x10previousSequence\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x14\n" +
+	"\x05lease\x18\x04 \x01(\rR\x05lease\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\x12\x1f\n" +
+	"\vlookup_only\x18\x06 \x01(\bR\n" +
+	"lookupOnly\x12\x14\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\"\xce\x01\n" +
 	"\n" +
 	"HoldChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
@@ -2431,16 +3902,94 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x11ListHoldsResponse\x12,\n" +
 	"\x05holds\x18\x01 \x03(\v2\x16.ballast.v1.HoldRecordR\x05holds\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"O\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xfd\x03\n" +
+	"\vTopUpRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06ledger\x18\x03 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x04 \x01(\rR\x05scale\x12,\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x16.ballast.v1.TopUpStateR\x05state\x12\x16\n" +
+	"\x06amount\x18\x06 \x01(\x03R\x06amount\x12+\n" +
+	"\x11payment_reference\x18\a \x01(\tR\x10paymentReference\x12\x14\n" +
+	"\x05lease\x18\b \x01(\rR\x05lease\x12\x16\n" +
+	"\x06holder\x18\t \x01(\tR\x06holder\x12!\n" +
+	"\fleased_until\x18\n" +
+	" \x01(\x03R\vleasedUntil\x12\x1b\n" +
+	"\tcharge_by\x18\v \x01(\x03R\bchargeBy\x12\x1f\n" +
+	"\vlookup_only\x18\f \x01(\bR\n" +
+	"lookupOnly\x12\x18\n" +
+	"\aunknown\x18\r \x01(\bR\aunknown\x12\x18\n" +
+	"\acreated\x18\x0e \x01(\x03R\acreated\x12\x14\n" +
+	"\x05ended\x18\x0f \x01(\x03R\x05ended\x12%\n" +
+	"\x0efirst_sequence\x18\x10 \x01(\x04R\rfirstSequence\x12#\n" +
+	"\rlast_sequence\x18\x11 \x01(\x04R\flastSequence\"\\\n" +
+	"\x12LeaseTopUpsRequest\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x18\n" +
+	"\atimeout\x18\x03 \x01(\x03R\atimeout\"G\n" +
+	"\x13LeaseTopUpsResponse\x120\n" +
+	"\atop_ups\x18\x01 \x03(\v2\x17.ballast.v1.TopUpRecordR\x06topUps\"\\\n" +
+	"\x0fGetTopUpRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
+	"\vconsistency\x18\x02 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"o\n" +
+	"\x10GetTopUpResponse\x12.\n" +
+	"\x06top_up\x18\x01 \x01(\v2\x17.ballast.v1.TopUpRecordR\x05topUp\x12+\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xaf\x01\n" +
+	"\x11ListTopUpsRequest\x12#\n" +
+	"\rinclude_ended\x18\x01 \x01(\bR\fincludeEnded\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x129\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\x9b\x01\n" +
+	"\x12ListTopUpsResponse\x120\n" +
+	"\atop_ups\x18\x01 \x03(\v2\x17.ballast.v1.TopUpRecordR\x06topUps\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"l\n" +
+	"\x15GetTopUpPolicyRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x129\n" +
+	"\vconsistency\x18\x02 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\xe5\x02\n" +
+	"\x16GetTopUpPolicyResponse\x122\n" +
+	"\x06policy\x18\x01 \x01(\v2\x1a.ballast.v1.SetTopUpPolicyR\x06policy\x12\x16\n" +
+	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\x12\x1e\n" +
+	"\vopen_top_up\x18\x04 \x01(\tR\topenTopUp\x12\x12\n" +
+	"\x04made\x18\x05 \x01(\x04R\x04made\x12\x1a\n" +
+	"\bdeclines\x18\x06 \x01(\rR\bdeclines\x12\x1f\n" +
+	"\vrests_until\x18\a \x01(\x03R\n" +
+	"restsUntil\x12\x19\n" +
+	"\blooks_at\x18\b \x01(\x03R\alooksAt\x12\x18\n" +
+	"\acounted\x18\t \x01(\x03R\acounted\x12\x16\n" +
+	"\x06summed\x18\n" +
+	" \x01(\x03R\x06summed\x12+\n" +
+	"\x05state\x18\v \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"O\n" +
 	"\x12ListLedgersRequest\x129\n" +
 	"\vconsistency\x18\x01 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"p\n" +
 	"\x13ListLedgersResponse\x12,\n" +
 	"\aledgers\x18\x01 \x03(\v2\x12.ballast.v1.LedgerR\aledgers\x12+\n" +
-	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state*_\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xbe\x01\n" +
+	"\fWatchRequest\x12%\n" +
+	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12\x1d\n" +
+	"\n" +
+	"after_link\x18\x02 \x01(\x06R\tafterLink\x12\x19\n" +
+	"\bfrom_now\x18\x03 \x01(\bR\afromNow\x12/\n" +
+	"\x06filter\x18\x04 \x01(\v2\x17.ballast.v1.WatchFilterR\x06filter\x12\x1c\n" +
+	"\theartbeat\x18\x05 \x01(\x03R\theartbeat\"\x84\x01\n" +
+	"\vWatchFilter\x12\x16\n" +
+	"\x06ledger\x18\x01 \x01(\tR\x06ledger\x12\x1a\n" +
+	"\baccounts\x18\x02 \x03(\tR\baccounts\x12+\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.ballast.v1.EntryKindR\x05kinds\x12\x14\n" +
+	"\x05codes\x18\x04 \x03(\rR\x05codes\"\xc6\x01\n" +
+	"\rWatchResponse\x12+\n" +
+	"\aentries\x18\x01 \x03(\v2\x11.ballast.v1.EntryR\aentries\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04link\x18\x03 \x01(\x06R\x04link\x12'\n" +
+	"\x0fnewest_sequence\x18\x04 \x01(\x04R\x0enewestSequence\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\x12\x19\n" +
+	"\blog_time\x18\x06 \x01(\x03R\alogTime*_\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CONSISTENCY_LINEARIZABLE\x10\x01\x12\x15\n" +
-	"\x11CONSISTENCY_STALE\x10\x02*\xdf\x03\n" +
+	"\x11CONSISTENCY_STALE\x10\x02*\xfa\x05\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ENTRY_KIND_CREDIT\x10\x01\x12\x14\n" +
@@ -2459,13 +4008,29 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r\x12\x14\n" +
 	"\x10ENTRY_KIND_UP_TO\x10\x0e\x12\x17\n" +
 	"\x13ENTRY_KIND_REVERSAL\x10\x0f\x12\x1b\n" +
-	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10*\x84\x01\n" +
+	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10\x12\x1e\n" +
+	"\x1aENTRY_KIND_LOW_BALANCE_SET\x10\x11\x12\x1a\n" +
+	"\x16ENTRY_KIND_LOW_BALANCE\x10\x12\x12 \n" +
+	"\x1cENTRY_KIND_TOP_UP_POLICY_SET\x10\x13\x12\x1c\n" +
+	"\x18ENTRY_KIND_TOP_UP_OPENED\x10\x14\x12\x1c\n" +
+	"\x18ENTRY_KIND_TOP_UP_LEASED\x10\x15\x12\x1f\n" +
+	"\x1bENTRY_KIND_TOP_UP_SUCCEEDED\x10\x16\x12\x1e\n" +
+	"\x1aENTRY_KIND_TOP_UP_DECLINED\x10\x17\x12\x1d\n" +
+	"\x19ENTRY_KIND_TOP_UP_UNKNOWN\x10\x18\x12\x1f\n" +
+	"\x1bENTRY_KIND_TOP_UP_CANCELLED\x10\x19*\x84\x01\n" +
 	"\tHoldState\x12\x1a\n" +
 	"\x16HOLD_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fHOLD_STATE_OPEN\x10\x01\x12\x17\n" +
 	"\x13HOLD_STATE_CAPTURED\x10\x02\x12\x15\n" +
 	"\x11HOLD_STATE_VOIDED\x10\x03\x12\x16\n" +
-	"\x12HOLD_STATE_EXPIRED\x10\x042\xcd\x05\n" +
+	"\x12HOLD_STATE_EXPIRED\x10\x04*\x94\x01\n" +
+	"\n" +
+	"TopUpState\x12\x1c\n" +
+	"\x18TOP_UP_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TOP_UP_STATE_OPEN\x10\x01\x12\x1a\n" +
+	"\x16TOP_UP_STATE_SUCCEEDED\x10\x02\x12\x19\n" +
+	"\x15TOP_UP_STATE_DECLINED\x10\x03\x12\x1a\n" +
+	"\x16TOP_UP_STATE_CANCELLED\x10\x042\xca\b\n" +
 	"\fMoneyService\x12?\n" +
 	"\x06Submit\x12\x19.ballast.v1.SubmitRequest\x1a\x1a.ballast.v1.SubmitResponse\x12U\n" +
 	"\fSubmitStream\x12\x1f.ballast.v1.SubmitStreamRequest\x1a .ballast.v1.SubmitStreamResponse(\x010\x01\x12N\n" +
@@ -2475,7 +4040,13 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\fGetOperation\x12\x1f.ballast.v1.GetOperationRequest\x1a .ballast.v1.GetOperationResponse\x12B\n" +
 	"\aGetHold\x12\x1a.ballast.v1.GetHoldRequest\x1a\x1b.ballast.v1.GetHoldResponse\x12H\n" +
 	"\tListHolds\x12\x1c.ballast.v1.ListHoldsRequest\x1a\x1d.ballast.v1.ListHoldsResponse\x12N\n" +
-	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vLeaseTopUps\x12\x1e.ballast.v1.LeaseTopUpsRequest\x1a\x1f.ballast.v1.LeaseTopUpsResponse\x12E\n" +
+	"\bGetTopUp\x12\x1b.ballast.v1.GetTopUpRequest\x1a\x1c.ballast.v1.GetTopUpResponse\x12K\n" +
+	"\n" +
+	"ListTopUps\x12\x1d.ballast.v1.ListTopUpsRequest\x1a\x1e.ballast.v1.ListTopUpsResponse\x12W\n" +
+	"\x0eGetTopUpPolicy\x12!.ballast.v1.GetTopUpPolicyRequest\x1a\".ballast.v1.GetTopUpPolicyResponse\x12N\n" +
+	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponse\x12>\n" +
+	"\x05Watch\x12\x18.ballast.v1.WatchRequest\x1a\x19.ballast.v1.WatchResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_money_proto_rawDescOnce sync.Once
@@ -2489,100 +4060,147 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_money_proto_rawDescData
 }
 
-var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_ballast_v1_money_proto_goTypes = []any{
-	(Consistency)(0),             // 0: ballast.v1.Consistency
-	(EntryKind)(0),               // 1: ballast.v1.EntryKind
-	(HoldState)(0),               // 2: ballast.v1.HoldState
-	(*ReadState)(nil),            // 3: ballast.v1.ReadState
-	(*SubmitRequest)(nil),        // 4: ballast.v1.SubmitRequest
-	(*SubmitResponse)(nil),       // 5: ballast.v1.SubmitResponse
-	(*SubmitStreamRequest)(nil),  // 6: ballast.v1.SubmitStreamRequest
-	(*SubmitStreamResponse)(nil), // 7: ballast.v1.SubmitStreamResponse
-	(*StreamFailure)(nil),        // 8: ballast.v1.StreamFailure
-	(*Ledger)(nil),               // 9: ballast.v1.Ledger
-	(*Account)(nil),              // 10: ballast.v1.Account
-	(*CapUse)(nil),               // 11: ballast.v1.CapUse
-	(*GetAccountsRequest)(nil),   // 12: ballast.v1.GetAccountsRequest
-	(*GetAccountsResponse)(nil),  // 13: ballast.v1.GetAccountsResponse
-	(*ListAccountsRequest)(nil),  // 14: ballast.v1.ListAccountsRequest
-	(*ListAccountsResponse)(nil), // 15: ballast.v1.ListAccountsResponse
-	(*Entry)(nil),                // 16: ballast.v1.Entry
-	(*HoldChange)(nil),           // 17: ballast.v1.HoldChange
-	(*GetStatementRequest)(nil),  // 18: ballast.v1.GetStatementRequest
-	(*GetStatementResponse)(nil), // 19: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),  // 20: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil), // 21: ballast.v1.GetOperationResponse
-	(*HoldRecord)(nil),           // 22: ballast.v1.HoldRecord
-	(*GetHoldRequest)(nil),       // 23: ballast.v1.GetHoldRequest
-	(*GetHoldResponse)(nil),      // 24: ballast.v1.GetHoldResponse
-	(*ListHoldsRequest)(nil),     // 25: ballast.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),    // 26: ballast.v1.ListHoldsResponse
-	(*ListLedgersRequest)(nil),   // 27: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),  // 28: ballast.v1.ListLedgersResponse
-	(*Operation)(nil),            // 29: ballast.v1.Operation
-	(*Result)(nil),               // 30: ballast.v1.Result
-	(*Failure)(nil),              // 31: ballast.v1.Failure
-	(*VelocityCap)(nil),          // 32: ballast.v1.VelocityCap
+	(Consistency)(0),               // 0: ballast.v1.Consistency
+	(EntryKind)(0),                 // 1: ballast.v1.EntryKind
+	(HoldState)(0),                 // 2: ballast.v1.HoldState
+	(TopUpState)(0),                // 3: ballast.v1.TopUpState
+	(*ReadState)(nil),              // 4: ballast.v1.ReadState
+	(*SubmitRequest)(nil),          // 5: ballast.v1.SubmitRequest
+	(*SubmitResponse)(nil),         // 6: ballast.v1.SubmitResponse
+	(*SubmitStreamRequest)(nil),    // 7: ballast.v1.SubmitStreamRequest
+	(*SubmitStreamResponse)(nil),   // 8: ballast.v1.SubmitStreamResponse
+	(*StreamFailure)(nil),          // 9: ballast.v1.StreamFailure
+	(*Ledger)(nil),                 // 10: ballast.v1.Ledger
+	(*Account)(nil),                // 11: ballast.v1.Account
+	(*CapUse)(nil),                 // 12: ballast.v1.CapUse
+	(*GetAccountsRequest)(nil),     // 13: ballast.v1.GetAccountsRequest
+	(*GetAccountsResponse)(nil),    // 14: ballast.v1.GetAccountsResponse
+	(*ListAccountsRequest)(nil),    // 15: ballast.v1.ListAccountsRequest
+	(*ListAccountsResponse)(nil),   // 16: ballast.v1.ListAccountsResponse
+	(*Entry)(nil),                  // 17: ballast.v1.Entry
+	(*LimitsAfter)(nil),            // 18: ballast.v1.LimitsAfter
+	(*FreezeAfter)(nil),            // 19: ballast.v1.FreezeAfter
+	(*LowBalanceAfter)(nil),        // 20: ballast.v1.LowBalanceAfter
+	(*TopUpChange)(nil),            // 21: ballast.v1.TopUpChange
+	(*HoldChange)(nil),             // 22: ballast.v1.HoldChange
+	(*GetStatementRequest)(nil),    // 23: ballast.v1.GetStatementRequest
+	(*GetStatementResponse)(nil),   // 24: ballast.v1.GetStatementResponse
+	(*GetOperationRequest)(nil),    // 25: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),   // 26: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),             // 27: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),         // 28: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),        // 29: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),       // 30: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),      // 31: ballast.v1.ListHoldsResponse
+	(*TopUpRecord)(nil),            // 32: ballast.v1.TopUpRecord
+	(*LeaseTopUpsRequest)(nil),     // 33: ballast.v1.LeaseTopUpsRequest
+	(*LeaseTopUpsResponse)(nil),    // 34: ballast.v1.LeaseTopUpsResponse
+	(*GetTopUpRequest)(nil),        // 35: ballast.v1.GetTopUpRequest
+	(*GetTopUpResponse)(nil),       // 36: ballast.v1.GetTopUpResponse
+	(*ListTopUpsRequest)(nil),      // 37: ballast.v1.ListTopUpsRequest
+	(*ListTopUpsResponse)(nil),     // 38: ballast.v1.ListTopUpsResponse
+	(*GetTopUpPolicyRequest)(nil),  // 39: ballast.v1.GetTopUpPolicyRequest
+	(*GetTopUpPolicyResponse)(nil), // 40: ballast.v1.GetTopUpPolicyResponse
+	(*ListLedgersRequest)(nil),     // 41: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 42: ballast.v1.ListLedgersResponse
+	(*WatchRequest)(nil),           // 43: ballast.v1.WatchRequest
+	(*WatchFilter)(nil),            // 44: ballast.v1.WatchFilter
+	(*WatchResponse)(nil),          // 45: ballast.v1.WatchResponse
+	(*Operation)(nil),              // 46: ballast.v1.Operation
+	(*Result)(nil),                 // 47: ballast.v1.Result
+	(*Failure)(nil),                // 48: ballast.v1.Failure
+	(*VelocityCap)(nil),            // 49: ballast.v1.VelocityCap
+	(*SetTopUpPolicy)(nil),         // 50: ballast.v1.SetTopUpPolicy
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	29, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	30, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	29, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
-	5,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
-	8,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	31, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
-	11, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
-	32, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
+	46, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	47, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	46, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	6,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
+	9,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
+	48, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	12, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
+	49, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
 	0,  // 8: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
-	3,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
+	11, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
+	4,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
 	0,  // 11: ballast.v1.ListAccountsRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 12: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
-	3,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
+	11, // 12: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
+	4,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
 	1,  // 14: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
-	17, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
-	32, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
-	0,  // 17: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
-	16, // 18: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
-	3,  // 19: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 20: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	30, // 21: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	3,  // 22: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	2,  // 23: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
-	0,  // 24: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
-	22, // 25: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
-	3,  // 26: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 27: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
-	22, // 28: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
-	3,  // 29: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 30: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	9,  // 31: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	3,  // 32: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	4,  // 33: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	6,  // 34: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	12, // 35: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	14, // 36: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	18, // 37: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	20, // 38: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	23, // 39: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
-	25, // 40: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
-	27, // 41: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	5,  // 42: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	7,  // 43: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	13, // 44: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	15, // 45: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	19, // 46: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	21, // 47: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	24, // 48: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
-	26, // 49: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
-	28, // 50: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	42, // [42:51] is the sub-list for method output_type
-	33, // [33:42] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	22, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
+	49, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
+	18, // 17: ballast.v1.Entry.limits:type_name -> ballast.v1.LimitsAfter
+	19, // 18: ballast.v1.Entry.freeze:type_name -> ballast.v1.FreezeAfter
+	20, // 19: ballast.v1.Entry.low_balance:type_name -> ballast.v1.LowBalanceAfter
+	21, // 20: ballast.v1.Entry.top_up:type_name -> ballast.v1.TopUpChange
+	50, // 21: ballast.v1.Entry.top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
+	0,  // 22: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
+	17, // 23: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
+	4,  // 24: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 25: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	47, // 26: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	4,  // 27: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 28: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 29: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	27, // 30: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	4,  // 31: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 32: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	27, // 33: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	4,  // 34: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	3,  // 35: ballast.v1.TopUpRecord.state:type_name -> ballast.v1.TopUpState
+	32, // 36: ballast.v1.LeaseTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	0,  // 37: ballast.v1.GetTopUpRequest.consistency:type_name -> ballast.v1.Consistency
+	32, // 38: ballast.v1.GetTopUpResponse.top_up:type_name -> ballast.v1.TopUpRecord
+	4,  // 39: ballast.v1.GetTopUpResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 40: ballast.v1.ListTopUpsRequest.consistency:type_name -> ballast.v1.Consistency
+	32, // 41: ballast.v1.ListTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	4,  // 42: ballast.v1.ListTopUpsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 43: ballast.v1.GetTopUpPolicyRequest.consistency:type_name -> ballast.v1.Consistency
+	50, // 44: ballast.v1.GetTopUpPolicyResponse.policy:type_name -> ballast.v1.SetTopUpPolicy
+	4,  // 45: ballast.v1.GetTopUpPolicyResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 46: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	10, // 47: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	4,  // 48: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	44, // 49: ballast.v1.WatchRequest.filter:type_name -> ballast.v1.WatchFilter
+	1,  // 50: ballast.v1.WatchFilter.kinds:type_name -> ballast.v1.EntryKind
+	17, // 51: ballast.v1.WatchResponse.entries:type_name -> ballast.v1.Entry
+	5,  // 52: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	7,  // 53: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	13, // 54: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	15, // 55: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	23, // 56: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	25, // 57: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	28, // 58: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	30, // 59: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	33, // 60: ballast.v1.MoneyService.LeaseTopUps:input_type -> ballast.v1.LeaseTopUpsRequest
+	35, // 61: ballast.v1.MoneyService.GetTopUp:input_type -> ballast.v1.GetTopUpRequest
+	37, // 62: ballast.v1.MoneyService.ListTopUps:input_type -> ballast.v1.ListTopUpsRequest
+	39, // 63: ballast.v1.MoneyService.GetTopUpPolicy:input_type -> ballast.v1.GetTopUpPolicyRequest
+	41, // 64: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	43, // 65: ballast.v1.MoneyService.Watch:input_type -> ballast.v1.WatchRequest
+	6,  // 66: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	8,  // 67: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	14, // 68: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	16, // 69: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	24, // 70: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	26, // 71: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	29, // 72: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	31, // 73: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	34, // 74: ballast.v1.MoneyService.LeaseTopUps:output_type -> ballast.v1.LeaseTopUpsResponse
+	36, // 75: ballast.v1.MoneyService.GetTopUp:output_type -> ballast.v1.GetTopUpResponse
+	38, // 76: ballast.v1.MoneyService.ListTopUps:output_type -> ballast.v1.ListTopUpsResponse
+	40, // 77: ballast.v1.MoneyService.GetTopUpPolicy:output_type -> ballast.v1.GetTopUpPolicyResponse
+	42, // 78: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	45, // 79: ballast.v1.MoneyService.Watch:output_type -> ballast.v1.WatchResponse
+	66, // [66:80] is the sub-list for method output_type
+	52, // [52:66] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -2597,13 +4215,14 @@ func file_ballast_v1_money_proto_init() {
 		(*SubmitStreamResponse_Failure)(nil),
 	}
 	file_ballast_v1_money_proto_msgTypes[7].OneofWrappers = []any{}
+	file_ballast_v1_money_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   26,
+			NumEnums:      4,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,15 +19,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MoneyService_Submit_FullMethodName       = "/ballast.v1.MoneyService/Submit"
-	MoneyService_SubmitStream_FullMethodName = "/ballast.v1.MoneyService/SubmitStream"
-	MoneyService_GetAccounts_FullMethodName  = "/ballast.v1.MoneyService/GetAccounts"
-	MoneyService_ListAccounts_FullMethodName = "/ballast.v1.MoneyService/ListAccounts"
-	MoneyService_GetStatement_FullMethodName = "/ballast.v1.MoneyService/GetStatement"
-	MoneyService_GetOperation_FullMethodName = "/ballast.v1.MoneyService/GetOperation"
-	MoneyService_GetHold_FullMethodName      = "/ballast.v1.MoneyService/GetHold"
-	MoneyService_ListHolds_FullMethodName    = "/ballast.v1.MoneyService/ListHolds"
-	MoneyService_ListLedgers_FullMethodName  = "/ballast.v1.MoneyService/ListLedgers"
+	MoneyService_Submit_FullMethodName         = "/ballast.v1.MoneyService/Submit"
+	MoneyService_SubmitStream_FullMethodName   = "/ballast.v1.MoneyService/SubmitStream"
+	MoneyService_GetAccounts_FullMethodName    = "/ballast.v1.MoneyService/GetAccounts"
+	MoneyService_ListAccounts_FullMethodName   = "/ballast.v1.MoneyService/ListAccounts"
+	MoneyService_GetStatement_FullMethodName   = "/ballast.v1.MoneyService/GetStatement"
+	MoneyService_GetOperation_FullMethodName   = "/ballast.v1.MoneyService/GetOperation"
+	MoneyService_GetHold_FullMethodName        = "/ballast.v1.MoneyService/GetHold"
+	MoneyService_ListHolds_FullMethodName      = "/ballast.v1.MoneyService/ListHolds"
+	MoneyService_LeaseTopUps_FullMethodName    = "/ballast.v1.MoneyService/LeaseTopUps"
+	MoneyService_GetTopUp_FullMethodName       = "/ballast.v1.MoneyService/GetTopUp"
+	MoneyService_ListTopUps_FullMethodName     = "/ballast.v1.MoneyService/ListTopUps"
+	MoneyService_GetTopUpPolicy_FullMethodName = "/ballast.v1.MoneyService/GetTopUpPolicy"
+	MoneyService_ListLedgers_FullMethodName    = "/ballast.v1.MoneyService/ListLedgers"
+	MoneyService_Watch_FullMethodName          = "/ballast.v1.MoneyService/Watch"
 )
 
 // MoneyServiceClient is the client API for MoneyService service.
@@ -64,8 +69,29 @@ type MoneyServiceClient interface {
 	// ListHolds lists an account's open holds, newest first, a page at a time. Each page is consistent; pages are not with each
 	// other. NOT_FOUND: no such account.
 	ListHolds(ctx context.Context, in *ListHoldsRequest, opts ...grpc.CallOption) (*ListHoldsResponse, error)
+	// LeaseTopUps leases top-ups that are due, those that have been due longest first, each by an operation LeaseTopUp that the server
+	// makes. What is leased and not told, because the call failed, is leased again when the lease has ended. None may be due: then
+	// the answer is empty, at once. Without a majority nothing can be leased, and so nobody can be charged.
+	LeaseTopUps(ctx context.Context, in *LeaseTopUpsRequest, opts ...grpc.CallOption) (*LeaseTopUpsResponse, error)
+	// GetTopUp reads a top-up, open or ended. NOT_FOUND: no top-up of this id is remembered; the journal tells of it for longer.
+	GetTopUp(ctx context.Context, in *GetTopUpRequest, opts ...grpc.CallOption) (*GetTopUpResponse, error)
+	// ListTopUps lists open top-ups, or also those that have ended and are remembered, a page at a time, in no order that means
+	// anything. Each page is consistent; pages are not with each other.
+	ListTopUps(ctx context.Context, in *ListTopUpsRequest, opts ...grpc.CallOption) (*ListTopUpsResponse, error)
+	// GetTopUpPolicy reads an account's policy on topping it up, and how its top-ups stand. NOT_FOUND: no such account, or it
+	// never had a policy.
+	GetTopUpPolicy(ctx context.Context, in *GetTopUpPolicyRequest, opts ...grpc.CallOption) (*GetTopUpPolicyResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error)
+	// Watch tells the entries that follow a position, in order, each exactly once, and goes on with new ones as they take
+	// effect, until the caller ends it. Every state change has an entry: movements, holds and their expiry, accounts, caps,
+	// low balances, reversals. Any member serves it from its own journal, at the caller's own speed: one that reads slowly
+	// is told later and holds up nobody. A position is the sequence number of the last entry that the caller has seen, so
+	// a watch that ended is resumed with it on any member of the same cluster. What was told is committed: it never changes.
+	// OUT_OF_RANGE: no member can serve this position, see Failure.reason. UNAVAILABLE: this member cannot now (it is
+	// stopping, or lacks a part of the journal that is on its way to it): resume on another one. RESOURCE_EXHAUSTED: this
+	// member serves as many watches as it may: resume on another one.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type moneyServiceClient struct {
@@ -159,6 +185,46 @@ func (c *moneyServiceClient) ListHolds(ctx context.Context, in *ListHoldsRequest
 	return out, nil
 }
 
+func (c *moneyServiceClient) LeaseTopUps(ctx context.Context, in *LeaseTopUpsRequest, opts ...grpc.CallOption) (*LeaseTopUpsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LeaseTopUpsResponse)
+	err := c.cc.Invoke(ctx, MoneyService_LeaseTopUps_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *moneyServiceClient) GetTopUp(ctx context.Context, in *GetTopUpRequest, opts ...grpc.CallOption) (*GetTopUpResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTopUpResponse)
+	err := c.cc.Invoke(ctx, MoneyService_GetTopUp_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *moneyServiceClient) ListTopUps(ctx context.Context, in *ListTopUpsRequest, opts ...grpc.CallOption) (*ListTopUpsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTopUpsResponse)
+	err := c.cc.Invoke(ctx, MoneyService_ListTopUps_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *moneyServiceClient) GetTopUpPolicy(ctx context.Context, in *GetTopUpPolicyRequest, opts ...grpc.CallOption) (*GetTopUpPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTopUpPolicyResponse)
+	err := c.cc.Invoke(ctx, MoneyService_GetTopUpPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *moneyServiceClient) ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListLedgersResponse)
@@ -168,6 +234,25 @@ func (c *moneyServiceClient) ListLedgers(ctx context.Context, in *ListLedgersReq
 	}
 	return out, nil
 }
+
+func (c *moneyServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MoneyService_ServiceDesc.Streams[1], MoneyService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MoneyService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 
 // MoneyServiceServer is the server API for MoneyService service.
 // All implementations must embed UnimplementedMoneyServiceServer
@@ -203,8 +288,29 @@ type MoneyServiceServer interface {
 	// ListHolds lists an account's open holds, newest first, a page at a time. Each page is consistent; pages are not with each
 	// other. NOT_FOUND: no such account.
 	ListHolds(context.Context, *ListHoldsRequest) (*ListHoldsResponse, error)
+	// LeaseTopUps leases top-ups that are due, those that have been due longest first, each by an operation LeaseTopUp that the server
+	// makes. What is leased and not told, because the call failed, is leased again when the lease has ended. None may be due: then
+	// the answer is empty, at once. Without a majority nothing can be leased, and so nobody can be charged.
+	LeaseTopUps(context.Context, *LeaseTopUpsRequest) (*LeaseTopUpsResponse, error)
+	// GetTopUp reads a top-up, open or ended. NOT_FOUND: no top-up of this id is remembered; the journal tells of it for longer.
+	GetTopUp(context.Context, *GetTopUpRequest) (*GetTopUpResponse, error)
+	// ListTopUps lists open top-ups, or also those that have ended and are remembered, a page at a time, in no order that means
+	// anything. Each page is consistent; pages are not with each other.
+	ListTopUps(context.Context, *ListTopUpsRequest) (*ListTopUpsResponse, error)
+	// GetTopUpPolicy reads an account's policy on topping it up, and how its top-ups stand. NOT_FOUND: no such account, or it
+	// never had a policy.
+	GetTopUpPolicy(context.Context, *GetTopUpPolicyRequest) (*GetTopUpPolicyResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error)
+	// Watch tells the entries that follow a position, in order, each exactly once, and goes on with new ones as they take
+	// effect, until the caller ends it. Every state change has an entry: movements, holds and their expiry, accounts, caps,
+	// low balances, reversals. Any member serves it from its own journal, at the caller's own speed: one that reads slowly
+	// is told later and holds up nobody. A position is the sequence number of the last entry that the caller has seen, so
+	// a watch that ended is resumed with it on any member of the same cluster. What was told is committed: it never changes.
+	// OUT_OF_RANGE: no member can serve this position, see Failure.reason. UNAVAILABLE: this member cannot now (it is
+	// stopping, or lacks a part of the journal that is on its way to it): resume on another one. RESOURCE_EXHAUSTED: this
+	// member serves as many watches as it may: resume on another one.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedMoneyServiceServer()
 }
 
@@ -239,8 +345,23 @@ func (UnimplementedMoneyServiceServer) GetHold(context.Context, *GetHoldRequest)
 func (UnimplementedMoneyServiceServer) ListHolds(context.Context, *ListHoldsRequest) (*ListHoldsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListHolds not implemented")
 }
+func (UnimplementedMoneyServiceServer) LeaseTopUps(context.Context, *LeaseTopUpsRequest) (*LeaseTopUpsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LeaseTopUps not implemented")
+}
+func (UnimplementedMoneyServiceServer) GetTopUp(context.Context, *GetTopUpRequest) (*GetTopUpResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTopUp not implemented")
+}
+func (UnimplementedMoneyServiceServer) ListTopUps(context.Context, *ListTopUpsRequest) (*ListTopUpsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTopUps not implemented")
+}
+func (UnimplementedMoneyServiceServer) GetTopUpPolicy(context.Context, *GetTopUpPolicyRequest) (*GetTopUpPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTopUpPolicy not implemented")
+}
 func (UnimplementedMoneyServiceServer) ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLedgers not implemented")
+}
+func (UnimplementedMoneyServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedMoneyServiceServer) mustEmbedUnimplementedMoneyServiceServer() {}
 func (UnimplementedMoneyServiceServer) testEmbeddedByValue()                      {}
@@ -396,6 +517,78 @@ func _MoneyService_ListHolds_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MoneyService_LeaseTopUps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LeaseTopUpsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).LeaseTopUps(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_LeaseTopUps_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).LeaseTopUps(ctx, req.(*LeaseTopUpsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MoneyService_GetTopUp_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTopUpRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).GetTopUp(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_GetTopUp_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).GetTopUp(ctx, req.(*GetTopUpRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MoneyService_ListTopUps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTopUpsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).ListTopUps(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_ListTopUps_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).ListTopUps(ctx, req.(*ListTopUpsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MoneyService_GetTopUpPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTopUpPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).GetTopUpPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_GetTopUpPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).GetTopUpPolicy(ctx, req.(*GetTopUpPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MoneyService_ListLedgers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListLedgersRequest)
 	if err := dec(in); err != nil {
@@ -413,6 +606,17 @@ func _MoneyService_ListLedgers_Handler(srv interface{}, ctx context.Context, dec
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _MoneyService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MoneyServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MoneyService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
 // MoneyService_ServiceDesc is the grpc.ServiceDesc for MoneyService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -450,6 +654,22 @@ var MoneyService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MoneyService_ListHolds_Handler,
 		},
 		{
+			MethodName: "LeaseTopUps",
+			Handler:    _MoneyService_LeaseTopUps_Handler,
+		},
+		{
+			MethodName: "GetTopUp",
+			Handler:    _MoneyService_GetTopUp_Handler,
+		},
+		{
+			MethodName: "ListTopUps",
+			Handler:    _MoneyService_ListTopUps_Handler,
+		},
+		{
+			MethodName: "GetTopUpPolicy",
+			Handler:    _MoneyService_GetTopUpPolicy_Handler,
+		},
+		{
 			MethodName: "ListLedgers",
 			Handler:    _MoneyService_ListLedgers_Handler,
 		},
@@ -460,6 +680,11 @@ var MoneyService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _MoneyService_SubmitStream_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Watch",
+			Handler:       _MoneyService_Watch_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "ballast/v1/money.proto",

@@ -21,6 +21,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// TopUpOutcome is what became of a charge.
+type TopUpOutcome int32
+
+const (
+	// Never sent.
+	TopUpOutcome_TOP_UP_OUTCOME_UNSPECIFIED TopUpOutcome = 0
+	// It was charged: the account is credited in the same step.
+	TopUpOutcome_TOP_UP_OUTCOME_SUCCEEDED TopUpOutcome = 1
+	// Nothing was charged, and under this id nothing will be: the next top-up is made after the back-off, under another id.
+	TopUpOutcome_TOP_UP_OUTCOME_DECLINED TopUpOutcome = 2
+	// Nobody knows: it stays open, and is leased again under the same id when the lease has ended.
+	TopUpOutcome_TOP_UP_OUTCOME_UNKNOWN TopUpOutcome = 3
+)
+
+// Enum value maps for TopUpOutcome.
+var (
+	TopUpOutcome_name = map[int32]string{
+		0: "TOP_UP_OUTCOME_UNSPECIFIED",
+		1: "TOP_UP_OUTCOME_SUCCEEDED",
+		2: "TOP_UP_OUTCOME_DECLINED",
+		3: "TOP_UP_OUTCOME_UNKNOWN",
+	}
+	TopUpOutcome_value = map[string]int32{
+		"TOP_UP_OUTCOME_UNSPECIFIED": 0,
+		"TOP_UP_OUTCOME_SUCCEEDED":   1,
+		"TOP_UP_OUTCOME_DECLINED":    2,
+		"TOP_UP_OUTCOME_UNKNOWN":     3,
+	}
+)
+
+func (x TopUpOutcome) Enum() *TopUpOutcome {
+	p := new(TopUpOutcome)
+	*p = x
+	return p
+}
+
+func (x TopUpOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TopUpOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operation_proto_enumTypes[0].Descriptor()
+}
+
+func (TopUpOutcome) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operation_proto_enumTypes[0]
+}
+
+func (x TopUpOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TopUpOutcome.Descriptor instead.
+func (TopUpOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{0}
+}
+
 // ResultCode says what became of an operation. Numbers are append-only; docs/results.md has the meaning of each, who
 // must act, and whether a retry is of any use.
 type ResultCode int32
@@ -92,6 +149,14 @@ const (
 	ResultCode_RESULT_CODE_ALREADY_REVERSED ResultCode = 31
 	// More is asked than the entry moved.
 	ResultCode_RESULT_CODE_EXCEEDS_ENTRY ResultCode = 32
+	// No top-up of this id is remembered.
+	ResultCode_RESULT_CODE_UNKNOWN_TOP_UP ResultCode = 33
+	// The top-up is settled, or was cancelled.
+	ResultCode_RESULT_CODE_TOP_UP_ENDED ResultCode = 34
+	// The top-up is leased, or there is a newer lease than the one named.
+	ResultCode_RESULT_CODE_TOP_UP_LEASED ResultCode = 35
+	// The account cannot be closed: it has an open top-up.
+	ResultCode_RESULT_CODE_TOP_UP_OPEN ResultCode = 36
 )
 
 // Enum value maps for ResultCode.
@@ -130,6 +195,10 @@ var (
 		30: "RESULT_CODE_NOT_REVERSIBLE",
 		31: "RESULT_CODE_ALREADY_REVERSED",
 		32: "RESULT_CODE_EXCEEDS_ENTRY",
+		33: "RESULT_CODE_UNKNOWN_TOP_UP",
+		34: "RESULT_CODE_TOP_UP_ENDED",
+		35: "RESULT_CODE_TOP_UP_LEASED",
+		36: "RESULT_CODE_TOP_UP_OPEN",
 	}
 	ResultCode_value = map[string]int32{
 		"RESULT_CODE_UNSPECIFIED":        0,
@@ -165,6 +234,10 @@ var (
 		"RESULT_CODE_NOT_REVERSIBLE":     30,
 		"RESULT_CODE_ALREADY_REVERSED":   31,
 		"RESULT_CODE_EXCEEDS_ENTRY":      32,
+		"RESULT_CODE_UNKNOWN_TOP_UP":     33,
+		"RESULT_CODE_TOP_UP_ENDED":       34,
+		"RESULT_CODE_TOP_UP_LEASED":      35,
+		"RESULT_CODE_TOP_UP_OPEN":        36,
 	}
 )
 
@@ -179,11 +252,11 @@ func (x ResultCode) String() string {
 }
 
 func (ResultCode) Descriptor() protoreflect.EnumDescriptor {
-	return file_ballast_v1_operation_proto_enumTypes[0].Descriptor()
+	return file_ballast_v1_operation_proto_enumTypes[1].Descriptor()
 }
 
 func (ResultCode) Type() protoreflect.EnumType {
-	return &file_ballast_v1_operation_proto_enumTypes[0]
+	return &file_ballast_v1_operation_proto_enumTypes[1]
 }
 
 func (x ResultCode) Number() protoreflect.EnumNumber {
@@ -192,7 +265,7 @@ func (x ResultCode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ResultCode.Descriptor instead.
 func (ResultCode) EnumDescriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{0}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{1}
 }
 
 // Operation is one requested change of the store. It takes effect at most once, whoever retries it and however often.
@@ -241,10 +314,14 @@ type Operation struct {
 	//	*Operation_SetVelocity
 	//	*Operation_TransferUpTo
 	//	*Operation_Reverse
+	//	*Operation_SetLowBalance
 	//	*Operation_Hold
 	//	*Operation_CaptureHold
 	//	*Operation_VoidHold
 	//	*Operation_ExtendHold
+	//	*Operation_SetTopUpPolicy
+	//	*Operation_LeaseTopUp
+	//	*Operation_SettleTopUp
 	Kind          isOperation_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -442,6 +519,15 @@ func (x *Operation) GetReverse() *Reverse {
 	return nil
 }
 
+func (x *Operation) GetSetLowBalance() *SetLowBalance {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_SetLowBalance); ok {
+			return x.SetLowBalance
+		}
+	}
+	return nil
+}
+
 func (x *Operation) GetHold() *Hold {
 	if x != nil {
 		if x, ok := x.Kind.(*Operation_Hold); ok {
@@ -473,6 +559,33 @@ func (x *Operation) GetExtendHold() *ExtendHold {
 	if x != nil {
 		if x, ok := x.Kind.(*Operation_ExtendHold); ok {
 			return x.ExtendHold
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetSetTopUpPolicy() *SetTopUpPolicy {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_SetTopUpPolicy); ok {
+			return x.SetTopUpPolicy
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetLeaseTopUp() *LeaseTopUp {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_LeaseTopUp); ok {
+			return x.LeaseTopUp
+		}
+	}
+	return nil
+}
+
+func (x *Operation) GetSettleTopUp() *SettleTopUp {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_SettleTopUp); ok {
+			return x.SettleTopUp
 		}
 	}
 	return nil
@@ -537,6 +650,11 @@ type Operation_Reverse struct {
 	Reverse *Reverse `protobuf:"bytes,27,opt,name=reverse,proto3,oneof"`
 }
 
+type Operation_SetLowBalance struct {
+	// Sets the threshold below which an account's balance is told to be low.
+	SetLowBalance *SetLowBalance `protobuf:"bytes,28,opt,name=set_low_balance,json=setLowBalance,proto3,oneof"`
+}
+
 type Operation_Hold struct {
 	// Holds an amount of an account. The hold's id is this operation's.
 	Hold *Hold `protobuf:"bytes,30,opt,name=hold,proto3,oneof"`
@@ -555,6 +673,21 @@ type Operation_VoidHold struct {
 type Operation_ExtendHold struct {
 	// Gives a hold more time.
 	ExtendHold *ExtendHold `protobuf:"bytes,33,opt,name=extend_hold,json=extendHold,proto3,oneof"`
+}
+
+type Operation_SetTopUpPolicy struct {
+	// Sets an account's policy on topping it up, or takes it away.
+	SetTopUpPolicy *SetTopUpPolicy `protobuf:"bytes,40,opt,name=set_top_up_policy,json=setTopUpPolicy,proto3,oneof"`
+}
+
+type Operation_LeaseTopUp struct {
+	// Leases a top-up: whoever has the lease may charge for it.
+	LeaseTopUp *LeaseTopUp `protobuf:"bytes,41,opt,name=lease_top_up,json=leaseTopUp,proto3,oneof"`
+}
+
+type Operation_SettleTopUp struct {
+	// Says what became of a charge.
+	SettleTopUp *SettleTopUp `protobuf:"bytes,42,opt,name=settle_top_up,json=settleTopUp,proto3,oneof"`
 }
 
 func (*Operation_Credit) isOperation_Kind() {}
@@ -579,6 +712,8 @@ func (*Operation_TransferUpTo) isOperation_Kind() {}
 
 func (*Operation_Reverse) isOperation_Kind() {}
 
+func (*Operation_SetLowBalance) isOperation_Kind() {}
+
 func (*Operation_Hold) isOperation_Kind() {}
 
 func (*Operation_CaptureHold) isOperation_Kind() {}
@@ -586,6 +721,12 @@ func (*Operation_CaptureHold) isOperation_Kind() {}
 func (*Operation_VoidHold) isOperation_Kind() {}
 
 func (*Operation_ExtendHold) isOperation_Kind() {}
+
+func (*Operation_SetTopUpPolicy) isOperation_Kind() {}
+
+func (*Operation_LeaseTopUp) isOperation_Kind() {}
+
+func (*Operation_SettleTopUp) isOperation_Kind() {}
 
 // Credit raises the posted balance of an account.
 type Credit struct {
@@ -1195,6 +1336,64 @@ func (x *VelocityCap) GetLimit() int64 {
 	return 0
 }
 
+// SetLowBalance sets the threshold of `available` below which an account is low. An entry tells it in the same step as
+// whatever lowers it there (a debit, a hold, a changed floor, ...), after the entries of that operation or group, and is
+// not told again before `available` was at or above the threshold once more. Setting a threshold counts as being above
+// it: where the account is below it at that time, that is told at once.
+type SetLowBalance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account to change.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Minor units of the account's ledger, 1 to 2^63-1; 0: none any more.
+	Threshold     int64 `protobuf:"varint,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLowBalance) Reset() {
+	*x = SetLowBalance{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLowBalance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLowBalance) ProtoMessage() {}
+
+func (x *SetLowBalance) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLowBalance.ProtoReflect.Descriptor instead.
+func (*SetLowBalance) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SetLowBalance) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetLowBalance) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
 // TransferUpTo moves as much as is available and there is room for (floor, ceiling, velocity caps), up to an amount, for usage
 // that is metered after the fact. Result.amount tells how much. Refused, for the reason of the smallest, where that is nothing.
 type TransferUpTo struct {
@@ -1211,7 +1410,7 @@ type TransferUpTo struct {
 
 func (x *TransferUpTo) Reset() {
 	*x = TransferUpTo{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1422,7 @@ func (x *TransferUpTo) String() string {
 func (*TransferUpTo) ProtoMessage() {}
 
 func (x *TransferUpTo) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1435,7 @@ func (x *TransferUpTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferUpTo.ProtoReflect.Descriptor instead.
 func (*TransferUpTo) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TransferUpTo) GetDebitAccount() string {
@@ -1275,7 +1474,7 @@ type Reverse struct {
 
 func (x *Reverse) Reset() {
 	*x = Reverse{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1486,7 @@ func (x *Reverse) String() string {
 func (*Reverse) ProtoMessage() {}
 
 func (x *Reverse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1499,7 @@ func (x *Reverse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reverse.ProtoReflect.Descriptor instead.
 func (*Reverse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Reverse) GetSequence() uint64 {
@@ -1336,7 +1535,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1547,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1560,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Hold) GetAccount() string {
@@ -1409,7 +1608,7 @@ type CaptureHold struct {
 
 func (x *CaptureHold) Reset() {
 	*x = CaptureHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[14]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +1620,7 @@ func (x *CaptureHold) String() string {
 func (*CaptureHold) ProtoMessage() {}
 
 func (x *CaptureHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[14]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +1633,7 @@ func (x *CaptureHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureHold.ProtoReflect.Descriptor instead.
 func (*CaptureHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CaptureHold) GetHold() string {
@@ -1476,7 +1675,7 @@ type VoidHold struct {
 
 func (x *VoidHold) Reset() {
 	*x = VoidHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[15]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1687,7 @@ func (x *VoidHold) String() string {
 func (*VoidHold) ProtoMessage() {}
 
 func (x *VoidHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[15]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1700,7 @@ func (x *VoidHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidHold.ProtoReflect.Descriptor instead.
 func (*VoidHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VoidHold) GetHold() string {
@@ -1525,7 +1724,7 @@ type ExtendHold struct {
 
 func (x *ExtendHold) Reset() {
 	*x = ExtendHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[16]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1736,7 @@ func (x *ExtendHold) String() string {
 func (*ExtendHold) ProtoMessage() {}
 
 func (x *ExtendHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[16]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1749,7 @@ func (x *ExtendHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendHold.ProtoReflect.Descriptor instead.
 func (*ExtendHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExtendHold) GetHold() string {
@@ -1567,6 +1766,329 @@ func (x *ExtendHold) GetTimeout() int64 {
 	return 0
 }
 
+// SetTopUpPolicy gives an account a policy on topping it up, in the place of the one that it has.
+//
+// A top-up is made when less than `threshold` is available after any change of the account, whatever its kind, in the same step
+// as that change; also when the policy is set on an account that is already below. An account has one open top-up at most: none is
+// made before it is settled. None is made while the account is frozen, while a back-off or a cap stands in the way (then it is
+// looked at again when that is over), or where its amount would not fit below the account's ceiling. Setting a policy
+// ends a back-off. A top-up that nobody has leased yet is cancelled where the policy is taken away or the account is frozen; one that
+// is leased stays open. An account with an open top-up cannot be closed.
+type SetTopUpPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account to top up.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Takes the policy away. Together with no other field but `account`.
+	Off bool `protobuf:"varint,2,opt,name=off,proto3" json:"off,omitempty"`
+	// Minor units, at least 1: a top-up is made when less than this is available.
+	Threshold int64 `protobuf:"varint,3,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// Minor units to charge each time. Either this or target.
+	Amount int64 `protobuf:"varint,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Minor units, at least the threshold: charge as much as brings what is available to this, as it is when the top-up is made.
+	Target int64 `protobuf:"varint,5,opt,name=target,proto3" json:"target,omitempty"`
+	// The account of the same ledger that a top-up debits when it succeeds. Empty: the ledger's system account of credits. It is a
+	// debit like others: the source's floor and caps count.
+	SourceAccount string `protobuf:"bytes,6,opt,name=source_account,json=sourceAccount,proto3" json:"source_account,omitempty"`
+	// At most so many top-ups are made in any stretch of time, declined ones included. Absent: any number.
+	CountCap *TopUpCount `protobuf:"bytes,7,opt,name=count_cap,json=countCap,proto3" json:"count_cap,omitempty"`
+	// At most so much is charged, or may have been, in any stretch of time. The limit is at least the amount. Absent: any sum.
+	SumCap *VelocityCap `protobuf:"bytes,8,opt,name=sum_cap,json=sumCap,proto3" json:"sum_cap,omitempty"`
+	// Nanoseconds, 1 second to 400 days: for how long none is made after one was declined.
+	BackOff int64 `protobuf:"varint,9,opt,name=back_off,json=backOff,proto3" json:"back_off,omitempty"`
+	// Nanoseconds, 1 minute to 400 days: for how long from its first use the processor is sure to know an idempotency key again. Past
+	// it a top-up is never charged, only looked up. Take some minutes less than what the processor promises.
+	KeyLifetime int64 `protobuf:"varint,10,opt,name=key_lifetime,json=keyLifetime,proto3" json:"key_lifetime,omitempty"`
+	// What the processor knows the customer's card by, up to 64 bytes of UTF-8 without control characters. Not a card number:
+	// everyone who may read can read it.
+	PaymentReference string `protobuf:"bytes,11,opt,name=payment_reference,json=paymentReference,proto3" json:"payment_reference,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SetTopUpPolicy) Reset() {
+	*x = SetTopUpPolicy{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTopUpPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTopUpPolicy) ProtoMessage() {}
+
+func (x *SetTopUpPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTopUpPolicy.ProtoReflect.Descriptor instead.
+func (*SetTopUpPolicy) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SetTopUpPolicy) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetTopUpPolicy) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *SetTopUpPolicy) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *SetTopUpPolicy) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *SetTopUpPolicy) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *SetTopUpPolicy) GetSourceAccount() string {
+	if x != nil {
+		return x.SourceAccount
+	}
+	return ""
+}
+
+func (x *SetTopUpPolicy) GetCountCap() *TopUpCount {
+	if x != nil {
+		return x.CountCap
+	}
+	return nil
+}
+
+func (x *SetTopUpPolicy) GetSumCap() *VelocityCap {
+	if x != nil {
+		return x.SumCap
+	}
+	return nil
+}
+
+func (x *SetTopUpPolicy) GetBackOff() int64 {
+	if x != nil {
+		return x.BackOff
+	}
+	return 0
+}
+
+func (x *SetTopUpPolicy) GetKeyLifetime() int64 {
+	if x != nil {
+		return x.KeyLifetime
+	}
+	return 0
+}
+
+func (x *SetTopUpPolicy) GetPaymentReference() string {
+	if x != nil {
+		return x.PaymentReference
+	}
+	return ""
+}
+
+// TopUpCount bounds how many top-ups are made in any stretch of log time of the window's length, counted as VelocityCap does.
+type TopUpCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nanoseconds, 1 second to 400 days.
+	Window int64 `protobuf:"varint,1,opt,name=window,proto3" json:"window,omitempty"`
+	// At least 1.
+	Limit         int64 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopUpCount) Reset() {
+	*x = TopUpCount{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopUpCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopUpCount) ProtoMessage() {}
+
+func (x *TopUpCount) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopUpCount.ProtoReflect.Descriptor instead.
+func (*TopUpCount) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *TopUpCount) GetWindow() int64 {
+	if x != nil {
+		return x.Window
+	}
+	return 0
+}
+
+func (x *TopUpCount) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// LeaseTopUp leases an open top-up that is not leased, so that one worker at a time charges for it. Most callers use
+// MoneyService.LeaseTopUps, which finds those that are due. The operation's reference names who leases.
+type LeaseTopUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The top-up's id.
+	TopUp string `protobuf:"bytes,1,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
+	// Nanoseconds of log time until it may be leased again, 1 second to 1 hour.
+	Timeout       int64 `protobuf:"varint,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseTopUp) Reset() {
+	*x = LeaseTopUp{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseTopUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseTopUp) ProtoMessage() {}
+
+func (x *LeaseTopUp) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseTopUp.ProtoReflect.Descriptor instead.
+func (*LeaseTopUp) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LeaseTopUp) GetTopUp() string {
+	if x != nil {
+		return x.TopUp
+	}
+	return ""
+}
+
+func (x *LeaseTopUp) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
+// SettleTopUp says what became of the charge for a top-up. Succeeded and declined settle it, once. The operation's reference is
+// for the processor's own id of the charge.
+type SettleTopUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The top-up's id.
+	TopUp string `protobuf:"bytes,1,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
+	// What became of it.
+	Outcome TopUpOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ballast.v1.TopUpOutcome" json:"outcome,omitempty"`
+	// The number of the lease under which that came to be known; refused as TOP_UP_LEASED where there is a newer one. 0: whatever the
+	// lease is, for a person who knows from the processor itself. Make sure then that no worker is charging for it.
+	Lease         uint32 `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleTopUp) Reset() {
+	*x = SettleTopUp{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleTopUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleTopUp) ProtoMessage() {}
+
+func (x *SettleTopUp) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleTopUp.ProtoReflect.Descriptor instead.
+func (*SettleTopUp) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SettleTopUp) GetTopUp() string {
+	if x != nil {
+		return x.TopUp
+	}
+	return ""
+}
+
+func (x *SettleTopUp) GetOutcome() TopUpOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return TopUpOutcome_TOP_UP_OUTCOME_UNSPECIFIED
+}
+
+func (x *SettleTopUp) GetLease() uint32 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
 // Result is the final answer to one attempt of one operation.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1579,13 +2101,14 @@ type Result struct {
 	// APPLIED: the entry's sequence number, from 1. Otherwise 0.
 	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// APPLIED: posted balance of the debited account right after, minor units (for a credit: the system account's).
-	// For operations on one account without an amount: 0. For operations on holds: that of the hold's account.
+	// For operations on one account without an amount: 0. For operations on holds, and on top-ups where nothing moves: that of
+	// the hold's or the top-up's account.
 	DebitPosted int64 `protobuf:"varint,5,opt,name=debit_posted,json=debitPosted,proto3" json:"debit_posted,omitempty"`
 	// APPLIED: posted balance of the credited account right after, minor units (for a debit: the system account's; for
 	// operations on one account without an amount: that account's). 0 where `amount` is told.
 	CreditPosted int64 `protobuf:"varint,6,opt,name=credit_posted,json=creditPosted,proto3" json:"credit_posted,omitempty"`
 	// APPLIED: `available` right after of the account that the caller named: the debited one of a debit or transfer, the
-	// credited one of a credit, the hold's account, else the account. INSUFFICIENT_FUNDS: what was available (or, for SetLimits, the balance
+	// credited one of a credit, the hold's or the top-up's account, else the account. INSUFFICIENT_FUNDS: what was available (or, for SetLimits, the balance
 	// less held). CEILING_EXCEEDED: the room left below the ceiling. EXCEEDS_HOLD: what the hold still holds. VELOCITY_EXCEEDED:
 	// the room left by the caps. EXCEEDS_ENTRY: what the entry moved.
 	Available int64 `protobuf:"varint,7,opt,name=available,proto3" json:"available,omitempty"`
@@ -1595,8 +2118,8 @@ type Result struct {
 	Account string `protobuf:"bytes,9,opt,name=account,proto3" json:"account,omitempty"`
 	// GROUP_REFUSED: the position in the group, from 0, of the member that was refused for a reason of its own.
 	FailedMember uint32 `protobuf:"varint,10,opt,name=failed_member,json=failedMember,proto3" json:"failed_member,omitempty"`
-	// APPLIED, minor units: what was held, captured, given back by a void, moved by an up-to transfer or a reversal; for an
-	// extension what is held. 0 for others.
+	// APPLIED, minor units: what was held, captured, given back by a void, moved by an up-to transfer, a reversal or a top-up
+	// that succeeded; for an extension what is held, for a lease what is to be charged. 0 for others.
 	Amount int64 `protobuf:"varint,11,opt,name=amount,proto3" json:"amount,omitempty"`
 	// VERSION_MISMATCH: the version that the account has.
 	Version       uint64 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"`
@@ -1606,7 +2129,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[17]
+	mi := &file_ballast_v1_operation_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +2141,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[17]
+	mi := &file_ballast_v1_operation_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +2154,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Result) GetCode() ResultCode {
@@ -1723,7 +2246,8 @@ var File_ballast_v1_operation_proto protoreflect.FileDescriptor
 const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"\x1aballast/v1/operation.proto\x12\n" +
-	"ballast.v1\"\xac\b\n" +
+	"ballast.v1\"\xb5\n" +
+	"\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\x1b\n" +
@@ -1748,12 +2272,17 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccount\x12<\n" +
 	"\fset_velocity\x18\x19 \x01(\v2\x17.ballast.v1.SetVelocityH\x00R\vsetVelocity\x12@\n" +
 	"\x0etransfer_up_to\x18\x1a \x01(\v2\x18.ballast.v1.TransferUpToH\x00R\ftransferUpTo\x12/\n" +
-	"\areverse\x18\x1b \x01(\v2\x13.ballast.v1.ReverseH\x00R\areverse\x12&\n" +
+	"\areverse\x18\x1b \x01(\v2\x13.ballast.v1.ReverseH\x00R\areverse\x12C\n" +
+	"\x0fset_low_balance\x18\x1c \x01(\v2\x19.ballast.v1.SetLowBalanceH\x00R\rsetLowBalance\x12&\n" +
 	"\x04hold\x18\x1e \x01(\v2\x10.ballast.v1.HoldH\x00R\x04hold\x12<\n" +
 	"\fcapture_hold\x18\x1f \x01(\v2\x17.ballast.v1.CaptureHoldH\x00R\vcaptureHold\x123\n" +
 	"\tvoid_hold\x18  \x01(\v2\x14.ballast.v1.VoidHoldH\x00R\bvoidHold\x129\n" +
 	"\vextend_hold\x18! \x01(\v2\x16.ballast.v1.ExtendHoldH\x00R\n" +
-	"extendHoldB\x06\n" +
+	"extendHold\x12G\n" +
+	"\x11set_top_up_policy\x18( \x01(\v2\x1a.ballast.v1.SetTopUpPolicyH\x00R\x0esetTopUpPolicy\x12:\n" +
+	"\flease_top_up\x18) \x01(\v2\x16.ballast.v1.LeaseTopUpH\x00R\n" +
+	"leaseTopUp\x12=\n" +
+	"\rsettle_top_up\x18* \x01(\v2\x17.ballast.v1.SettleTopUpH\x00R\vsettleTopUpB\x06\n" +
 	"\x04kind\":\n" +
 	"\x06Credit\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
@@ -1797,7 +2326,10 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x04caps\x18\x02 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\";\n" +
 	"\vVelocityCap\x12\x16\n" +
 	"\x06window\x18\x01 \x01(\x03R\x06window\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x03R\x05limit\"r\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"G\n" +
+	"\rSetLowBalance\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1c\n" +
+	"\tthreshold\x18\x02 \x01(\x03R\tthreshold\"r\n" +
 	"\fTransferUpTo\x12#\n" +
 	"\rdebit_account\x18\x01 \x01(\tR\fdebitAccount\x12%\n" +
 	"\x0ecredit_account\x18\x02 \x01(\tR\rcreditAccount\x12\x16\n" +
@@ -1820,7 +2352,32 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"ExtendHold\x12\x12\n" +
 	"\x04hold\x18\x01 \x01(\tR\x04hold\x12\x18\n" +
-	"\atimeout\x18\x02 \x01(\x03R\atimeout\"\xf3\x02\n" +
+	"\atimeout\x18\x02 \x01(\x03R\atimeout\"\x83\x03\n" +
+	"\x0eSetTopUpPolicy\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x10\n" +
+	"\x03off\x18\x02 \x01(\bR\x03off\x12\x1c\n" +
+	"\tthreshold\x18\x03 \x01(\x03R\tthreshold\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\x03R\x06amount\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\x03R\x06target\x12%\n" +
+	"\x0esource_account\x18\x06 \x01(\tR\rsourceAccount\x123\n" +
+	"\tcount_cap\x18\a \x01(\v2\x16.ballast.v1.TopUpCountR\bcountCap\x120\n" +
+	"\asum_cap\x18\b \x01(\v2\x17.ballast.v1.VelocityCapR\x06sumCap\x12\x19\n" +
+	"\bback_off\x18\t \x01(\x03R\abackOff\x12!\n" +
+	"\fkey_lifetime\x18\n" +
+	" \x01(\x03R\vkeyLifetime\x12+\n" +
+	"\x11payment_reference\x18\v \x01(\tR\x10paymentReference\":\n" +
+	"\n" +
+	"TopUpCount\x12\x16\n" +
+	"\x06window\x18\x01 \x01(\x03R\x06window\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"=\n" +
+	"\n" +
+	"LeaseTopUp\x12\x15\n" +
+	"\x06top_up\x18\x01 \x01(\tR\x05topUp\x12\x18\n" +
+	"\atimeout\x18\x02 \x01(\x03R\atimeout\"n\n" +
+	"\vSettleTopUp\x12\x15\n" +
+	"\x06top_up\x18\x01 \x01(\tR\x05topUp\x122\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x18.ballast.v1.TopUpOutcomeR\aoutcome\x12\x14\n" +
+	"\x05lease\x18\x03 \x01(\rR\x05lease\"\xf3\x02\n" +
 	"\x06Result\x12*\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x16.ballast.v1.ResultCodeR\x04code\x12\x1a\n" +
 	"\breplayed\x18\x02 \x01(\bR\breplayed\x12\x18\n" +
@@ -1834,7 +2391,12 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\rfailed_member\x18\n" +
 	" \x01(\rR\ffailedMember\x12\x16\n" +
 	"\x06amount\x18\v \x01(\x03R\x06amount\x12\x18\n" +
-	"\aversion\x18\f \x01(\x04R\aversion*\xf5\a\n" +
+	"\aversion\x18\f \x01(\x04R\aversion*\x85\x01\n" +
+	"\fTopUpOutcome\x12\x1e\n" +
+	"\x1aTOP_UP_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18TOP_UP_OUTCOME_SUCCEEDED\x10\x01\x12\x1b\n" +
+	"\x17TOP_UP_OUTCOME_DECLINED\x10\x02\x12\x1a\n" +
+	"\x16TOP_UP_OUTCOME_UNKNOWN\x10\x03*\xef\b\n" +
 	"\n" +
 	"ResultCode\x12\x1b\n" +
 	"\x17RESULT_CODE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1870,7 +2432,11 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x19RESULT_CODE_UNKNOWN_ENTRY\x10\x1d\x12\x1e\n" +
 	"\x1aRESULT_CODE_NOT_REVERSIBLE\x10\x1e\x12 \n" +
 	"\x1cRESULT_CODE_ALREADY_REVERSED\x10\x1f\x12\x1d\n" +
-	"\x19RESULT_CODE_EXCEEDS_ENTRY\x10 B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x19RESULT_CODE_EXCEEDS_ENTRY\x10 \x12\x1e\n" +
+	"\x1aRESULT_CODE_UNKNOWN_TOP_UP\x10!\x12\x1c\n" +
+	"\x18RESULT_CODE_TOP_UP_ENDED\x10\"\x12\x1d\n" +
+	"\x19RESULT_CODE_TOP_UP_LEASED\x10#\x12\x1b\n" +
+	"\x17RESULT_CODE_TOP_UP_OPEN\x10$B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operation_proto_rawDescOnce sync.Once
@@ -1884,52 +2450,65 @@ func file_ballast_v1_operation_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_operation_proto_rawDescData
 }
 
-var file_ballast_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_ballast_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_ballast_v1_operation_proto_goTypes = []any{
-	(ResultCode)(0),       // 0: ballast.v1.ResultCode
-	(*Operation)(nil),     // 1: ballast.v1.Operation
-	(*Credit)(nil),        // 2: ballast.v1.Credit
-	(*Debit)(nil),         // 3: ballast.v1.Debit
-	(*Transfer)(nil),      // 4: ballast.v1.Transfer
-	(*CreateLedger)(nil),  // 5: ballast.v1.CreateLedger
-	(*CreateAccount)(nil), // 6: ballast.v1.CreateAccount
-	(*SetLimits)(nil),     // 7: ballast.v1.SetLimits
-	(*SetFrozen)(nil),     // 8: ballast.v1.SetFrozen
-	(*CloseAccount)(nil),  // 9: ballast.v1.CloseAccount
-	(*SetVelocity)(nil),   // 10: ballast.v1.SetVelocity
-	(*VelocityCap)(nil),   // 11: ballast.v1.VelocityCap
-	(*TransferUpTo)(nil),  // 12: ballast.v1.TransferUpTo
-	(*Reverse)(nil),       // 13: ballast.v1.Reverse
-	(*Hold)(nil),          // 14: ballast.v1.Hold
-	(*CaptureHold)(nil),   // 15: ballast.v1.CaptureHold
-	(*VoidHold)(nil),      // 16: ballast.v1.VoidHold
-	(*ExtendHold)(nil),    // 17: ballast.v1.ExtendHold
-	(*Result)(nil),        // 18: ballast.v1.Result
+	(TopUpOutcome)(0),      // 0: ballast.v1.TopUpOutcome
+	(ResultCode)(0),        // 1: ballast.v1.ResultCode
+	(*Operation)(nil),      // 2: ballast.v1.Operation
+	(*Credit)(nil),         // 3: ballast.v1.Credit
+	(*Debit)(nil),          // 4: ballast.v1.Debit
+	(*Transfer)(nil),       // 5: ballast.v1.Transfer
+	(*CreateLedger)(nil),   // 6: ballast.v1.CreateLedger
+	(*CreateAccount)(nil),  // 7: ballast.v1.CreateAccount
+	(*SetLimits)(nil),      // 8: ballast.v1.SetLimits
+	(*SetFrozen)(nil),      // 9: ballast.v1.SetFrozen
+	(*CloseAccount)(nil),   // 10: ballast.v1.CloseAccount
+	(*SetVelocity)(nil),    // 11: ballast.v1.SetVelocity
+	(*VelocityCap)(nil),    // 12: ballast.v1.VelocityCap
+	(*SetLowBalance)(nil),  // 13: ballast.v1.SetLowBalance
+	(*TransferUpTo)(nil),   // 14: ballast.v1.TransferUpTo
+	(*Reverse)(nil),        // 15: ballast.v1.Reverse
+	(*Hold)(nil),           // 16: ballast.v1.Hold
+	(*CaptureHold)(nil),    // 17: ballast.v1.CaptureHold
+	(*VoidHold)(nil),       // 18: ballast.v1.VoidHold
+	(*ExtendHold)(nil),     // 19: ballast.v1.ExtendHold
+	(*SetTopUpPolicy)(nil), // 20: ballast.v1.SetTopUpPolicy
+	(*TopUpCount)(nil),     // 21: ballast.v1.TopUpCount
+	(*LeaseTopUp)(nil),     // 22: ballast.v1.LeaseTopUp
+	(*SettleTopUp)(nil),    // 23: ballast.v1.SettleTopUp
+	(*Result)(nil),         // 24: ballast.v1.Result
 }
 var file_ballast_v1_operation_proto_depIdxs = []int32{
-	2,  // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
-	3,  // 1: ballast.v1.Operation.debit:type_name -> ballast.v1.Debit
-	4,  // 2: ballast.v1.Operation.transfer:type_name -> ballast.v1.Transfer
-	5,  // 3: ballast.v1.Operation.create_ledger:type_name -> ballast.v1.CreateLedger
-	6,  // 4: ballast.v1.Operation.create_account:type_name -> ballast.v1.CreateAccount
-	7,  // 5: ballast.v1.Operation.set_limits:type_name -> ballast.v1.SetLimits
-	8,  // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
-	9,  // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
-	10, // 8: ballast.v1.Operation.set_velocity:type_name -> ballast.v1.SetVelocity
-	12, // 9: ballast.v1.Operation.transfer_up_to:type_name -> ballast.v1.TransferUpTo
-	13, // 10: ballast.v1.Operation.reverse:type_name -> ballast.v1.Reverse
-	14, // 11: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
-	15, // 12: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
-	16, // 13: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
-	17, // 14: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
-	11, // 15: ballast.v1.SetVelocity.caps:type_name -> ballast.v1.VelocityCap
-	0,  // 16: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	3,  // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
+	4,  // 1: ballast.v1.Operation.debit:type_name -> ballast.v1.Debit
+	5,  // 2: ballast.v1.Operation.transfer:type_name -> ballast.v1.Transfer
+	6,  // 3: ballast.v1.Operation.create_ledger:type_name -> ballast.v1.CreateLedger
+	7,  // 4: ballast.v1.Operation.create_account:type_name -> ballast.v1.CreateAccount
+	8,  // 5: ballast.v1.Operation.set_limits:type_name -> ballast.v1.SetLimits
+	9,  // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
+	10, // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
+	11, // 8: ballast.v1.Operation.set_velocity:type_name -> ballast.v1.SetVelocity
+	14, // 9: ballast.v1.Operation.transfer_up_to:type_name -> ballast.v1.TransferUpTo
+	15, // 10: ballast.v1.Operation.reverse:type_name -> ballast.v1.Reverse
+	13, // 11: ballast.v1.Operation.set_low_balance:type_name -> ballast.v1.SetLowBalance
+	16, // 12: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
+	17, // 13: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
+	18, // 14: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
+	19, // 15: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
+	20, // 16: ballast.v1.Operation.set_top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
+	22, // 17: ballast.v1.Operation.lease_top_up:type_name -> ballast.v1.LeaseTopUp
+	23, // 18: ballast.v1.Operation.settle_top_up:type_name -> ballast.v1.SettleTopUp
+	12, // 19: ballast.v1.SetVelocity.caps:type_name -> ballast.v1.VelocityCap
+	21, // 20: ballast.v1.SetTopUpPolicy.count_cap:type_name -> ballast.v1.TopUpCount
+	12, // 21: ballast.v1.SetTopUpPolicy.sum_cap:type_name -> ballast.v1.VelocityCap
+	0,  // 22: ballast.v1.SettleTopUp.outcome:type_name -> ballast.v1.TopUpOutcome
+	1,  // 23: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operation_proto_init() }
@@ -1949,10 +2528,14 @@ func file_ballast_v1_operation_proto_init() {
 		(*Operation_SetVelocity)(nil),
 		(*Operation_TransferUpTo)(nil),
 		(*Operation_Reverse)(nil),
+		(*Operation_SetLowBalance)(nil),
 		(*Operation_Hold)(nil),
 		(*Operation_CaptureHold)(nil),
 		(*Operation_VoidHold)(nil),
 		(*Operation_ExtendHold)(nil),
+		(*Operation_SetTopUpPolicy)(nil),
+		(*Operation_LeaseTopUp)(nil),
+		(*Operation_SettleTopUp)(nil),
 	}
 	file_ballast_v1_operation_proto_msgTypes[5].OneofWrappers = []any{}
 	file_ballast_v1_operation_proto_msgTypes[6].OneofWrappers = []any{}
@@ -1961,8 +2544,8 @@ func file_ballast_v1_operation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operation_proto_rawDesc), len(file_ballast_v1_operation_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   18,
+			NumEnums:      2,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
