@@ -152,6 +152,11 @@ type fakeMember struct {
 	status   *ballastv1.StatusResponse
 	books    books
 	take     func(context.Context, *ballastv1.TakeSnapshotRequest) (index uint64, err error)
+	watch    func(*ballastv1.WatchRequest, grpc.ServerStreamingServer[ballastv1.WatchResponse]) error
+}
+
+func (m *fakeMember) Watch(r *ballastv1.WatchRequest, stream grpc.ServerStreamingServer[ballastv1.WatchResponse]) error {
+	return m.watch(r, stream)
 }
 
 func (m *fakeMember) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {

@@ -55,6 +55,12 @@ func (c *Client) SetVelocity(ctx context.Context, account string, caps []Cap, op
 	return c.do(ctx, NewSetVelocity(account, caps, options...))
 }
 
+// SetLowBalance sets the threshold of what is available, minor units, below which the feed (Watch) tells that an account is
+// low; 0: none any more.
+func (c *Client) SetLowBalance(ctx context.Context, account string, threshold int64, options ...OpOption) (*ballastv1.Result, error) {
+	return c.do(ctx, NewSetLowBalance(account, threshold, options...))
+}
+
 // TransferUpTo moves as much as is available, at most amount minor units; Result.Amount tells how much. To is empty for usage
 // that leaves the ledger.
 func (c *Client) TransferUpTo(ctx context.Context, from, to string, amount int64, options ...OpOption) (*ballastv1.Result, error) {

@@ -134,6 +134,14 @@ func NewSetVelocity(account string, caps []Cap, options ...OpOption) *ballastv1.
 	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_SetVelocity{SetVelocity: k}}, options)
 }
 
+// NewSetLowBalance makes an operation that sets the threshold of what is available, minor units, below which an account is
+// told to be low; 0: none any more. See SetLowBalance in the API.
+func NewSetLowBalance(account string, threshold int64, options ...OpOption) *ballastv1.Operation {
+	return build(&ballastv1.Operation{Kind: &ballastv1.Operation_SetLowBalance{
+		SetLowBalance: &ballastv1.SetLowBalance{Account: account, Threshold: threshold},
+	}}, options)
+}
+
 // NewTransferUpTo makes an operation that moves as much as is available, at most amount minor units, to another account
 // of the ledger, or out of it where that is empty.
 func NewTransferUpTo(from, to string, amount int64, options ...OpOption) *ballastv1.Operation {

@@ -174,6 +174,9 @@ func validate(op *ballastv1.Operation) error {
 		return checkAccount("close_account.account", kind.CloseAccount.GetAccount())
 	case *ballastv1.Operation_SetVelocity:
 		return validateVelocity(kind.SetVelocity)
+	case *ballastv1.Operation_SetLowBalance:
+		return first(checkAccount("set_low_balance.account", kind.SetLowBalance.GetAccount()),
+			checkThreshold("set_low_balance.threshold", kind.SetLowBalance.GetThreshold()))
 	case *ballastv1.Operation_TransferUpTo:
 		return validateUpTo(kind.TransferUpTo)
 	case *ballastv1.Operation_Reverse:
@@ -260,6 +263,13 @@ func validateUpTo(k *ballastv1.TransferUpTo) error {
 }
 
 // checkPart checks an amount that may be left out.
+func checkThreshold(field string, units int64) error {
+	if units < 0 {
+		return invalidf(field, "%d, expected 1 or more minor units, or 0 for none", units)
+	}
+	return nil
+}
+
 func checkPart(field string, amount int64) error {
 	if amount < 0 {
 		return invalidf(field, "%d, expected 1 or more minor units, or 0 for all of it", amount)

@@ -74,7 +74,7 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 	}
 	amount := func() int64 { return drawUnits(t, "amount") }
 	timeout := func() time.Duration { return time.Duration(drawUnits(t, "timeout")) }
-	switch rapid.IntRange(0, 15).Draw(t, "kind") {
+	switch rapid.IntRange(0, 16).Draw(t, "kind") {
 	case 0:
 		op.Kind = NewCredit(account("a"), amount()).Kind
 	case 1:
@@ -107,6 +107,8 @@ func drawOperation(t *rapid.T) *ballastv1.Operation {
 			to = account("b")
 		}
 		op.Kind = NewTransferUpTo(account("a"), to, amount()).Kind
+	case 16:
+		op.Kind = NewSetLowBalance(account("a"), amount()).Kind
 	case 14:
 		op.Kind = NewReverse(rapid.Uint64Range(0, 2).Draw(t, "sequence"), amount()).Kind
 	case 8:
@@ -164,6 +166,8 @@ func toLedger(op *ballastv1.Operation) *ledger.Operation {
 		for i, c := range k.SetVelocity.GetCaps() {
 			flat.Caps[i] = ledger.Cap{Window: c.GetWindow(), Limit: c.GetLimit()}
 		}
+	case *ballastv1.Operation_SetLowBalance:
+		flat.Kind, flat.Credit, flat.Amount = ledger.KindSetLowBalance, []byte(k.SetLowBalance.GetAccount()), k.SetLowBalance.GetThreshold()
 	case *ballastv1.Operation_TransferUpTo:
 		flat.Kind, flat.Amount = ledger.KindUpTo, k.TransferUpTo.GetAmount()
 		flat.Debit, flat.Credit = []byte(k.TransferUpTo.GetDebitAccount()), []byte(k.TransferUpTo.GetCreditAccount())

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -124,22 +123,6 @@ func walkStatement(ctx context.Context, c *journal.Cursor, st *Statement, before
 	return nil
 }
 
-// readEntry reads an entry into memory of its own.
-func readEntry(c *journal.Cursor, sequence uint64) (ledger.Entry, error) {
-	b, err := c.Entry(sequence)
-	if errors.Is(err, journal.ErrReplaced) || errors.Is(err, journal.ErrNotFound) {
-		return ledger.Entry{}, fmt.Errorf("%w: entry %d: %w", ErrChanged, sequence, err)
-	}
-	if err != nil {
-		return ledger.Entry{}, err
-	}
-	e, _, err := ledger.DecodeEntry(bytes.Clone(b))
-	if err != nil {
-		return ledger.Entry{}, fmt.Errorf("entry %d: %w", sequence, err)
-	}
-	return e, nil
-}
-
 // previousEntry is the previous entry of the account at slot, 0 for its first; false if e is not one of its entries.
 func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
 	switch {
@@ -151,22 +134,4 @@ func previousEntry(e *ledger.Entry, slot uint32) (uint64, bool) {
 		return 0, true // made together with the ledger's other system account
 	}
 	return 0, false
-}
-
-// name fills in what entries' slots stand for, none of which ever changes.
-func (f *FSM) name(entries []StatementEntry) {
-	f.Read(func(s *ledger.State) {
-		for i := range entries {
-			e := &entries[i]
-			if e.HasDebit {
-				e.DebitAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.DebitSlot)
-			}
-			if e.HasCredit {
-				e.CreditAccount, e.LedgerName, e.LedgerScale, _ = s.AccountNames(e.CreditSlot)
-			}
-			if e.Policy != nil && e.Policy.On {
-				e.SourceAccount, _, _, _ = s.AccountNames(e.Policy.Source)
-			}
-		}
-	})
 }

@@ -74,6 +74,8 @@ func (r *operationReader) kind(p *ballastv1.Operation) error {
 		op.Kind, op.Credit = ledger.KindCloseAccount, r.bytes(k.CloseAccount.GetAccount())
 	case *ballastv1.Operation_SetVelocity:
 		return r.setVelocity(k.SetVelocity)
+	case *ballastv1.Operation_SetLowBalance:
+		op.Kind, op.Credit, op.Amount = ledger.KindSetLowBalance, r.bytes(k.SetLowBalance.GetAccount()), k.SetLowBalance.GetThreshold()
 	case *ballastv1.Operation_TransferUpTo:
 		op.Kind, op.Amount = ledger.KindUpTo, k.TransferUpTo.GetAmount()
 		op.Debit, op.Credit = r.bytes(k.TransferUpTo.GetDebitAccount()), r.bytes(k.TransferUpTo.GetCreditAccount())
@@ -192,6 +194,8 @@ func accountOn(p *ballastv1.Operation, side ledger.Side) string {
 		return k.CloseAccount.GetAccount()
 	case *ballastv1.Operation_SetVelocity:
 		return k.SetVelocity.GetAccount()
+	case *ballastv1.Operation_SetLowBalance:
+		return k.SetLowBalance.GetAccount()
 	case *ballastv1.Operation_TransferUpTo:
 		if side == ledger.SideDebit {
 			return k.TransferUpTo.GetDebitAccount()

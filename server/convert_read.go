@@ -12,7 +12,7 @@ func accountProto(a *ledger.Account) *ballastv1.Account {
 	p := &ballastv1.Account{
 		Id: a.ID, Ledger: a.Ledger, Scale: uint32(a.Scale), Posted: a.Posted, Held: a.Held, Floor: a.Floor,
 		Available: a.Available, Version: a.Version, Frozen: a.Frozen, FrozenCredits: a.FrozenCredits, Closed: a.Closed,
-		System: a.System, LastSequence: a.LastSequence,
+		System: a.System, LastSequence: a.LastSequence, LowBalance: a.LowBalance, Low: a.Low,
 	}
 	if a.HasCeiling {
 		p.Ceiling = &a.Ceiling
@@ -38,7 +38,18 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 		Sequence: e.Sequence, LogTime: e.Time, Kind: ballastv1.EntryKind(e.Kind), OperationId: string(e.OperationID),
 		DebitAccount: e.DebitAccount, CreditAccount: e.CreditAccount, Amount: e.Amount, DebitPosted: e.DebitPosted,
 		CreditPosted: e.CreditPosted, EventTime: e.EventTime, Code: e.Code, Reference: string(e.Reference),
-		Asked: e.Asked, ReversedSequence: e.Original, Ledger: e.LedgerName, Scale: uint32(e.LedgerScale),
+		Asked: e.Asked, ReversedSequence: e.Original, Ledger: e.LedgerName, Scale: uint32(e.LedgerScale), Asset: string(e.Asset),
+	}
+	switch e.Kind {
+	case ledger.EntryAccountCreated, ledger.EntryLimitsSet:
+		p.Limits = &ballastv1.LimitsAfter{Floor: e.Floor}
+		if e.HasCeiling {
+			p.Limits.Ceiling = &e.Ceiling
+		}
+	case ledger.EntryFrozenSet:
+		p.Freeze = &ballastv1.FreezeAfter{Frozen: e.Frozen, FrozenCredits: e.FrozenCredits}
+	case ledger.EntryLowBalanceSet, ledger.EntryLowBalance:
+		p.LowBalance = &ballastv1.LowBalanceAfter{Threshold: e.Threshold, Available: e.Available}
 	}
 	for _, c := range e.Caps {
 		if c.Window != 0 {

@@ -60,6 +60,8 @@ func kindBack(o *ledger.Operation, limit func(bool, int64) *int64) any {
 			}
 		}
 		return v
+	case ledger.KindSetLowBalance:
+		return &ballastv1.SetLowBalance{Account: credit, Threshold: o.Amount}
 	case ledger.KindUpTo:
 		return &ballastv1.TransferUpTo{DebitAccount: debit, CreditAccount: credit, Amount: o.Amount}
 	case ledger.KindReverse:
@@ -176,12 +178,13 @@ func TestOperationConversionIsComplete(t *testing.T) {
 		"set_velocity": &ballastv1.SetVelocity{Account: "x", Caps: []*ballastv1.VelocityCap{
 			{Window: ledger.MinCapWindow, Limit: 7}, {Window: ledger.MaxCapWindow},
 		}},
-		"transfer_up_to": &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
-		"reverse":        &ballastv1.Reverse{Sequence: 5},
-		"hold":           &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
-		"capture_hold":   &ballastv1.CaptureHold{Hold: "x"},
-		"void_hold":      &ballastv1.VoidHold{Hold: "x"},
-		"extend_hold":    &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
+		"set_low_balance": &ballastv1.SetLowBalance{Account: "x", Threshold: 1},
+		"transfer_up_to":  &ballastv1.TransferUpTo{DebitAccount: "x", Amount: 1},
+		"reverse":         &ballastv1.Reverse{Sequence: 5},
+		"hold":            &ballastv1.Hold{Account: "x", Amount: 1, Timeout: 1},
+		"capture_hold":    &ballastv1.CaptureHold{Hold: "x"},
+		"void_hold":       &ballastv1.VoidHold{Hold: "x"},
+		"extend_hold":     &ballastv1.ExtendHold{Hold: "x", Timeout: 1},
 		"set_top_up_policy": &ballastv1.SetTopUpPolicy{
 			Account: "x", Threshold: 1, Amount: 1, BackOff: ledger.MinBackOff, KeyLifetime: ledger.MinKeyLifetime,
 			CountCap: &ballastv1.TopUpCount{Window: ledger.MinCapWindow, Limit: 1}, SumCap: &ballastv1.VelocityCap{Window: ledger.MaxCapWindow, Limit: 9},
@@ -247,12 +250,16 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 	}
 	result.Side = ledger.SideCredit
 	entry.Policy.On, policy.On = false, false // an off that is set
+	entries := &ballastv1.Entry{}             // what only entries of one kind have, of all kinds
+	for entry.Kind = 1; entry.Kind <= ledger.EntryNewest; entry.Kind++ {
+		proto.Merge(entries, entryProto(&entry))
+	}
 	told := policyResponse(&policy)
 	told.State = &ballastv1.ReadState{}
 	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)}, nil)
 	for _, m := range []proto.Message{
-		answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entryProto(&entry), entryProto(&entry).GetHold(),
-		holdProto(&hold), capProto(entry.Caps[0]), entryProto(&entry).GetTopUp(), entryProto(&entry).GetTopUpPolicy(), topUpProto(&topUp), told, told.GetPolicy(),
+		answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entries, entries.GetHold(), entries.GetLimits(), entries.GetFreeze(), entries.GetLowBalance(),
+		holdProto(&hold), capProto(entry.Caps[0]), entries.GetTopUp(), entries.GetTopUpPolicy(), topUpProto(&topUp), told, told.GetPolicy(),
 	} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,19 +17,46 @@ const retryRoom = time.Second
 // Gate lets calls in until it is closed, once and for ever: the first step of an ordered shutdown. It also keeps a state
 // that is not to be trusted from being served.
 type Gate struct {
+	once sync.Once
+	// inside ends when no call is let in any more.
+	inside context.Context
+	shut   context.CancelFunc
+
 	closed    atomic.Bool
 	condemned atomic.Pointer[Failure]
 	noWrites  atomic.Pointer[Failure]
 	noRoom    atomic.Pointer[Failure]
 }
 
-// Close refuses all calls from now on, NOT_DONE. Calls already inside go on.
-func (g *Gate) Close() { g.closed.Store(true) }
+// Close refuses all calls from now on, NOT_DONE. Calls already inside go on, but for those that last until they are ended.
+func (g *Gate) Close() {
+	g.closed.Store(true)
+	g.make()
+	g.shut()
+}
+
+// make makes what a zero Gate lacks.
+func (g *Gate) make() {
+	g.once.Do(func() { g.inside, g.shut = context.WithCancel(context.Background()) })
+}
+
+// whileOpen is a context of ctx that also ends when no call is let in any more.
+func (g *Gate) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	g.make()
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.inside, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
 
 // Condemn refuses all calls from now on with message, which says why and what to do. Calls already inside get no answer
 // that rests on this member's state.
 func (g *Gate) Condemn(message string) {
 	g.condemned.CompareAndSwap(nil, notDone(codes.Unavailable, message))
+	g.make()
+	g.shut()
 }
 
 // Condemned is the message of Condemn; empty: it was not called.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/ledger"
@@ -21,6 +22,10 @@ type Store interface {
 	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
 	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
 	Entry(sequence uint64) (ledger.Entry, error)
+	// Head tells where the state stands, LinkAt the link of an entry that it has, OpenFeed reads on from one.
+	Head() fsm.Head
+	LinkAt(sequence uint64) (uint64, error)
+	OpenFeed() *fsm.Feed
 }
 
 var _ Store = (*fsm.FSM)(nil)
@@ -50,12 +55,19 @@ type MoneyConfig struct {
 	DefaultTimeout, MaxTimeout time.Duration
 	// StreamRequests and StreamOperations bound what of one stream may be unanswered. Defaults 1,024 and 65,536.
 	StreamRequests, StreamOperations int64
+	// Watches bounds the watches that are served at the same time. WatchPace is the least time between two looks of one of
+	// them for new entries. Defaults 64, 10 ms.
+	Watches   int64
+	WatchPace time.Duration
 }
 
 // Money is the money service.
 type Money struct {
 	ballastv1.UnimplementedMoneyServiceServer
 	cfg MoneyConfig
+	// watches bounds how many watches there are, watchReads how many of them read at the same time: what they cost the
+	// member is at most one core.
+	watches, watchReads *semaphore.Weighted
 }
 
 // NewMoney returns the money service. It owns no goroutines beyond its calls.
@@ -64,7 +76,9 @@ func NewMoney(cfg MoneyConfig) *Money {
 	defaultTo(&cfg.MaxTimeout, time.Minute)
 	defaultTo(&cfg.StreamRequests, 1024)
 	defaultTo(&cfg.StreamOperations, 1<<16)
-	return &Money{cfg: cfg}
+	defaultTo(&cfg.Watches, 64)
+	defaultTo(&cfg.WatchPace, 10*time.Millisecond)
+	return &Money{cfg: cfg, watches: semaphore.NewWeighted(cfg.Watches), watchReads: semaphore.NewWeighted(1)}
 }
 
 // Submit is ballastv1.MoneyServiceServer's.

@@ -38,6 +38,8 @@ func op(id string, kind any) *ballastv1.Operation {
 		o.Kind = &ballastv1.Operation_CloseAccount{CloseAccount: k}
 	case *ballastv1.SetVelocity:
 		o.Kind = &ballastv1.Operation_SetVelocity{SetVelocity: k}
+	case *ballastv1.SetLowBalance:
+		o.Kind = &ballastv1.Operation_SetLowBalance{SetLowBalance: k}
 	case *ballastv1.TransferUpTo:
 		o.Kind = &ballastv1.Operation_TransferUpTo{TransferUpTo: k}
 	case *ballastv1.Reverse:

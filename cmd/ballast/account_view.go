@@ -29,6 +29,9 @@ type accountView struct {
 	Flags          []string `json:"flags"`
 	// Caps on its debits, and what counts against them now.
 	Caps []capView `json:"caps,omitempty"`
+	// LowBalance is the threshold below which it is told to be low.
+	LowBalance      string `json:"low_balance,omitempty"`
+	LowBalanceUnits string `json:"low_balance_units,omitempty"`
 }
 
 // capView is a velocity cap in JSON.
@@ -69,7 +72,13 @@ func viewAccount(account *ballastv1.Account) *accountView {
 			Counted: d.format(c.GetCounted()), CountedUnits: units(c.GetCounted()),
 		})
 	}
+	if low := account.GetLowBalance(); low != 0 {
+		v.LowBalance, v.LowBalanceUnits = d.format(low), units(low)
+	}
 	v.Flags = append(v.Flags, exporter.Flags(account)...)
+	if account.GetLow() {
+		v.Flags = append(v.Flags, "low")
+	}
 	return v
 }
 
@@ -90,6 +99,7 @@ func accountGrid(accounts []*accountView) *render.Grid {
 		{Name: "version", Right: true},
 		{Name: "flags"},
 		{Name: "caps", Wide: true},
+		{Name: "low_balance", Right: true, Wide: true},
 	}}
 	for _, v := range accounts {
 		// A ledger's own accounts have no floor. What stands for that in JSON is the lowest number there is, which tells
@@ -104,7 +114,7 @@ func accountGrid(accounts []*accountView) *render.Grid {
 		}
 		g.Add(v.ID, v.Ledger, v.Posted, v.Held, limit(v.Floor), v.Ceiling, limit(v.Available),
 			v.PostedUnits, v.HeldUnits, limit(v.FloorUnits), v.CeilingUnits, limit(v.AvailableUnits),
-			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","), strings.Join(caps, ","))
+			strconv.FormatUint(v.Version, 10), strings.Join(v.Flags, ","), strings.Join(caps, ","), v.LowBalance)
 	}
 	return g
 }

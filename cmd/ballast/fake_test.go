@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -40,6 +41,12 @@ type fakeCluster struct {
 	marks   uint64
 	report  *ballastv1.SnapshotReport
 	looked  func() // called once by who asks for the status
+	audit   []*ballastv1.AuditEntry
+	behind  time.Duration // log time is
+	// examined is what it finds when it looks at itself; nil: it cannot.
+	examined *ballastv1.ExamineResponse
+	debug    []*ballastv1.CollectDebugResponse
+	watched  *ballastv1.WatchRequest
 }
 
 func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
@@ -254,6 +261,29 @@ func (f *fakeCluster) move(op *ballastv1.Operation, from, to string, amount int6
 	}
 	f.entries = append(f.entries, entry)
 	return result
+}
+
+// Watch tells the entries in one part, and beats.
+func (f *fakeCluster) Watch(r *ballastv1.WatchRequest, stream grpc.ServerStreamingServer[ballastv1.WatchResponse]) error {
+	f.mu.Lock()
+	f.watched = r
+	part := &ballastv1.WatchResponse{Sequence: r.GetAfterSequence(), Index: 17, LogTime: fakeTime}
+	for _, e := range f.entries {
+		if part.NewestSequence = e.GetSequence(); e.GetSequence() > r.GetAfterSequence() {
+			part.Entries, part.Sequence = append(part.Entries, e), e.GetSequence()
+		}
+	}
+	part.Link = part.GetSequence() + 0xabc
+	fail := f.failRead
+	f.mu.Unlock()
+	if fail != nil {
+		return fail
+	}
+	if err := stream.Send(part); err != nil {
+		return err
+	}
+	<-stream.Context().Done()
+	return stream.Context().Err()
 }
 
 func (f *fakeCluster) read(consistency ballastv1.Consistency) (*ballastv1.ReadState, error) {

@@ -150,6 +150,8 @@ func subject(op *ballastv1.Operation) string {
 		return kind.CloseAccount.GetAccount()
 	case *ballastv1.Operation_SetVelocity:
 		return kind.SetVelocity.GetAccount()
+	case *ballastv1.Operation_SetLowBalance:
+		return kind.SetLowBalance.GetAccount()
 	case *ballastv1.Operation_TransferUpTo:
 		return kind.TransferUpTo.GetDebitAccount()
 	case *ballastv1.Operation_Hold:

@@ -18,6 +18,10 @@ func (j *Journal) Holds(pos Position) (bool, error) {
 	return got == pos, err
 }
 
+// At is where the entry of a sequence number ends; 0: where the journal begins. ErrMissing: that lies in a hole.
+// ErrNotFound: the journal ends before it.
+func (j *Journal) At(sequence uint64) (Position, error) { return j.positionAt(sequence) }
+
 // positionAt is where entry sequence ends.
 func (j *Journal) positionAt(sequence uint64) (Position, error) {
 	if sequence == 0 {

@@ -9,15 +9,20 @@ const MaxRead = 4 << 20
 // the journal ends there. It is how one member's journal fills another's hole. ErrMissing: the next one is in a hole here
 // too. ErrNotFound: the journal ends before it. ErrCorrupt: it is damaged.
 func (j *Journal) ReadEntries(after uint64, maxBytes int) ([]byte, error) {
-	if after == j.End().Sequence {
-		return nil, nil
-	}
 	c := j.Cursor()
-	b, err := c.following(after, min(maxBytes, MaxRead))
+	b, err := c.Following(after, maxBytes)
 	if err = errors.Join(err, c.Close()); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// Following is ReadEntries for one who reads on and on: the cursor's file stays open. What it returns is the caller's.
+func (c *Cursor) Following(after uint64, maxBytes int) ([]byte, error) {
+	if after == c.j.End().Sequence {
+		return nil, nil
+	}
+	return c.following(after, min(maxBytes, MaxRead))
 }
 
 func (c *Cursor) following(after uint64, maxBytes int) (entries []byte, err error) {

@@ -180,6 +180,7 @@ func (s *State) commit(results []Result, out *Output) {
 // order.
 func (s *State) commitEffects(out *Output) {
 	w := &s.work
+	s.noticeLows()
 	s.considerTopUps()
 	s.commitLedgers()
 	for i := range w.touched {
@@ -193,6 +194,9 @@ func (s *State) commitEffects(out *Output) {
 	}
 	if len(w.reversals) > 0 {
 		s.commitReversals()
+	}
+	if len(w.lows) > 0 {
+		s.commitLows()
 	}
 	if len(w.topUps) > 0 {
 		s.commitTopUps()

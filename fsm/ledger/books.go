@@ -34,6 +34,9 @@ func (s *State) CheckBooks() error {
 		if caps := s.capsOf(uint32(slot)); (caps != [MaxCaps]CapUse{}) != (a.flags&flagVelocity != 0) {
 			return fmt.Errorf("%w: account %q has caps %v, and its flags are %#x", ErrBooks, accountID(rec), caps, a.flags)
 		}
+		if threshold := s.low.threshold(uint32(slot)); (threshold != 0) != (a.flags&flagLowBalance != 0) {
+			return fmt.Errorf("%w: account %q has a low-balance threshold of %d, and its flags are %#x", ErrBooks, accountID(rec), threshold, a.flags)
+		}
 		if problem := s.topUpProblem(uint32(slot), &a); problem != "" {
 			return fmt.Errorf("%w: account %q: %s", ErrBooks, accountID(rec), problem)
 		}

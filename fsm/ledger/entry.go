@@ -26,6 +26,8 @@ const (
 	EntryUpTo           EntryKind = 14
 	EntryReversal       EntryKind = 15
 	EntryVelocitySet    EntryKind = 16
+	EntryLowBalanceSet  EntryKind = 17
+	EntryLowBalance     EntryKind = 18
 	EntryTopUpPolicySet EntryKind = 19
 	EntryTopUpOpened    EntryKind = 20
 	EntryTopUpLeased    EntryKind = 21
@@ -80,6 +82,8 @@ type Entry struct {
 	Asked    int64
 	Original uint64
 	Caps     [MaxCaps]Cap
+	// EntryLowBalanceSet and EntryLowBalance: the threshold (0: none) and what is available, after.
+	Threshold, Available int64
 
 	// TopUp is what an entry says of a top-up, Policy what EntryTopUpPolicySet says of the policy; nil for other kinds.
 	TopUp  *TopUpChange
@@ -208,6 +212,10 @@ func (s *State) appendDetails(dst []byte, e *effect) []byte {
 		for _, c := range e.op.Caps {
 			dst = le.AppendUint64(le.AppendUint64(dst, uint64(c.Window)), uint64(c.Limit))
 		}
+	case EntryLowBalanceSet:
+		return le.AppendUint64(le.AppendUint64(dst, uint64(e.op.Amount)), uint64(e.after.available()))
+	case EntryLowBalance:
+		return le.AppendUint64(le.AppendUint64(dst, uint64(s.low.threshold(e.credit))), uint64(e.after.available()))
 	}
 	return dst
 }
@@ -332,7 +340,7 @@ func (e *Entry) decodeDetails(b []byte) error {
 		want = 1
 	case EntryHoldCreated, EntryHoldCaptured, EntryHoldVoided, EntryHoldExtended, EntryHoldExpired:
 		return e.decodeHold(b)
-	case EntryUpTo, EntryReversal, EntryVelocitySet:
+	case EntryUpTo, EntryReversal, EntryVelocitySet, EntryLowBalanceSet, EntryLowBalance:
 		return e.decodeNumbers(b)
 	case EntryTopUpPolicySet:
 		return e.decodePolicy(b)
@@ -372,8 +380,11 @@ func (e *Entry) decodeDetails(b []byte) error {
 // decodeNumbers decodes details that are numbers of 8 bytes.
 func (e *Entry) decodeNumbers(b []byte) error {
 	want := 8
-	if e.Kind == EntryVelocitySet {
+	switch e.Kind {
+	case EntryVelocitySet:
 		want = 16 * MaxCaps
+	case EntryLowBalanceSet, EntryLowBalance:
+		want = 16
 	}
 	if len(b) != want {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), want)
@@ -387,6 +398,8 @@ func (e *Entry) decodeNumbers(b []byte) error {
 		for i := range e.Caps {
 			e.Caps[i] = Cap{i64(b[16*i:]), i64(b[16*i+8:])}
 		}
+	case EntryLowBalanceSet, EntryLowBalance:
+		e.Threshold, e.Available = i64(b), i64(b[8:])
 	}
 	return nil
 }

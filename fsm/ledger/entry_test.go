@@ -37,6 +37,7 @@ func everyKind() []Operation {
 		{ID: []byte("l"), Kind: KindUpTo, Debit: []byte("alice"), Amount: 1000},
 		{ID: []byte("m"), Kind: KindReverse, Entry: 5, Original: Original{EntryDebit, 2, 1, 3}},
 		{ID: []byte("n"), Kind: KindSetVelocity, Credit: []byte("alice"), Caps: [2]Cap{{60 * second, 50}, {3600 * second, 500}}},
+		{ID: []byte("o"), Kind: KindSetLowBalance, Credit: []byte("bob"), Amount: 30, Code: 9}, // of which it has 21: told at once
 	}
 	for i := range ops {
 		ops[i].Attempt, ops[i].IssuedAt = 1, storyStart
@@ -180,6 +181,11 @@ func TestEntryRoundTrip(t *testing.T) {
 			if e.Caps != op.Caps {
 				t.Errorf("%+v", e)
 			}
+		case EntryLowBalanceSet:
+			if e.Threshold != op.Amount || e.Available != 21 {
+				t.Errorf("%+v", e)
+			}
+			op.Amount = 0
 		}
 		if amount := op.Amount; op.Kind != KindHold && e.Amount != amount || op.Kind == KindHold && (e.Amount != 0 || e.Remaining != amount) {
 			t.Errorf("%+v\nof %+v", e, op)
@@ -217,9 +223,13 @@ func TestEntryRoundTrip(t *testing.T) {
 		e, _, _ := DecodeEntry(b)
 		kinds[e.Kind]++
 		checkTopUpEntry(t, &e)
+		if e.Kind == EntryLowBalance && (string(e.OperationID) != "o" || e.Code != 9 || e.Threshold != 30 || e.Available != 21 || e.CreditPosted != 20 ||
+			e.PrevCredit+1 != e.Sequence || e.Amount != 0 || e.HasDebit) {
+			t.Errorf("%+v", e)
+		}
 		b = b[n:]
 	}
-	for kind := EntryTopUpPolicySet; kind <= EntryTopUpCancelled; kind++ {
+	for kind := EntryLowBalance; kind <= EntryTopUpCancelled; kind++ {
 		if kinds[kind] == 0 {
 			t.Errorf("no entry of kind %d", kind)
 		}

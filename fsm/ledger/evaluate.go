@@ -43,7 +43,7 @@ func (s *State) evaluateKind(op *Operation, m *member, res *Result) {
 		s.evaluateCreateLedger(op, res)
 	case KindCreateAccount:
 		s.evaluateCreateAccount(op, m, res)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetTopUp:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp:
 		s.evaluateChange(op, m, res)
 	case KindUpTo:
 		s.evaluateUpTo(op, m, res)
@@ -304,6 +304,9 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 	case KindSetVelocity:
 		s.setVelocity(&s.work.touched[i], &op.Caps)
 		s.acceptChange(op, res, EntryVelocitySet, i)
+	case KindSetLowBalance:
+		s.setLow(&s.work.touched[i], op.Amount)
+		s.acceptChange(op, res, EntryLowBalanceSet, i)
 	case KindSetTopUp:
 		s.setTopUpPolicy(op, m, i, res)
 	case KindCloseAccount:

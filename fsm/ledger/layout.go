@@ -6,7 +6,7 @@ import (
 	"github.com/ballastdb/ballast/fsm/page"
 )
 
-// Tables of a State. Ids are part of every stored page: append-only. 6, 11 and 13 to 15 are kept for kinds of
+// Tables of a State. Ids are part of every stored page: append-only. 6 and 13 to 15 are kept for kinds of
 // records to come. docs/formats/state.md has the records.
 const (
 	tableMeta     = 0
@@ -19,6 +19,7 @@ const (
 	tableTopUps   = 8
 	tableVelocity = 9  // caps of accounts
 	tableReversal = 10 // entries that were reversed
+	tableLow      = 11 // low-balance thresholds
 	tablePolicies = 12 // on topping up accounts
 	tableDone     = 16 // queue: ids of operations that took effect
 	tableRefused  = 64 // queues 64 to 127: ids of refused operations, by bucket
@@ -35,6 +36,7 @@ const (
 	holdBytes      = 192
 	velocityBytes  = 352
 	reversalBytes  = 32
+	lowBytes       = 32
 	topUpBytes     = 240
 	policyBytes    = 512
 	operationBytes = 80
@@ -106,6 +108,7 @@ const (
 	flagSystem        = 1 << 3
 	flagCeiling       = 1 << 4 // ceiling counts
 	flagVelocity      = 1 << 5 // it has caps, see velocity.go
+	flagLowBalance    = 1 << 6 // it has a low-balance threshold, see lowbalance.go
 	flagTopUp         = 1 << 7 // a policy on topping it up is in force, see topuppolicy.go
 )
 

@@ -24,6 +24,7 @@ type books struct {
 	entries  int
 	order    []string        // ids of accounts by slot
 	reversed map[uint64]bool // sequences
+	told     []string        // ids of accounts that fell below their threshold, once for each time
 	policies map[string]modelPolicy
 	topUps   map[string]modelTopUp
 }
@@ -46,6 +47,7 @@ type modelAccount struct {
 	frozen, frozenCredits, closed, system bool
 	version                               uint64
 	caps                                  [MaxCaps]modelCap
+	low                                   int64 // threshold, 0: none
 }
 
 type modelAnswer struct {
@@ -68,7 +70,7 @@ func newModel(window int64) *model {
 func (b books) clone() books {
 	return books{
 		maps.Clone(b.ledgers), maps.Clone(b.accounts), maps.Clone(b.holds), b.entries, slices.Clone(b.order), maps.Clone(b.reversed),
-		maps.Clone(b.policies), maps.Clone(b.topUps),
+		slices.Clone(b.told), maps.Clone(b.policies), maps.Clone(b.topUps),
 	}
 }
 
@@ -180,6 +182,7 @@ func (m *model) unit(ops []Operation) []Result {
 		}
 		results[i].Sequence = uint64(trial.entries)
 	}
+	trial.tellLow(&m.books, ops)
 	trial.considerTopUps(m.now)
 	m.books = trial
 	m.remember(ops, texts, results)
@@ -234,7 +237,7 @@ func (b *books) evaluate(op Operation, now int64) Result {
 		return b.createAccount(op)
 	case KindReverse:
 		return b.reverse(op, now)
-	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetTopUp:
+	case KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp:
 		return b.change(op, now)
 	case KindLeaseTopUp, KindSettleTopUp:
 		return b.changeTopUp(op, now)
@@ -273,6 +276,25 @@ func (b *books) accountOf(op Operation, r Result) string {
 		return ""
 	}
 	return map[Side]string{SideDebit: string(op.Debit), SideCredit: string(op.Credit)}[r.Side]
+}
+
+// tellLow adds an entry for each account that a unit leaves below its threshold and that was not there before it, or whose
+// threshold it set.
+func (b *books) tellLow(before *books, ops []Operation) {
+	for id, a := range b.accounts {
+		if a.low == 0 || !a.isLow(a.low) {
+			continue
+		}
+		set := slices.ContainsFunc(ops, func(op Operation) bool { return op.Kind == KindSetLowBalance && string(op.Credit) == id })
+		if old, existed := before.accounts[id]; set || !existed || !old.isLow(a.low) {
+			b.entries++
+			b.told = append(b.told, id)
+		}
+	}
+}
+
+func (a modelAccount) isLow(threshold int64) bool {
+	return a.available().Cmp(big.NewInt(threshold)) < 0
 }
 
 func (b *books) createLedger(op Operation) Result {
@@ -336,6 +358,8 @@ func (b *books) change(op Operation, now int64) Result {
 		return Result{Code: CodeAccountClosed, Side: SideCredit}
 	}
 	switch op.Kind {
+	case KindSetLowBalance:
+		a.low = op.Amount
 	case KindSetTopUp:
 		return b.setTopUpPolicy(op, now)
 	case KindSetVelocity:

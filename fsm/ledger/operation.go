@@ -16,6 +16,7 @@ const (
 	KindSetFrozen     Kind = 19
 	KindCloseAccount  Kind = 20
 	KindSetVelocity   Kind = 21
+	KindSetLowBalance Kind = 22
 	KindSetTopUp      Kind = 23
 	KindHold          Kind = 32
 	KindCapture       Kind = 33
@@ -70,10 +71,10 @@ type Operation struct {
 	// whose money is held (KindHold).
 	Debit []byte
 	// Credit is the credited account (KindCredit, KindTransfer; KindCapture and KindUpTo, where empty is the ledger's own) or the one that the operation is about
-	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetTopUp).
+	// (KindCreateAccount, KindSetLimits, KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance, KindSetTopUp).
 	Credit []byte
 	// Amount in minor units, positive (KindCredit, KindDebit, KindTransfer, KindHold, KindUpTo; KindCapture and KindReverse, where 0 is all; KindSetTopUp,
-	// where 0 is up to the target).
+	// where 0 is up to the target; KindSetLowBalance, where it is the threshold and 0 none).
 	Amount int64
 
 	// Ledger is the ledger's name (KindCreateLedger, KindCreateAccount).

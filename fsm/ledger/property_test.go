@@ -38,6 +38,7 @@ type run struct {
 	out         Output
 	chain       Chain
 	originals   map[uint64]Original
+	told        []string // of entries, as the model's
 }
 
 func newRun(t *rapid.T) *run {
@@ -158,7 +159,7 @@ func (r *run) operation() Operation {
 	amount := rapid.SampledFrom([]int64{1, 2, 10, 30, 50, math.MaxInt64 - 3, math.MaxInt64, 0})
 	hold := func() []byte { return fmt.Appendf(nil, "%d", max(1, r.nextID-rapid.IntRange(1, 12).Draw(t, "hold"))) }
 	timeout := rapid.SampledFrom([]int64{1, 5 * second, 30 * second, 100 * second, MaxHoldTimeout})
-	switch rapid.IntRange(0, 38).Draw(t, "kind") {
+	switch rapid.IntRange(0, 40).Draw(t, "kind") {
 	default:
 		op.Kind, op.Credit, op.Amount = KindCredit, account("credited"), amount.Draw(t, "amount")
 	case 4, 5, 6:
@@ -202,6 +203,9 @@ func (r *run) operation() Operation {
 		for i := range rapid.IntRange(0, MaxCaps).Draw(t, "caps") {
 			op.Caps[i] = Cap{second * rapid.SampledFrom([]int64{7, 60}).Draw(t, "window"), rapid.Int64Range(0, 60).Draw(t, "limit")}
 		}
+	case 39, 40:
+		op.Kind, op.Credit = KindSetLowBalance, account("watched")
+		op.Amount = rapid.SampledFrom([]int64{0, 1, 10, 30, 60, math.MaxInt64, -1}).Draw(t, "threshold")
 	case 29, 30, 31, 32, 33, 34, 35:
 		op = r.topUpOperation(op)
 	case 21:
@@ -232,7 +236,15 @@ func (r *run) apply(ops []Operation) {
 		}
 		e, _, _ := DecodeEntry(b)
 		r.originals[e.Sequence] = OriginalOf(&e)
+		if e.Kind == EntryLowBalance {
+			r.tellLow(&e)
+		}
 		b = b[n:]
+	}
+	slices.Sort(r.told)
+	slices.Sort(r.m.books.told)
+	if !slices.Equal(r.told, r.m.books.told) {
+		t.Fatalf("told to be low: %q, want %q", r.told, r.m.books.told)
 	}
 	if err := r.s.CheckBooks(); err != nil {
 		t.Fatal(err)
@@ -243,6 +255,14 @@ func (r *run) apply(ops []Operation) {
 	r.compareAccounts()
 	r.compareHolds()
 	r.compareTopUps()
+}
+
+func (r *run) tellLow(e *Entry) {
+	id, _, _, _ := r.s.AccountNames(e.CreditSlot)
+	if e.Available >= e.Threshold || e.Threshold == 0 {
+		r.t.Fatalf("%s is told to be low: %+v", id, e)
+	}
+	r.told = append(r.told, id)
 }
 
 func (r *run) compare(who string, ops []Operation, want []Result) {
@@ -264,6 +284,9 @@ func (r *run) compareAccounts() {
 			a.Frozen != want.frozen || a.FrozenCredits != want.frozenCredits || a.Closed != want.closed || a.System != want.system ||
 			a.Available != limited(want.available()) || a.Held != want.held || a.HasCeiling != (want.ceiling != nil) || a.HasCeiling && a.Ceiling != want.ceiling.Int64() {
 			t.Fatalf("account %s: %+v, want %+v", id, a, want)
+		}
+		if a.LowBalance != want.low || a.Low != (want.low != 0 && want.isLow(want.low)) {
+			t.Fatalf("account %s: low balance %d (%v), want %d", id, a.LowBalance, a.Low, want.low)
 		}
 		for i, c := range a.Caps {
 			if w := &want.caps[i]; c.Cap != w.Cap || c.Window != 0 && c.Counted != limited(w.counted(r.m.now)) {

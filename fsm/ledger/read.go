@@ -15,6 +15,9 @@ type Account struct {
 	Slot                                    uint32
 	// Caps on its debits; those with a Window of 0 are none.
 	Caps [MaxCaps]CapUse
+	// LowBalance is the threshold of Available below which it is Low, minor units; 0: it has none.
+	LowBalance int64
+	Low        bool
 }
 
 // Account reads an account by id. False: there is none.
@@ -35,10 +38,14 @@ func (s *State) AccountBySlot(slot uint32) (Account, bool) {
 	l := decodeLedger(s.ledgers.Get(uint64(le.Uint32(rec[offAccountLedger:]))))
 	found := readAccount(rec, slot, string(l.name), l.scale)
 	found.Caps = s.capsOf(slot)
+	if le.Uint16(rec[60:])&flagLowBalance != 0 {
+		found.LowBalance = s.low.threshold(slot)
+		found.Low = found.Available < found.LowBalance
+	}
 	return found, true
 }
 
-// readAccount reads an account's record, without its caps, which are not in it.
+// readAccount reads an account's record, without its caps and its low-balance threshold, which are not in it.
 func readAccount(rec []byte, slot uint32, ledger string, scale uint8) Account {
 	a := decodeAccount(rec)
 	return Account{

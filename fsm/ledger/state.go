@@ -19,6 +19,7 @@ type State struct {
 	holds     holdBook
 	velocity  velocityBook
 	reversals reversalBook
+	low       lowBook
 	topUps    topUpBook
 	policies  policyBook
 	done      idQueue
@@ -54,6 +55,7 @@ func New() *State {
 	s.holds.table = s.space.Table(tableHolds, holdBytes)
 	s.velocity.table = s.space.Table(tableVelocity, velocityBytes)
 	s.reversals.table = s.space.Table(tableReversal, reversalBytes)
+	s.low.table = s.space.Table(tableLow, lowBytes)
 	s.topUps.table = s.space.Table(tableTopUps, topUpBytes)
 	s.policies.table = s.space.Table(tablePolicies, policyBytes)
 	s.done = idQueue{Queue: s.space.Queue(tableDone, operationBytes), bits: donePosBits}
@@ -75,7 +77,7 @@ func (s *State) forgetDerived() {
 	s.holds.forgetDerived()
 	s.topUps.forgetDerived()
 	s.policies.forgetDerived()
-	s.velocity.byUser, s.reversals.byOf = map[uint32]uint32{}, page.NewIndex()
+	s.velocity.byUser, s.reversals.byOf, s.low.byUser = map[uint32]uint32{}, page.NewIndex(), page.NewIndex()
 	s.done.index = s.byKey
 	for b := range s.refused {
 		s.refused[b].index = s.byRefusedKey
@@ -199,7 +201,7 @@ func (s *State) Rebuild(breathe page.Breathe) error {
 	s.setSettings(v)
 	pause := pacer{breathe: breathe}
 	for _, step := range []func(*pacer) error{
-		s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals,
+		s.rebuildQueues, s.rebuildLedgers, s.rebuildAccounts, s.rebuildHolds, s.rebuildVelocity, s.rebuildReversals, s.rebuildLows,
 		s.rebuildPolicies, s.rebuildTopUps, s.rebuildKeys,
 	} {
 		if err := step(&pause); err != nil {
@@ -232,7 +234,7 @@ func stateError(format string, args ...any) error {
 func (s *State) rebuildEmpty() error {
 	records := s.done.Len()
 	for _, t := range []*page.Table{
-		s.sets, s.ledgers, s.accounts, s.queues, s.cells, s.holds.table, s.velocity.table, s.reversals.table, s.topUps.table, s.policies.table,
+		s.sets, s.ledgers, s.accounts, s.queues, s.cells, s.holds.table, s.velocity.table, s.reversals.table, s.low.table, s.topUps.table, s.policies.table,
 	} {
 		records += t.Len()
 	}

@@ -216,7 +216,7 @@ func groupOfEveryKind(s *State, round int) (ops []Operation) {
 	add(Operation{Kind: KindReverse, Entry: entry, Original: Original{EntryCredit, 0, 5, 1}})
 	add(Operation{Kind: KindSettleTopUp, TopUp: &TopUpFields{ID: []byte(policy.Open), Outcome: OutcomeUnknown}})
 	add(Operation{Kind: KindSetTopUp, Credit: []byte("dora"), TopUp: &TopUpFields{Off: true}})
-	for i := 0; len(ops)+13 <= MaxGroup; i++ {
+	for i := 0; len(ops)+14 <= MaxGroup; i++ {
 		one, two := fmt.Appendf(nil, "one-%d-%d", round, i), fmt.Appendf(nil, "two-%d-%d", round, i)
 		add(Operation{Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: one})
 		add(Operation{Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: two})
@@ -232,6 +232,7 @@ func groupOfEveryKind(s *State, round int) (ops []Operation) {
 		add(Operation{Kind: KindVoid, Hold: ops[hold].ID})
 		add(Operation{Kind: KindSetVelocity, Credit: one, Caps: [MaxCaps]Cap{{60 * second, 50}}})
 		add(Operation{Kind: KindSetLimits, Credit: one, HasCeiling: true, Ceiling: 50})
+		add(Operation{Kind: KindSetLowBalance, Credit: one, Amount: 60})
 	}
 	add(Operation{Kind: KindLeaseTopUp, Timeout: MinLease, TopUp: &TopUpFields{ID: []byte(policy.Open)}})
 	for len(ops) < MaxGroup {
@@ -259,7 +260,7 @@ func TestGroupOfEveryKind(t *testing.T) {
 	for i := range ops {
 		kinds[ops[i].Kind] = true
 	}
-	if len(ops) != MaxGroup || len(kinds) != 18 {
+	if len(ops) != MaxGroup || len(kinds) != 19 {
 		t.Fatalf("%d operations of %d kinds", len(ops), len(kinds))
 	}
 	before := []any{s.AccountCount(), s.OpenHolds(), s.OpenTopUps(), s.Sequence(), s.JournalHash(), len(s.Ledgers())}

@@ -307,10 +307,13 @@ func formatAccount(a *Account) string {
 			s += fmt.Sprintf(" cap %d of %d in %s", c.Counted, c.Limit, time.Duration(c.Window))
 		}
 	}
+	if a.LowBalance != 0 {
+		s += fmt.Sprintf(" low below %d", a.LowBalance)
+	}
 	for _, f := range []struct {
 		on   bool
 		name string
-	}{{a.Frozen, " frozen"}, {a.FrozenCredits, " frozen-credits"}, {a.Closed, " closed"}, {a.System, " system"}} {
+	}{{a.Low, " LOW"}, {a.Frozen, " frozen"}, {a.FrozenCredits, " frozen-credits"}, {a.Closed, " closed"}, {a.System, " system"}} {
 		if f.on {
 			s += f.name
 		}

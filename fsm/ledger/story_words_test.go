@@ -131,6 +131,8 @@ func (st *story) kind(op *Operation, w []string) {
 		for i := range (len(w) - 2) / 2 {
 			op.Caps[i] = Cap{Limit: st.number(w[2+2*i]), Window: st.duration(w[3+2*i])}
 		}
+	case "low":
+		op.Kind, op.Credit, op.Amount = KindSetLowBalance, []byte(w[1]), st.number(w[2])
 	case "hold":
 		op.Kind, op.Debit, op.Amount, op.Timeout = KindHold, []byte(w[1]), st.number(w[2]), st.duration(w[3])
 		op.Parts = slices.Contains(w, "in-parts")

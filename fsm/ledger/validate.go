@@ -89,6 +89,7 @@ var (
 	errEntry     = &FieldError{"entry", "want the sequence number of an entry, from 1"}
 	errWindow    = &FieldError{"caps", "want windows of 1 second to 400 days, all different"}
 	errLimit     = &FieldError{"caps", "want limits of at least 0 minor units"}
+	errLow       = &FieldError{"threshold", "want 1 to 2^63-1 minor units, or 0 for none"}
 	errForeign   = &FieldError{"kind", "a field is set that this kind of operation does not have"}
 )
 
@@ -118,7 +119,7 @@ func validate(op *Operation) *FieldError {
 		return validateCreateLedger(op)
 	case KindCreateAccount, KindSetLimits:
 		return validateLimits(op)
-	case KindSetFrozen, KindCloseAccount, KindSetVelocity:
+	case KindSetFrozen, KindCloseAccount, KindSetVelocity, KindSetLowBalance:
 		return validateFlags(op)
 	case KindReverse:
 		return validateReverse(op)
@@ -190,7 +191,9 @@ func validateFlags(op *Operation) *FieldError {
 		return errAccount
 	case op.Kind == KindSetFrozen && op.FrozenCredits && !op.Frozen:
 		return errCredits
-	case op.Kind != KindSetFrozen && hasFlags(op), len(op.Debit) > 0, op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
+	case op.Kind == KindSetLowBalance && op.Amount < 0:
+		return errLow
+	case op.Kind != KindSetFrozen && hasFlags(op), len(op.Debit) > 0, op.Kind != KindSetLowBalance && op.Amount != 0, hasLedger(op), hasLimits(op), hasHold(op):
 		return errForeign
 	}
 	return nil

@@ -30,6 +30,7 @@ type work struct {
 	holdEntries  []holdEntry
 	velocities   []velocityDraft
 	reversals    []reversal
+	lows         []lowDraft
 	topUps       []topUpDraft
 	topUpEntries []topUpEntry
 	policies     []policyDraft
@@ -66,7 +67,7 @@ func (w *work) rollBack(s *State) {
 	}
 	w.touched, w.opened, w.newLedgers, w.effects = w.touched[:0], w.opened[:0], w.newLedgers[:0], w.effects[:0]
 	w.holds, w.holdEntries = w.holds[:0], w.holdEntries[:0]
-	w.velocities, w.reversals = w.velocities[:0], w.reversals[:0]
+	w.velocities, w.reversals, w.lows = w.velocities[:0], w.reversals[:0], w.lows[:0]
 	w.topUps, w.topUpEntries, w.policies = w.topUps[:0], w.topUpEntries[:0], w.policies[:0]
 	w.nextAccount = s.accounts.Len()
 }

@@ -53,7 +53,8 @@ func knownOperation(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 		ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount, ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend,
-		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity, ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp:
+		ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity, ledger.KindSetLowBalance,
+		ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp:
 		return true
 	}
 	return false

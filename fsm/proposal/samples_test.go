@@ -45,6 +45,7 @@ func sampleOperations() []ledger.Operation {
 			Kind: ledger.KindSetVelocity, ID: id("caps"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"),
 			Caps: [ledger.MaxCaps]ledger.Cap{{Window: 3_600_000_000_000, Limit: 500}, {Window: 86_400_000_000_000, Limit: 2000}},
 		},
+		{Kind: ledger.KindSetLowBalance, ID: id("low"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Amount: 750},
 		{
 			Kind: ledger.KindSetTopUp, ID: id("policy"), Attempt: 1, IssuedAt: sampleTime, Credit: id("acct-001"), Debit: id("acct-002"),
 			Caps: [ledger.MaxCaps]ledger.Cap{{Window: 3_600_000_000_000, Limit: 3}, {}},
@@ -188,7 +189,7 @@ func drawOperation(t *rapid.T) ledger.Operation {
 			ledger.KindCredit, ledger.KindDebit, ledger.KindTransfer, ledger.KindCreateLedger, ledger.KindCreateAccount,
 			ledger.KindSetLimits, ledger.KindSetFrozen, ledger.KindCloseAccount,
 			ledger.KindHold, ledger.KindCapture, ledger.KindVoid, ledger.KindExtend, ledger.KindUpTo, ledger.KindReverse, ledger.KindSetVelocity,
-			ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp,
+			ledger.KindSetLowBalance, ledger.KindSetTopUp, ledger.KindLeaseTopUp, ledger.KindSettleTopUp,
 		}).Draw(t, "kind"),
 		ID: text("id"), Attempt: rapid.Uint32().Draw(t, "attempt"), Linked: rapid.Bool().Draw(t, "linked"),
 		IssuedAt: rapid.Int64().Draw(t, "issued"), EventTime: rapid.Int64().Draw(t, "event"), Code: rapid.Uint32().Draw(t, "code"),

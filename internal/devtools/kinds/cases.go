@@ -131,6 +131,9 @@ func changes() []kindCase {
 		plain("set velocity caps", func(b *bank, i int) ledger.Operation {
 			return ledger.Operation{Kind: ledger.KindSetVelocity, Credit: b.one(), Caps: [ledger.MaxCaps]ledger.Cap{{Window: hour, Limit: plenty + int64(i)}}}
 		}),
+		plain("set low balance", func(b *bank, i int) ledger.Operation {
+			return ledger.Operation{Kind: ledger.KindSetLowBalance, Credit: b.one(), Amount: int64(1 + i)}
+		}),
 		{kind: "close account", before: newAccounts, ops: onNew(ledger.KindCloseAccount)},
 	}
 }

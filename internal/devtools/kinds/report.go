@@ -13,7 +13,7 @@ func Rows(costs []Cost) (rows []workload.Row) {
 	for _, c := range costs {
 		bar, met := float64(Bar), c.OfTransfer <= Bar
 		rows = append(rows, workload.Row{Name: "apply/" + c.Kind, Value: float64(c.Each), Unit: workload.UnitNanos},
-			workload.Row{Name: "apply/" + c.Kind + "/of_transfer", Value: c.OfTransfer, Unit: workload.UnitRatio, Bar: &bar, Met: &met})
+			workload.Row{Name: "apply/" + c.Kind + "/of_transfer", Value: c.OfTransfer, Unit: workload.UnitTransfers, Bar: &bar, Met: &met})
 	}
 	return rows
 }

@@ -112,6 +112,11 @@ const (
 	EntryKind_ENTRY_KIND_REVERSAL EntryKind = 15
 	// Velocity caps were set.
 	EntryKind_ENTRY_KIND_VELOCITY_SET EntryKind = 16
+	// A low-balance threshold was set or removed.
+	EntryKind_ENTRY_KIND_LOW_BALANCE_SET EntryKind = 17
+	// What is available fell below the account's low-balance threshold. Nobody asked for it: the operation is the one that
+	// lowered it, and its code, reference and event time are that one's.
+	EntryKind_ENTRY_KIND_LOW_BALANCE EntryKind = 18
 	// A policy on topping up an account was set, or taken away.
 	EntryKind_ENTRY_KIND_TOP_UP_POLICY_SET EntryKind = 19
 	// A top-up was made. Nobody asked for it: the operation id is the top-up's.
@@ -148,6 +153,8 @@ var (
 		14: "ENTRY_KIND_UP_TO",
 		15: "ENTRY_KIND_REVERSAL",
 		16: "ENTRY_KIND_VELOCITY_SET",
+		17: "ENTRY_KIND_LOW_BALANCE_SET",
+		18: "ENTRY_KIND_LOW_BALANCE",
 		19: "ENTRY_KIND_TOP_UP_POLICY_SET",
 		20: "ENTRY_KIND_TOP_UP_OPENED",
 		21: "ENTRY_KIND_TOP_UP_LEASED",
@@ -174,6 +181,8 @@ var (
 		"ENTRY_KIND_UP_TO":             14,
 		"ENTRY_KIND_REVERSAL":          15,
 		"ENTRY_KIND_VELOCITY_SET":      16,
+		"ENTRY_KIND_LOW_BALANCE_SET":   17,
+		"ENTRY_KIND_LOW_BALANCE":       18,
 		"ENTRY_KIND_TOP_UP_POLICY_SET": 19,
 		"ENTRY_KIND_TOP_UP_OPENED":     20,
 		"ENTRY_KIND_TOP_UP_LEASED":     21,
@@ -829,7 +838,11 @@ type Account struct {
 	// Sequence number of its newest entry; 0: none.
 	LastSequence uint64 `protobuf:"varint,14,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Caps on its debits.
-	Caps          []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	Caps []*CapUse `protobuf:"bytes,15,rep,name=caps,proto3" json:"caps,omitempty"`
+	// Low-balance threshold, minor units of `available`; 0: none.
+	LowBalance int64 `protobuf:"varint,16,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
+	// `available` fell below the threshold, which was told by an entry, and has not been at or above it since.
+	Low           bool `protobuf:"varint,17,opt,name=low,proto3" json:"low,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -967,6 +980,20 @@ func (x *Account) GetCaps() []*CapUse {
 		return x.Caps
 	}
 	return nil
+}
+
+func (x *Account) GetLowBalance() int64 {
+	if x != nil {
+		return x.LowBalance
+	}
+	return 0
+}
+
+func (x *Account) GetLow() bool {
+	if x != nil {
+		return x.Low
+	}
+	return false
 }
 
 // CapUse is a velocity cap and how much of it is used.
@@ -1337,6 +1364,14 @@ type Entry struct {
 	Ledger string `protobuf:"bytes,17,opt,name=ledger,proto3" json:"ledger,omitempty"`
 	// Scale of all amounts in it: decimal places of a minor unit.
 	Scale uint32 `protobuf:"varint,18,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Ledger created: what it counts.
+	Asset string `protobuf:"bytes,19,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Account opened, limits set: the limits after.
+	Limits *LimitsAfter `protobuf:"bytes,20,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Frozen or thawed: the flags after.
+	Freeze *FreezeAfter `protobuf:"bytes,21,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// Low-balance threshold set, or crossed.
+	LowBalance *LowBalanceAfter `protobuf:"bytes,22,opt,name=low_balance,json=lowBalance,proto3" json:"low_balance,omitempty"`
 	// Entries of a top-up: what they say of it.
 	TopUp *TopUpChange `protobuf:"bytes,30,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
 	// Policy on top-ups set: the policy after, with `off` where it was taken away.
@@ -1501,6 +1536,34 @@ func (x *Entry) GetScale() uint32 {
 	return 0
 }
 
+func (x *Entry) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Entry) GetLimits() *LimitsAfter {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Entry) GetFreeze() *FreezeAfter {
+	if x != nil {
+		return x.Freeze
+	}
+	return nil
+}
+
+func (x *Entry) GetLowBalance() *LowBalanceAfter {
+	if x != nil {
+		return x.LowBalance
+	}
+	return nil
+}
+
 func (x *Entry) GetTopUp() *TopUpChange {
 	if x != nil {
 		return x.TopUp
@@ -1513,6 +1576,171 @@ func (x *Entry) GetTopUpPolicy() *SetTopUpPolicy {
 		return x.TopUpPolicy
 	}
 	return nil
+}
+
+// LimitsAfter is what an entry says of an account's limits.
+type LimitsAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lowest balance that a debit may leave, minor units.
+	Floor int64 `protobuf:"varint,1,opt,name=floor,proto3" json:"floor,omitempty"`
+	// The highest balance that a credit may leave. Absent: none.
+	Ceiling       *int64 `protobuf:"varint,2,opt,name=ceiling,proto3,oneof" json:"ceiling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitsAfter) Reset() {
+	*x = LimitsAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitsAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitsAfter) ProtoMessage() {}
+
+func (x *LimitsAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitsAfter.ProtoReflect.Descriptor instead.
+func (*LimitsAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LimitsAfter) GetFloor() int64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *LimitsAfter) GetCeiling() int64 {
+	if x != nil && x.Ceiling != nil {
+		return *x.Ceiling
+	}
+	return 0
+}
+
+// FreezeAfter is what an entry says of an account's freeze.
+type FreezeAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// No debits are accepted.
+	Frozen bool `protobuf:"varint,1,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// No credits either.
+	FrozenCredits bool `protobuf:"varint,2,opt,name=frozen_credits,json=frozenCredits,proto3" json:"frozen_credits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeAfter) Reset() {
+	*x = FreezeAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeAfter) ProtoMessage() {}
+
+func (x *FreezeAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeAfter.ProtoReflect.Descriptor instead.
+func (*FreezeAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FreezeAfter) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *FreezeAfter) GetFrozenCredits() bool {
+	if x != nil {
+		return x.FrozenCredits
+	}
+	return false
+}
+
+// LowBalanceAfter is what an entry says of an account's low-balance threshold.
+type LowBalanceAfter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Minor units; 0: none.
+	Threshold int64 `protobuf:"varint,1,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// `available` right after, minor units.
+	Available     int64 `protobuf:"varint,2,opt,name=available,proto3" json:"available,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LowBalanceAfter) Reset() {
+	*x = LowBalanceAfter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LowBalanceAfter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LowBalanceAfter) ProtoMessage() {}
+
+func (x *LowBalanceAfter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LowBalanceAfter.ProtoReflect.Descriptor instead.
+func (*LowBalanceAfter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *LowBalanceAfter) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *LowBalanceAfter) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
 }
 
 // TopUpChange is what an entry says of a top-up.
@@ -1538,7 +1766,7 @@ type TopUpChange struct {
 
 func (x *TopUpChange) Reset() {
 	*x = TopUpChange{}
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1778,7 @@ func (x *TopUpChange) String() string {
 func (*TopUpChange) ProtoMessage() {}
 
 func (x *TopUpChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[14]
+	mi := &file_ballast_v1_money_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1791,7 @@ func (x *TopUpChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopUpChange.ProtoReflect.Descriptor instead.
 func (*TopUpChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TopUpChange) GetId() string {
@@ -1638,7 +1866,7 @@ type HoldChange struct {
 
 func (x *HoldChange) Reset() {
 	*x = HoldChange{}
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1878,7 @@ func (x *HoldChange) String() string {
 func (*HoldChange) ProtoMessage() {}
 
 func (x *HoldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[15]
+	mi := &file_ballast_v1_money_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1891,7 @@ func (x *HoldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
 func (*HoldChange) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HoldChange) GetId() string {
@@ -1732,7 +1960,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1972,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[16]
+	mi := &file_ballast_v1_money_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1985,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetStatementRequest) GetAccount() string {
@@ -1805,7 +2033,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +2045,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[17]
+	mi := &file_ballast_v1_money_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +2058,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetStatementResponse) GetEntries() []*Entry {
@@ -1874,7 +2102,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1886,7 +2114,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[18]
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1899,7 +2127,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -1933,7 +2161,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2173,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[19]
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2186,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -2026,7 +2254,7 @@ type HoldRecord struct {
 
 func (x *HoldRecord) Reset() {
 	*x = HoldRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2266,7 @@ func (x *HoldRecord) String() string {
 func (*HoldRecord) ProtoMessage() {}
 
 func (x *HoldRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[20]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2279,7 @@ func (x *HoldRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
 func (*HoldRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HoldRecord) GetId() string {
@@ -2165,7 +2393,7 @@ type GetHoldRequest struct {
 
 func (x *GetHoldRequest) Reset() {
 	*x = GetHoldRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2405,7 @@ func (x *GetHoldRequest) String() string {
 func (*GetHoldRequest) ProtoMessage() {}
 
 func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2418,7 @@ func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
 func (*GetHoldRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetHoldRequest) GetId() string {
@@ -2220,7 +2448,7 @@ type GetHoldResponse struct {
 
 func (x *GetHoldResponse) Reset() {
 	*x = GetHoldResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2460,7 @@ func (x *GetHoldResponse) String() string {
 func (*GetHoldResponse) ProtoMessage() {}
 
 func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2473,7 @@ func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
 func (*GetHoldResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetHoldResponse) GetHold() *HoldRecord {
@@ -2279,7 +2507,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2519,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2532,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListHoldsRequest) GetAccount() string {
@@ -2350,7 +2578,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2590,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2603,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
@@ -2442,7 +2670,7 @@ type TopUpRecord struct {
 
 func (x *TopUpRecord) Reset() {
 	*x = TopUpRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +2682,7 @@ func (x *TopUpRecord) String() string {
 func (*TopUpRecord) ProtoMessage() {}
 
 func (x *TopUpRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +2695,7 @@ func (x *TopUpRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopUpRecord.ProtoReflect.Descriptor instead.
 func (*TopUpRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TopUpRecord) GetId() string {
@@ -2604,7 +2832,7 @@ type LeaseTopUpsRequest struct {
 
 func (x *LeaseTopUpsRequest) Reset() {
 	*x = LeaseTopUpsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[26]
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2616,7 +2844,7 @@ func (x *LeaseTopUpsRequest) String() string {
 func (*LeaseTopUpsRequest) ProtoMessage() {}
 
 func (x *LeaseTopUpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[26]
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2629,7 +2857,7 @@ func (x *LeaseTopUpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseTopUpsRequest.ProtoReflect.Descriptor instead.
 func (*LeaseTopUpsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LeaseTopUpsRequest) GetWorker() string {
@@ -2664,7 +2892,7 @@ type LeaseTopUpsResponse struct {
 
 func (x *LeaseTopUpsResponse) Reset() {
 	*x = LeaseTopUpsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[27]
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2676,7 +2904,7 @@ func (x *LeaseTopUpsResponse) String() string {
 func (*LeaseTopUpsResponse) ProtoMessage() {}
 
 func (x *LeaseTopUpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[27]
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2689,7 +2917,7 @@ func (x *LeaseTopUpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseTopUpsResponse.ProtoReflect.Descriptor instead.
 func (*LeaseTopUpsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LeaseTopUpsResponse) GetTopUps() []*TopUpRecord {
@@ -2712,7 +2940,7 @@ type GetTopUpRequest struct {
 
 func (x *GetTopUpRequest) Reset() {
 	*x = GetTopUpRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2724,7 +2952,7 @@ func (x *GetTopUpRequest) String() string {
 func (*GetTopUpRequest) ProtoMessage() {}
 
 func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +2965,7 @@ func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpRequest.ProtoReflect.Descriptor instead.
 func (*GetTopUpRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetTopUpRequest) GetId() string {
@@ -2767,7 +2995,7 @@ type GetTopUpResponse struct {
 
 func (x *GetTopUpResponse) Reset() {
 	*x = GetTopUpResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +3007,7 @@ func (x *GetTopUpResponse) String() string {
 func (*GetTopUpResponse) ProtoMessage() {}
 
 func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +3020,7 @@ func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpResponse.ProtoReflect.Descriptor instead.
 func (*GetTopUpResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetTopUpResponse) GetTopUp() *TopUpRecord {
@@ -2826,7 +3054,7 @@ type ListTopUpsRequest struct {
 
 func (x *ListTopUpsRequest) Reset() {
 	*x = ListTopUpsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +3066,7 @@ func (x *ListTopUpsRequest) String() string {
 func (*ListTopUpsRequest) ProtoMessage() {}
 
 func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +3079,7 @@ func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopUpsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListTopUpsRequest) GetIncludeEnded() bool {
@@ -2897,7 +3125,7 @@ type ListTopUpsResponse struct {
 
 func (x *ListTopUpsResponse) Reset() {
 	*x = ListTopUpsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2909,7 +3137,7 @@ func (x *ListTopUpsResponse) String() string {
 func (*ListTopUpsResponse) ProtoMessage() {}
 
 func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2922,7 +3150,7 @@ func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopUpsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListTopUpsResponse) GetTopUps() []*TopUpRecord {
@@ -2959,7 +3187,7 @@ type GetTopUpPolicyRequest struct {
 
 func (x *GetTopUpPolicyRequest) Reset() {
 	*x = GetTopUpPolicyRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3199,7 @@ func (x *GetTopUpPolicyRequest) String() string {
 func (*GetTopUpPolicyRequest) ProtoMessage() {}
 
 func (x *GetTopUpPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3212,7 @@ func (x *GetTopUpPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetTopUpPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetTopUpPolicyRequest) GetAccount() string {
@@ -3032,7 +3260,7 @@ type GetTopUpPolicyResponse struct {
 
 func (x *GetTopUpPolicyResponse) Reset() {
 	*x = GetTopUpPolicyResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3272,7 @@ func (x *GetTopUpPolicyResponse) String() string {
 func (*GetTopUpPolicyResponse) ProtoMessage() {}
 
 func (x *GetTopUpPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3285,7 @@ func (x *GetTopUpPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetTopUpPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetTopUpPolicyResponse) GetPolicy() *SetTopUpPolicy {
@@ -3148,7 +3376,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +3388,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +3401,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -3196,7 +3424,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3436,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3449,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -3236,6 +3464,254 @@ func (x *ListLedgersResponse) GetState() *ReadState {
 		return x.State
 	}
 	return nil
+}
+
+// WatchRequest says from where on, and what, a watch tells.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position: the sequence number of the last entry that the caller has seen. 0: none, from the first entry on. A
+	// position ahead of what the member has is waited for.
+	AfterSequence uint64 `protobuf:"varint,1,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// WatchResponse.link of that position, so that a position in another history (another cluster, or one that was
+	// restored from an older backup) is refused. 0: not compared.
+	AfterLink uint64 `protobuf:"fixed64,2,opt,name=after_link,json=afterLink,proto3" json:"after_link,omitempty"`
+	// Only what takes effect from now on: the position is the member's newest entry. Not together with after_sequence.
+	FromNow bool `protobuf:"varint,3,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`
+	// What of it to tell. Absent: everything.
+	Filter *WatchFilter `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Nanoseconds, 100 ms to 60 s: a message is sent at least this often. 0: 5 s.
+	Heartbeat     int64 `protobuf:"varint,5,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *WatchRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetAfterLink() uint64 {
+	if x != nil {
+		return x.AfterLink
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetFromNow() bool {
+	if x != nil {
+		return x.FromNow
+	}
+	return false
+}
+
+func (x *WatchRequest) GetFilter() *WatchFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetHeartbeat() int64 {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return 0
+}
+
+// WatchFilter selects entries: those that pass each field that is given.
+type WatchFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only entries of this ledger.
+	Ledger string `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Only entries that name one of these accounts, at most 100. They need not exist yet; system accounts count.
+	Accounts []string `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// Only entries of these kinds.
+	Kinds []EntryKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=ballast.v1.EntryKind" json:"kinds,omitempty"`
+	// Only entries with one of these codes of the caller's own, at most 100.
+	Codes         []uint32 `protobuf:"varint,4,rep,packed,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFilter) Reset() {
+	*x = WatchFilter{}
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFilter) ProtoMessage() {}
+
+func (x *WatchFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
+func (*WatchFilter) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *WatchFilter) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetKinds() []EntryKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *WatchFilter) GetCodes() []uint32 {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
+// WatchResponse is a part of a watch. One without entries is a heartbeat, or says how far the filter has been searched.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries in order of their sequence numbers, each above that of the response before.
+	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// The position: everything up to here has been told, or does not pass the filter. Keep it to resume.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// A check value of the journal up to that position, to be kept with it: see WatchRequest.after_link. 0 at position 0.
+	Link uint64 `protobuf:"fixed64,3,opt,name=link,proto3" json:"link,omitempty"`
+	// The member's newest entry. Where it is `sequence`, everything up to `index` has been told.
+	NewestSequence uint64 `protobuf:"varint,4,opt,name=newest_sequence,json=newestSequence,proto3" json:"newest_sequence,omitempty"`
+	// The applied log index at which that was the newest entry.
+	Index uint64 `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`
+	// Log time at that index, Unix nanoseconds.
+	LogTime       int64 `protobuf:"varint,6,opt,name=log_time,json=logTime,proto3" json:"log_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *WatchResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLink() uint64 {
+	if x != nil {
+		return x.Link
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetNewestSequence() uint64 {
+	if x != nil {
+		return x.NewestSequence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetLogTime() int64 {
+	if x != nil {
+		return x.LogTime
+	}
+	return 0
 }
 
 var File_ballast_v1_money_proto protoreflect.FileDescriptor
@@ -3274,7 +3750,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06Ledger\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x14\n" +
-	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xa8\x03\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\"\xdb\x03\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
@@ -3291,7 +3767,10 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x06closed\x18\f \x01(\bR\x06closed\x12\x16\n" +
 	"\x06system\x18\r \x01(\bR\x06system\x12#\n" +
 	"\rlast_sequence\x18\x0e \x01(\x04R\flastSequence\x12&\n" +
-	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04capsB\n" +
+	"\x04caps\x18\x0f \x03(\v2\x12.ballast.v1.CapUseR\x04caps\x12\x1f\n" +
+	"\vlow_balance\x18\x10 \x01(\x03R\n" +
+	"lowBalance\x12\x10\n" +
+	"\x03low\x18\x11 \x01(\bR\x03lowB\n" +
 	"\n" +
 	"\b_ceiling\"M\n" +
 	"\x06CapUse\x12)\n" +
@@ -3315,7 +3794,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x14ListAccountsResponse\x12/\n" +
 	"\baccounts\x18\x01 \x03(\v2\x13.ballast.v1.AccountR\baccounts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12+\n" +
-	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xc3\x05\n" +
+	"\x05state\x18\x03 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xf9\x06\n" +
 	"\x05Entry\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x19\n" +
 	"\blog_time\x18\x02 \x01(\x03R\alogTime\x12)\n" +
@@ -3336,9 +3815,25 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x11reversed_sequence\x18\x0f \x01(\x04R\x10reversedSequence\x12+\n" +
 	"\x04caps\x18\x10 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\x12\x16\n" +
 	"\x06ledger\x18\x11 \x01(\tR\x06ledger\x12\x14\n" +
-	"\x05scale\x18\x12 \x01(\rR\x05scale\x12.\n" +
+	"\x05scale\x18\x12 \x01(\rR\x05scale\x12\x14\n" +
+	"\x05asset\x18\x13 \x01(\tR\x05asset\x12/\n" +
+	"\x06limits\x18\x14 \x01(\v2\x17.ballast.v1.LimitsAfterR\x06limits\x12/\n" +
+	"\x06freeze\x18\x15 \x01(\v2\x17.ballast.v1.FreezeAfterR\x06freeze\x12<\n" +
+	"\vlow_balance\x18\x16 \x01(\v2\x1b.ballast.v1.LowBalanceAfterR\n" +
+	"lowBalance\x12.\n" +
 	"\x06top_up\x18\x1e \x01(\v2\x17.ballast.v1.TopUpChangeR\x05topUp\x12>\n" +
-	"\rtop_up_policy\x18\x1f \x01(\v2\x1a.ballast.v1.SetTopUpPolicyR\vtopUpPolicy\"\xc5\x01\n" +
+	"\rtop_up_policy\x18\x1f \x01(\v2\x1a.ballast.v1.SetTopUpPolicyR\vtopUpPolicy\"N\n" +
+	"\vLimitsAfter\x12\x14\n" +
+	"\x05floor\x18\x01 \x01(\x03R\x05floor\x12\x1d\n" +
+	"\aceiling\x18\x02 \x01(\x03H\x00R\aceiling\x88\x01\x01B\n" +
+	"\n" +
+	"\b_ceiling\"L\n" +
+	"\vFreezeAfter\x12\x16\n" +
+	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12%\n" +
+	"\x0efrozen_credits\x18\x02 \x01(\bR\rfrozenCredits\"M\n" +
+	"\x0fLowBalanceAfter\x12\x1c\n" +
+	"\tthreshold\x18\x01 \x01(\x03R\tthreshold\x12\x1c\n" +
+	"\tavailable\x18\x02 \x01(\x03R\tavailable\"\xc5\x01\n" +
 	"\vTopUpChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
 	"\x11previous_sequence\x18\x02 \x01(\x04R\x10previousSequence\x12\x16\n" +
@@ -3471,11 +3966,30 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\vconsistency\x18\x01 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"p\n" +
 	"\x13ListLedgersResponse\x12,\n" +
 	"\aledgers\x18\x01 \x03(\v2\x12.ballast.v1.LedgerR\aledgers\x12+\n" +
-	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state*_\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"\xbe\x01\n" +
+	"\fWatchRequest\x12%\n" +
+	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12\x1d\n" +
+	"\n" +
+	"after_link\x18\x02 \x01(\x06R\tafterLink\x12\x19\n" +
+	"\bfrom_now\x18\x03 \x01(\bR\afromNow\x12/\n" +
+	"\x06filter\x18\x04 \x01(\v2\x17.ballast.v1.WatchFilterR\x06filter\x12\x1c\n" +
+	"\theartbeat\x18\x05 \x01(\x03R\theartbeat\"\x84\x01\n" +
+	"\vWatchFilter\x12\x16\n" +
+	"\x06ledger\x18\x01 \x01(\tR\x06ledger\x12\x1a\n" +
+	"\baccounts\x18\x02 \x03(\tR\baccounts\x12+\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.ballast.v1.EntryKindR\x05kinds\x12\x14\n" +
+	"\x05codes\x18\x04 \x03(\rR\x05codes\"\xc6\x01\n" +
+	"\rWatchResponse\x12+\n" +
+	"\aentries\x18\x01 \x03(\v2\x11.ballast.v1.EntryR\aentries\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04link\x18\x03 \x01(\x06R\x04link\x12'\n" +
+	"\x0fnewest_sequence\x18\x04 \x01(\x04R\x0enewestSequence\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\x12\x19\n" +
+	"\blog_time\x18\x06 \x01(\x03R\alogTime*_\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CONSISTENCY_LINEARIZABLE\x10\x01\x12\x15\n" +
-	"\x11CONSISTENCY_STALE\x10\x02*\xbe\x05\n" +
+	"\x11CONSISTENCY_STALE\x10\x02*\xfa\x05\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ENTRY_KIND_CREDIT\x10\x01\x12\x14\n" +
@@ -3494,7 +4008,9 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x17ENTRY_KIND_HOLD_EXPIRED\x10\r\x12\x14\n" +
 	"\x10ENTRY_KIND_UP_TO\x10\x0e\x12\x17\n" +
 	"\x13ENTRY_KIND_REVERSAL\x10\x0f\x12\x1b\n" +
-	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10\x12 \n" +
+	"\x17ENTRY_KIND_VELOCITY_SET\x10\x10\x12\x1e\n" +
+	"\x1aENTRY_KIND_LOW_BALANCE_SET\x10\x11\x12\x1a\n" +
+	"\x16ENTRY_KIND_LOW_BALANCE\x10\x12\x12 \n" +
 	"\x1cENTRY_KIND_TOP_UP_POLICY_SET\x10\x13\x12\x1c\n" +
 	"\x18ENTRY_KIND_TOP_UP_OPENED\x10\x14\x12\x1c\n" +
 	"\x18ENTRY_KIND_TOP_UP_LEASED\x10\x15\x12\x1f\n" +
@@ -3514,7 +4030,7 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x11TOP_UP_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16TOP_UP_STATE_SUCCEEDED\x10\x02\x12\x19\n" +
 	"\x15TOP_UP_STATE_DECLINED\x10\x03\x12\x1a\n" +
-	"\x16TOP_UP_STATE_CANCELLED\x10\x042\x8a\b\n" +
+	"\x16TOP_UP_STATE_CANCELLED\x10\x042\xca\b\n" +
 	"\fMoneyService\x12?\n" +
 	"\x06Submit\x12\x19.ballast.v1.SubmitRequest\x1a\x1a.ballast.v1.SubmitResponse\x12U\n" +
 	"\fSubmitStream\x12\x1f.ballast.v1.SubmitStreamRequest\x1a .ballast.v1.SubmitStreamResponse(\x010\x01\x12N\n" +
@@ -3529,7 +4045,8 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\n" +
 	"ListTopUps\x12\x1d.ballast.v1.ListTopUpsRequest\x1a\x1e.ballast.v1.ListTopUpsResponse\x12W\n" +
 	"\x0eGetTopUpPolicy\x12!.ballast.v1.GetTopUpPolicyRequest\x1a\".ballast.v1.GetTopUpPolicyResponse\x12N\n" +
-	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponseB9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\vListLedgers\x12\x1e.ballast.v1.ListLedgersRequest\x1a\x1f.ballast.v1.ListLedgersResponse\x12>\n" +
+	"\x05Watch\x12\x18.ballast.v1.WatchRequest\x1a\x19.ballast.v1.WatchResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_money_proto_rawDescOnce sync.Once
@@ -3544,7 +4061,7 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_ballast_v1_money_proto_goTypes = []any{
 	(Consistency)(0),               // 0: ballast.v1.Consistency
 	(EntryKind)(0),                 // 1: ballast.v1.EntryKind
@@ -3564,43 +4081,49 @@ var file_ballast_v1_money_proto_goTypes = []any{
 	(*ListAccountsRequest)(nil),    // 15: ballast.v1.ListAccountsRequest
 	(*ListAccountsResponse)(nil),   // 16: ballast.v1.ListAccountsResponse
 	(*Entry)(nil),                  // 17: ballast.v1.Entry
-	(*TopUpChange)(nil),            // 18: ballast.v1.TopUpChange
-	(*HoldChange)(nil),             // 19: ballast.v1.HoldChange
-	(*GetStatementRequest)(nil),    // 20: ballast.v1.GetStatementRequest
-	(*GetStatementResponse)(nil),   // 21: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),    // 22: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),   // 23: ballast.v1.GetOperationResponse
-	(*HoldRecord)(nil),             // 24: ballast.v1.HoldRecord
-	(*GetHoldRequest)(nil),         // 25: ballast.v1.GetHoldRequest
-	(*GetHoldResponse)(nil),        // 26: ballast.v1.GetHoldResponse
-	(*ListHoldsRequest)(nil),       // 27: ballast.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),      // 28: ballast.v1.ListHoldsResponse
-	(*TopUpRecord)(nil),            // 29: ballast.v1.TopUpRecord
-	(*LeaseTopUpsRequest)(nil),     // 30: ballast.v1.LeaseTopUpsRequest
-	(*LeaseTopUpsResponse)(nil),    // 31: ballast.v1.LeaseTopUpsResponse
-	(*GetTopUpRequest)(nil),        // 32: ballast.v1.GetTopUpRequest
-	(*GetTopUpResponse)(nil),       // 33: ballast.v1.GetTopUpResponse
-	(*ListTopUpsRequest)(nil),      // 34: ballast.v1.ListTopUpsRequest
-	(*ListTopUpsResponse)(nil),     // 35: ballast.v1.ListTopUpsResponse
-	(*GetTopUpPolicyRequest)(nil),  // 36: ballast.v1.GetTopUpPolicyRequest
-	(*GetTopUpPolicyResponse)(nil), // 37: ballast.v1.GetTopUpPolicyResponse
-	(*ListLedgersRequest)(nil),     // 38: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),    // 39: ballast.v1.ListLedgersResponse
-	(*Operation)(nil),              // 40: ballast.v1.Operation
-	(*Result)(nil),                 // 41: ballast.v1.Result
-	(*Failure)(nil),                // 42: ballast.v1.Failure
-	(*VelocityCap)(nil),            // 43: ballast.v1.VelocityCap
-	(*SetTopUpPolicy)(nil),         // 44: ballast.v1.SetTopUpPolicy
+	(*LimitsAfter)(nil),            // 18: ballast.v1.LimitsAfter
+	(*FreezeAfter)(nil),            // 19: ballast.v1.FreezeAfter
+	(*LowBalanceAfter)(nil),        // 20: ballast.v1.LowBalanceAfter
+	(*TopUpChange)(nil),            // 21: ballast.v1.TopUpChange
+	(*HoldChange)(nil),             // 22: ballast.v1.HoldChange
+	(*GetStatementRequest)(nil),    // 23: ballast.v1.GetStatementRequest
+	(*GetStatementResponse)(nil),   // 24: ballast.v1.GetStatementResponse
+	(*GetOperationRequest)(nil),    // 25: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),   // 26: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),             // 27: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),         // 28: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),        // 29: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),       // 30: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),      // 31: ballast.v1.ListHoldsResponse
+	(*TopUpRecord)(nil),            // 32: ballast.v1.TopUpRecord
+	(*LeaseTopUpsRequest)(nil),     // 33: ballast.v1.LeaseTopUpsRequest
+	(*LeaseTopUpsResponse)(nil),    // 34: ballast.v1.LeaseTopUpsResponse
+	(*GetTopUpRequest)(nil),        // 35: ballast.v1.GetTopUpRequest
+	(*GetTopUpResponse)(nil),       // 36: ballast.v1.GetTopUpResponse
+	(*ListTopUpsRequest)(nil),      // 37: ballast.v1.ListTopUpsRequest
+	(*ListTopUpsResponse)(nil),     // 38: ballast.v1.ListTopUpsResponse
+	(*GetTopUpPolicyRequest)(nil),  // 39: ballast.v1.GetTopUpPolicyRequest
+	(*GetTopUpPolicyResponse)(nil), // 40: ballast.v1.GetTopUpPolicyResponse
+	(*ListLedgersRequest)(nil),     // 41: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 42: ballast.v1.ListLedgersResponse
+	(*WatchRequest)(nil),           // 43: ballast.v1.WatchRequest
+	(*WatchFilter)(nil),            // 44: ballast.v1.WatchFilter
+	(*WatchResponse)(nil),          // 45: ballast.v1.WatchResponse
+	(*Operation)(nil),              // 46: ballast.v1.Operation
+	(*Result)(nil),                 // 47: ballast.v1.Result
+	(*Failure)(nil),                // 48: ballast.v1.Failure
+	(*VelocityCap)(nil),            // 49: ballast.v1.VelocityCap
+	(*SetTopUpPolicy)(nil),         // 50: ballast.v1.SetTopUpPolicy
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	40, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	41, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	40, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	46, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	47, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	46, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
 	6,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
 	9,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	42, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	48, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
 	12, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
-	43, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
+	49, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
 	0,  // 8: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
 	11, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
 	4,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
@@ -3608,68 +4131,76 @@ var file_ballast_v1_money_proto_depIdxs = []int32{
 	11, // 12: ballast.v1.ListAccountsResponse.accounts:type_name -> ballast.v1.Account
 	4,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
 	1,  // 14: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
-	19, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
-	43, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
-	18, // 17: ballast.v1.Entry.top_up:type_name -> ballast.v1.TopUpChange
-	44, // 18: ballast.v1.Entry.top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
-	0,  // 19: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
-	17, // 20: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
-	4,  // 21: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 22: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	41, // 23: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	4,  // 24: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	2,  // 25: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
-	0,  // 26: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
-	24, // 27: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
-	4,  // 28: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 29: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
-	24, // 30: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
-	4,  // 31: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
-	3,  // 32: ballast.v1.TopUpRecord.state:type_name -> ballast.v1.TopUpState
-	29, // 33: ballast.v1.LeaseTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
-	0,  // 34: ballast.v1.GetTopUpRequest.consistency:type_name -> ballast.v1.Consistency
-	29, // 35: ballast.v1.GetTopUpResponse.top_up:type_name -> ballast.v1.TopUpRecord
-	4,  // 36: ballast.v1.GetTopUpResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 37: ballast.v1.ListTopUpsRequest.consistency:type_name -> ballast.v1.Consistency
-	29, // 38: ballast.v1.ListTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
-	4,  // 39: ballast.v1.ListTopUpsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 40: ballast.v1.GetTopUpPolicyRequest.consistency:type_name -> ballast.v1.Consistency
-	44, // 41: ballast.v1.GetTopUpPolicyResponse.policy:type_name -> ballast.v1.SetTopUpPolicy
-	4,  // 42: ballast.v1.GetTopUpPolicyResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 43: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 44: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	4,  // 45: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	5,  // 46: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	7,  // 47: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	13, // 48: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	15, // 49: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	20, // 50: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	22, // 51: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	25, // 52: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
-	27, // 53: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
-	30, // 54: ballast.v1.MoneyService.LeaseTopUps:input_type -> ballast.v1.LeaseTopUpsRequest
-	32, // 55: ballast.v1.MoneyService.GetTopUp:input_type -> ballast.v1.GetTopUpRequest
-	34, // 56: ballast.v1.MoneyService.ListTopUps:input_type -> ballast.v1.ListTopUpsRequest
-	36, // 57: ballast.v1.MoneyService.GetTopUpPolicy:input_type -> ballast.v1.GetTopUpPolicyRequest
-	38, // 58: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	6,  // 59: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	8,  // 60: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	14, // 61: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	16, // 62: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	21, // 63: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	23, // 64: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	26, // 65: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
-	28, // 66: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
-	31, // 67: ballast.v1.MoneyService.LeaseTopUps:output_type -> ballast.v1.LeaseTopUpsResponse
-	33, // 68: ballast.v1.MoneyService.GetTopUp:output_type -> ballast.v1.GetTopUpResponse
-	35, // 69: ballast.v1.MoneyService.ListTopUps:output_type -> ballast.v1.ListTopUpsResponse
-	37, // 70: ballast.v1.MoneyService.GetTopUpPolicy:output_type -> ballast.v1.GetTopUpPolicyResponse
-	39, // 71: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	59, // [59:72] is the sub-list for method output_type
-	46, // [46:59] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	22, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
+	49, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
+	18, // 17: ballast.v1.Entry.limits:type_name -> ballast.v1.LimitsAfter
+	19, // 18: ballast.v1.Entry.freeze:type_name -> ballast.v1.FreezeAfter
+	20, // 19: ballast.v1.Entry.low_balance:type_name -> ballast.v1.LowBalanceAfter
+	21, // 20: ballast.v1.Entry.top_up:type_name -> ballast.v1.TopUpChange
+	50, // 21: ballast.v1.Entry.top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
+	0,  // 22: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
+	17, // 23: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
+	4,  // 24: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 25: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	47, // 26: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	4,  // 27: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 28: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 29: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	27, // 30: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	4,  // 31: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 32: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	27, // 33: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	4,  // 34: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	3,  // 35: ballast.v1.TopUpRecord.state:type_name -> ballast.v1.TopUpState
+	32, // 36: ballast.v1.LeaseTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	0,  // 37: ballast.v1.GetTopUpRequest.consistency:type_name -> ballast.v1.Consistency
+	32, // 38: ballast.v1.GetTopUpResponse.top_up:type_name -> ballast.v1.TopUpRecord
+	4,  // 39: ballast.v1.GetTopUpResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 40: ballast.v1.ListTopUpsRequest.consistency:type_name -> ballast.v1.Consistency
+	32, // 41: ballast.v1.ListTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	4,  // 42: ballast.v1.ListTopUpsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 43: ballast.v1.GetTopUpPolicyRequest.consistency:type_name -> ballast.v1.Consistency
+	50, // 44: ballast.v1.GetTopUpPolicyResponse.policy:type_name -> ballast.v1.SetTopUpPolicy
+	4,  // 45: ballast.v1.GetTopUpPolicyResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 46: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	10, // 47: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	4,  // 48: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	44, // 49: ballast.v1.WatchRequest.filter:type_name -> ballast.v1.WatchFilter
+	1,  // 50: ballast.v1.WatchFilter.kinds:type_name -> ballast.v1.EntryKind
+	17, // 51: ballast.v1.WatchResponse.entries:type_name -> ballast.v1.Entry
+	5,  // 52: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	7,  // 53: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	13, // 54: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	15, // 55: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	23, // 56: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	25, // 57: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	28, // 58: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	30, // 59: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	33, // 60: ballast.v1.MoneyService.LeaseTopUps:input_type -> ballast.v1.LeaseTopUpsRequest
+	35, // 61: ballast.v1.MoneyService.GetTopUp:input_type -> ballast.v1.GetTopUpRequest
+	37, // 62: ballast.v1.MoneyService.ListTopUps:input_type -> ballast.v1.ListTopUpsRequest
+	39, // 63: ballast.v1.MoneyService.GetTopUpPolicy:input_type -> ballast.v1.GetTopUpPolicyRequest
+	41, // 64: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	43, // 65: ballast.v1.MoneyService.Watch:input_type -> ballast.v1.WatchRequest
+	6,  // 66: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	8,  // 67: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	14, // 68: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	16, // 69: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	24, // 70: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	26, // 71: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	29, // 72: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	31, // 73: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	34, // 74: ballast.v1.MoneyService.LeaseTopUps:output_type -> ballast.v1.LeaseTopUpsResponse
+	36, // 75: ballast.v1.MoneyService.GetTopUp:output_type -> ballast.v1.GetTopUpResponse
+	38, // 76: ballast.v1.MoneyService.ListTopUps:output_type -> ballast.v1.ListTopUpsResponse
+	40, // 77: ballast.v1.MoneyService.GetTopUpPolicy:output_type -> ballast.v1.GetTopUpPolicyResponse
+	42, // 78: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	45, // 79: ballast.v1.MoneyService.Watch:output_type -> ballast.v1.WatchResponse
+	66, // [66:80] is the sub-list for method output_type
+	52, // [52:66] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -3684,13 +4215,14 @@ func file_ballast_v1_money_proto_init() {
 		(*SubmitStreamResponse_Failure)(nil),
 	}
 	file_ballast_v1_money_proto_msgTypes[7].OneofWrappers = []any{}
+	file_ballast_v1_money_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   36,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

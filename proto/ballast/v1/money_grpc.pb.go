@@ -32,6 +32,7 @@ const (
 	MoneyService_ListTopUps_FullMethodName     = "/ballast.v1.MoneyService/ListTopUps"
 	MoneyService_GetTopUpPolicy_FullMethodName = "/ballast.v1.MoneyService/GetTopUpPolicy"
 	MoneyService_ListLedgers_FullMethodName    = "/ballast.v1.MoneyService/ListLedgers"
+	MoneyService_Watch_FullMethodName          = "/ballast.v1.MoneyService/Watch"
 )
 
 // MoneyServiceClient is the client API for MoneyService service.
@@ -82,6 +83,15 @@ type MoneyServiceClient interface {
 	GetTopUpPolicy(ctx context.Context, in *GetTopUpPolicyRequest, opts ...grpc.CallOption) (*GetTopUpPolicyResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error)
+	// Watch tells the entries that follow a position, in order, each exactly once, and goes on with new ones as they take
+	// effect, until the caller ends it. Every state change has an entry: movements, holds and their expiry, accounts, caps,
+	// low balances, reversals. Any member serves it from its own journal, at the caller's own speed: one that reads slowly
+	// is told later and holds up nobody. A position is the sequence number of the last entry that the caller has seen, so
+	// a watch that ended is resumed with it on any member of the same cluster. What was told is committed: it never changes.
+	// OUT_OF_RANGE: no member can serve this position, see Failure.reason. UNAVAILABLE: this member cannot now (it is
+	// stopping, or lacks a part of the journal that is on its way to it): resume on another one. RESOURCE_EXHAUSTED: this
+	// member serves as many watches as it may: resume on another one.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type moneyServiceClient struct {
@@ -225,6 +235,25 @@ func (c *moneyServiceClient) ListLedgers(ctx context.Context, in *ListLedgersReq
 	return out, nil
 }
 
+func (c *moneyServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MoneyService_ServiceDesc.Streams[1], MoneyService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MoneyService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 // MoneyServiceServer is the server API for MoneyService service.
 // All implementations must embed UnimplementedMoneyServiceServer
 // for forward compatibility.
@@ -273,6 +302,15 @@ type MoneyServiceServer interface {
 	GetTopUpPolicy(context.Context, *GetTopUpPolicyRequest) (*GetTopUpPolicyResponse, error)
 	// ListLedgers lists all ledgers in order of creation.
 	ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error)
+	// Watch tells the entries that follow a position, in order, each exactly once, and goes on with new ones as they take
+	// effect, until the caller ends it. Every state change has an entry: movements, holds and their expiry, accounts, caps,
+	// low balances, reversals. Any member serves it from its own journal, at the caller's own speed: one that reads slowly
+	// is told later and holds up nobody. A position is the sequence number of the last entry that the caller has seen, so
+	// a watch that ended is resumed with it on any member of the same cluster. What was told is committed: it never changes.
+	// OUT_OF_RANGE: no member can serve this position, see Failure.reason. UNAVAILABLE: this member cannot now (it is
+	// stopping, or lacks a part of the journal that is on its way to it): resume on another one. RESOURCE_EXHAUSTED: this
+	// member serves as many watches as it may: resume on another one.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedMoneyServiceServer()
 }
 
@@ -321,6 +359,9 @@ func (UnimplementedMoneyServiceServer) GetTopUpPolicy(context.Context, *GetTopUp
 }
 func (UnimplementedMoneyServiceServer) ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLedgers not implemented")
+}
+func (UnimplementedMoneyServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedMoneyServiceServer) mustEmbedUnimplementedMoneyServiceServer() {}
 func (UnimplementedMoneyServiceServer) testEmbeddedByValue()                      {}
@@ -566,6 +607,17 @@ func _MoneyService_ListLedgers_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MoneyService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MoneyServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MoneyService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 // MoneyService_ServiceDesc is the grpc.ServiceDesc for MoneyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -628,6 +680,11 @@ var MoneyService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _MoneyService_SubmitStream_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Watch",
+			Handler:       _MoneyService_Watch_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "ballast/v1/money.proto",

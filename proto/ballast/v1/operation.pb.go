@@ -314,6 +314,7 @@ type Operation struct {
 	//	*Operation_SetVelocity
 	//	*Operation_TransferUpTo
 	//	*Operation_Reverse
+	//	*Operation_SetLowBalance
 	//	*Operation_Hold
 	//	*Operation_CaptureHold
 	//	*Operation_VoidHold
@@ -518,6 +519,15 @@ func (x *Operation) GetReverse() *Reverse {
 	return nil
 }
 
+func (x *Operation) GetSetLowBalance() *SetLowBalance {
+	if x != nil {
+		if x, ok := x.Kind.(*Operation_SetLowBalance); ok {
+			return x.SetLowBalance
+		}
+	}
+	return nil
+}
+
 func (x *Operation) GetHold() *Hold {
 	if x != nil {
 		if x, ok := x.Kind.(*Operation_Hold); ok {
@@ -640,6 +650,11 @@ type Operation_Reverse struct {
 	Reverse *Reverse `protobuf:"bytes,27,opt,name=reverse,proto3,oneof"`
 }
 
+type Operation_SetLowBalance struct {
+	// Sets the threshold below which an account's balance is told to be low.
+	SetLowBalance *SetLowBalance `protobuf:"bytes,28,opt,name=set_low_balance,json=setLowBalance,proto3,oneof"`
+}
+
 type Operation_Hold struct {
 	// Holds an amount of an account. The hold's id is this operation's.
 	Hold *Hold `protobuf:"bytes,30,opt,name=hold,proto3,oneof"`
@@ -696,6 +711,8 @@ func (*Operation_SetVelocity) isOperation_Kind() {}
 func (*Operation_TransferUpTo) isOperation_Kind() {}
 
 func (*Operation_Reverse) isOperation_Kind() {}
+
+func (*Operation_SetLowBalance) isOperation_Kind() {}
 
 func (*Operation_Hold) isOperation_Kind() {}
 
@@ -1319,6 +1336,64 @@ func (x *VelocityCap) GetLimit() int64 {
 	return 0
 }
 
+// SetLowBalance sets the threshold of `available` below which an account is low. An entry tells it in the same step as
+// whatever lowers it there (a debit, a hold, a changed floor, ...), after the entries of that operation or group, and is
+// not told again before `available` was at or above the threshold once more. Setting a threshold counts as being above
+// it: where the account is below it at that time, that is told at once.
+type SetLowBalance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account to change.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Minor units of the account's ledger, 1 to 2^63-1; 0: none any more.
+	Threshold     int64 `protobuf:"varint,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLowBalance) Reset() {
+	*x = SetLowBalance{}
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLowBalance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLowBalance) ProtoMessage() {}
+
+func (x *SetLowBalance) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLowBalance.ProtoReflect.Descriptor instead.
+func (*SetLowBalance) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SetLowBalance) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetLowBalance) GetThreshold() int64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
 // TransferUpTo moves as much as is available and there is room for (floor, ceiling, velocity caps), up to an amount, for usage
 // that is metered after the fact. Result.amount tells how much. Refused, for the reason of the smallest, where that is nothing.
 type TransferUpTo struct {
@@ -1335,7 +1410,7 @@ type TransferUpTo struct {
 
 func (x *TransferUpTo) Reset() {
 	*x = TransferUpTo{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1422,7 @@ func (x *TransferUpTo) String() string {
 func (*TransferUpTo) ProtoMessage() {}
 
 func (x *TransferUpTo) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[11]
+	mi := &file_ballast_v1_operation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1435,7 @@ func (x *TransferUpTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferUpTo.ProtoReflect.Descriptor instead.
 func (*TransferUpTo) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{11}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TransferUpTo) GetDebitAccount() string {
@@ -1399,7 +1474,7 @@ type Reverse struct {
 
 func (x *Reverse) Reset() {
 	*x = Reverse{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1486,7 @@ func (x *Reverse) String() string {
 func (*Reverse) ProtoMessage() {}
 
 func (x *Reverse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[12]
+	mi := &file_ballast_v1_operation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1499,7 @@ func (x *Reverse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reverse.ProtoReflect.Descriptor instead.
 func (*Reverse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{12}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Reverse) GetSequence() uint64 {
@@ -1460,7 +1535,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1547,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[13]
+	mi := &file_ballast_v1_operation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1560,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{13}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Hold) GetAccount() string {
@@ -1533,7 +1608,7 @@ type CaptureHold struct {
 
 func (x *CaptureHold) Reset() {
 	*x = CaptureHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[14]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1620,7 @@ func (x *CaptureHold) String() string {
 func (*CaptureHold) ProtoMessage() {}
 
 func (x *CaptureHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[14]
+	mi := &file_ballast_v1_operation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1633,7 @@ func (x *CaptureHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureHold.ProtoReflect.Descriptor instead.
 func (*CaptureHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{14}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CaptureHold) GetHold() string {
@@ -1600,7 +1675,7 @@ type VoidHold struct {
 
 func (x *VoidHold) Reset() {
 	*x = VoidHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[15]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1687,7 @@ func (x *VoidHold) String() string {
 func (*VoidHold) ProtoMessage() {}
 
 func (x *VoidHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[15]
+	mi := &file_ballast_v1_operation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1700,7 @@ func (x *VoidHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VoidHold.ProtoReflect.Descriptor instead.
 func (*VoidHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{15}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VoidHold) GetHold() string {
@@ -1649,7 +1724,7 @@ type ExtendHold struct {
 
 func (x *ExtendHold) Reset() {
 	*x = ExtendHold{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[16]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1736,7 @@ func (x *ExtendHold) String() string {
 func (*ExtendHold) ProtoMessage() {}
 
 func (x *ExtendHold) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[16]
+	mi := &file_ballast_v1_operation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1749,7 @@ func (x *ExtendHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendHold.ProtoReflect.Descriptor instead.
 func (*ExtendHold) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{16}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExtendHold) GetHold() string {
@@ -1732,7 +1807,7 @@ type SetTopUpPolicy struct {
 
 func (x *SetTopUpPolicy) Reset() {
 	*x = SetTopUpPolicy{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[17]
+	mi := &file_ballast_v1_operation_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1819,7 @@ func (x *SetTopUpPolicy) String() string {
 func (*SetTopUpPolicy) ProtoMessage() {}
 
 func (x *SetTopUpPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[17]
+	mi := &file_ballast_v1_operation_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1832,7 @@ func (x *SetTopUpPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTopUpPolicy.ProtoReflect.Descriptor instead.
 func (*SetTopUpPolicy) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{17}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SetTopUpPolicy) GetAccount() string {
@@ -1850,7 +1925,7 @@ type TopUpCount struct {
 
 func (x *TopUpCount) Reset() {
 	*x = TopUpCount{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[18]
+	mi := &file_ballast_v1_operation_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1937,7 @@ func (x *TopUpCount) String() string {
 func (*TopUpCount) ProtoMessage() {}
 
 func (x *TopUpCount) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[18]
+	mi := &file_ballast_v1_operation_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +1950,7 @@ func (x *TopUpCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopUpCount.ProtoReflect.Descriptor instead.
 func (*TopUpCount) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{18}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TopUpCount) GetWindow() int64 {
@@ -1906,7 +1981,7 @@ type LeaseTopUp struct {
 
 func (x *LeaseTopUp) Reset() {
 	*x = LeaseTopUp{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[19]
+	mi := &file_ballast_v1_operation_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +1993,7 @@ func (x *LeaseTopUp) String() string {
 func (*LeaseTopUp) ProtoMessage() {}
 
 func (x *LeaseTopUp) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[19]
+	mi := &file_ballast_v1_operation_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2006,7 @@ func (x *LeaseTopUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseTopUp.ProtoReflect.Descriptor instead.
 func (*LeaseTopUp) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{19}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LeaseTopUp) GetTopUp() string {
@@ -1965,7 +2040,7 @@ type SettleTopUp struct {
 
 func (x *SettleTopUp) Reset() {
 	*x = SettleTopUp{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[20]
+	mi := &file_ballast_v1_operation_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2052,7 @@ func (x *SettleTopUp) String() string {
 func (*SettleTopUp) ProtoMessage() {}
 
 func (x *SettleTopUp) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[20]
+	mi := &file_ballast_v1_operation_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2065,7 @@ func (x *SettleTopUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleTopUp.ProtoReflect.Descriptor instead.
 func (*SettleTopUp) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{20}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SettleTopUp) GetTopUp() string {
@@ -2054,7 +2129,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ballast_v1_operation_proto_msgTypes[21]
+	mi := &file_ballast_v1_operation_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2141,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_operation_proto_msgTypes[21]
+	mi := &file_ballast_v1_operation_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2154,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_operation_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Result) GetCode() ResultCode {
@@ -2171,7 +2246,8 @@ var File_ballast_v1_operation_proto protoreflect.FileDescriptor
 const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\n" +
 	"\x1aballast/v1/operation.proto\x12\n" +
-	"ballast.v1\"\xf0\t\n" +
+	"ballast.v1\"\xb5\n" +
+	"\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\rR\aattempt\x12\x1b\n" +
@@ -2196,7 +2272,8 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\rclose_account\x18\x18 \x01(\v2\x18.ballast.v1.CloseAccountH\x00R\fcloseAccount\x12<\n" +
 	"\fset_velocity\x18\x19 \x01(\v2\x17.ballast.v1.SetVelocityH\x00R\vsetVelocity\x12@\n" +
 	"\x0etransfer_up_to\x18\x1a \x01(\v2\x18.ballast.v1.TransferUpToH\x00R\ftransferUpTo\x12/\n" +
-	"\areverse\x18\x1b \x01(\v2\x13.ballast.v1.ReverseH\x00R\areverse\x12&\n" +
+	"\areverse\x18\x1b \x01(\v2\x13.ballast.v1.ReverseH\x00R\areverse\x12C\n" +
+	"\x0fset_low_balance\x18\x1c \x01(\v2\x19.ballast.v1.SetLowBalanceH\x00R\rsetLowBalance\x12&\n" +
 	"\x04hold\x18\x1e \x01(\v2\x10.ballast.v1.HoldH\x00R\x04hold\x12<\n" +
 	"\fcapture_hold\x18\x1f \x01(\v2\x17.ballast.v1.CaptureHoldH\x00R\vcaptureHold\x123\n" +
 	"\tvoid_hold\x18  \x01(\v2\x14.ballast.v1.VoidHoldH\x00R\bvoidHold\x129\n" +
@@ -2249,7 +2326,10 @@ const file_ballast_v1_operation_proto_rawDesc = "" +
 	"\x04caps\x18\x02 \x03(\v2\x17.ballast.v1.VelocityCapR\x04caps\";\n" +
 	"\vVelocityCap\x12\x16\n" +
 	"\x06window\x18\x01 \x01(\x03R\x06window\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x03R\x05limit\"r\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"G\n" +
+	"\rSetLowBalance\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1c\n" +
+	"\tthreshold\x18\x02 \x01(\x03R\tthreshold\"r\n" +
 	"\fTransferUpTo\x12#\n" +
 	"\rdebit_account\x18\x01 \x01(\tR\fdebitAccount\x12%\n" +
 	"\x0ecredit_account\x18\x02 \x01(\tR\rcreditAccount\x12\x16\n" +
@@ -2371,7 +2451,7 @@ func file_ballast_v1_operation_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_operation_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_ballast_v1_operation_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_ballast_v1_operation_proto_goTypes = []any{
 	(TopUpOutcome)(0),      // 0: ballast.v1.TopUpOutcome
 	(ResultCode)(0),        // 1: ballast.v1.ResultCode
@@ -2386,17 +2466,18 @@ var file_ballast_v1_operation_proto_goTypes = []any{
 	(*CloseAccount)(nil),   // 10: ballast.v1.CloseAccount
 	(*SetVelocity)(nil),    // 11: ballast.v1.SetVelocity
 	(*VelocityCap)(nil),    // 12: ballast.v1.VelocityCap
-	(*TransferUpTo)(nil),   // 13: ballast.v1.TransferUpTo
-	(*Reverse)(nil),        // 14: ballast.v1.Reverse
-	(*Hold)(nil),           // 15: ballast.v1.Hold
-	(*CaptureHold)(nil),    // 16: ballast.v1.CaptureHold
-	(*VoidHold)(nil),       // 17: ballast.v1.VoidHold
-	(*ExtendHold)(nil),     // 18: ballast.v1.ExtendHold
-	(*SetTopUpPolicy)(nil), // 19: ballast.v1.SetTopUpPolicy
-	(*TopUpCount)(nil),     // 20: ballast.v1.TopUpCount
-	(*LeaseTopUp)(nil),     // 21: ballast.v1.LeaseTopUp
-	(*SettleTopUp)(nil),    // 22: ballast.v1.SettleTopUp
-	(*Result)(nil),         // 23: ballast.v1.Result
+	(*SetLowBalance)(nil),  // 13: ballast.v1.SetLowBalance
+	(*TransferUpTo)(nil),   // 14: ballast.v1.TransferUpTo
+	(*Reverse)(nil),        // 15: ballast.v1.Reverse
+	(*Hold)(nil),           // 16: ballast.v1.Hold
+	(*CaptureHold)(nil),    // 17: ballast.v1.CaptureHold
+	(*VoidHold)(nil),       // 18: ballast.v1.VoidHold
+	(*ExtendHold)(nil),     // 19: ballast.v1.ExtendHold
+	(*SetTopUpPolicy)(nil), // 20: ballast.v1.SetTopUpPolicy
+	(*TopUpCount)(nil),     // 21: ballast.v1.TopUpCount
+	(*LeaseTopUp)(nil),     // 22: ballast.v1.LeaseTopUp
+	(*SettleTopUp)(nil),    // 23: ballast.v1.SettleTopUp
+	(*Result)(nil),         // 24: ballast.v1.Result
 }
 var file_ballast_v1_operation_proto_depIdxs = []int32{
 	3,  // 0: ballast.v1.Operation.credit:type_name -> ballast.v1.Credit
@@ -2408,25 +2489,26 @@ var file_ballast_v1_operation_proto_depIdxs = []int32{
 	9,  // 6: ballast.v1.Operation.set_frozen:type_name -> ballast.v1.SetFrozen
 	10, // 7: ballast.v1.Operation.close_account:type_name -> ballast.v1.CloseAccount
 	11, // 8: ballast.v1.Operation.set_velocity:type_name -> ballast.v1.SetVelocity
-	13, // 9: ballast.v1.Operation.transfer_up_to:type_name -> ballast.v1.TransferUpTo
-	14, // 10: ballast.v1.Operation.reverse:type_name -> ballast.v1.Reverse
-	15, // 11: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
-	16, // 12: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
-	17, // 13: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
-	18, // 14: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
-	19, // 15: ballast.v1.Operation.set_top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
-	21, // 16: ballast.v1.Operation.lease_top_up:type_name -> ballast.v1.LeaseTopUp
-	22, // 17: ballast.v1.Operation.settle_top_up:type_name -> ballast.v1.SettleTopUp
-	12, // 18: ballast.v1.SetVelocity.caps:type_name -> ballast.v1.VelocityCap
-	20, // 19: ballast.v1.SetTopUpPolicy.count_cap:type_name -> ballast.v1.TopUpCount
-	12, // 20: ballast.v1.SetTopUpPolicy.sum_cap:type_name -> ballast.v1.VelocityCap
-	0,  // 21: ballast.v1.SettleTopUp.outcome:type_name -> ballast.v1.TopUpOutcome
-	1,  // 22: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	14, // 9: ballast.v1.Operation.transfer_up_to:type_name -> ballast.v1.TransferUpTo
+	15, // 10: ballast.v1.Operation.reverse:type_name -> ballast.v1.Reverse
+	13, // 11: ballast.v1.Operation.set_low_balance:type_name -> ballast.v1.SetLowBalance
+	16, // 12: ballast.v1.Operation.hold:type_name -> ballast.v1.Hold
+	17, // 13: ballast.v1.Operation.capture_hold:type_name -> ballast.v1.CaptureHold
+	18, // 14: ballast.v1.Operation.void_hold:type_name -> ballast.v1.VoidHold
+	19, // 15: ballast.v1.Operation.extend_hold:type_name -> ballast.v1.ExtendHold
+	20, // 16: ballast.v1.Operation.set_top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
+	22, // 17: ballast.v1.Operation.lease_top_up:type_name -> ballast.v1.LeaseTopUp
+	23, // 18: ballast.v1.Operation.settle_top_up:type_name -> ballast.v1.SettleTopUp
+	12, // 19: ballast.v1.SetVelocity.caps:type_name -> ballast.v1.VelocityCap
+	21, // 20: ballast.v1.SetTopUpPolicy.count_cap:type_name -> ballast.v1.TopUpCount
+	12, // 21: ballast.v1.SetTopUpPolicy.sum_cap:type_name -> ballast.v1.VelocityCap
+	0,  // 22: ballast.v1.SettleTopUp.outcome:type_name -> ballast.v1.TopUpOutcome
+	1,  // 23: ballast.v1.Result.code:type_name -> ballast.v1.ResultCode
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operation_proto_init() }
@@ -2446,6 +2528,7 @@ func file_ballast_v1_operation_proto_init() {
 		(*Operation_SetVelocity)(nil),
 		(*Operation_TransferUpTo)(nil),
 		(*Operation_Reverse)(nil),
+		(*Operation_SetLowBalance)(nil),
 		(*Operation_Hold)(nil),
 		(*Operation_CaptureHold)(nil),
 		(*Operation_VoidHold)(nil),
@@ -2462,7 +2545,7 @@ func file_ballast_v1_operation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operation_proto_rawDesc), len(file_ballast_v1_operation_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
