@@ -18,8 +18,10 @@ type Store interface {
 	AppliedState
 	// ReadIndexed calls read with the state and the index that it shows, under the lock that keeps both still.
 	ReadIndexed(read func(state *ledger.State, index uint64))
-	// Statement reads a page of an account's entries, newest first, below before (0: from the newest).
-	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
+	// Statement reads a page of an account's entries, BalanceAfter and BalanceAt a balance of the past.
+	Statement(ctx context.Context, q fsm.StatementQuery) (fsm.Statement, error)
+	BalanceAfter(ctx context.Context, account []byte, sequence uint64) (fsm.PastBalance, error)
+	BalanceAt(ctx context.Context, account []byte, time int64) (fsm.PastBalance, error)
 	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
 	Entry(sequence uint64) (ledger.Entry, error)
 	// Head tells where the state stands, LinkAt the link of an entry that it has, OpenFeed reads on from one.
