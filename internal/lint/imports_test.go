@@ -36,6 +36,10 @@ var rules = []rule{
 		why: "a codec: bytes to operations and back",
 	},
 	{folder: "census", onlyStdlib: true, allow: []string{"internal/guard"}, why: "a judgement on what it is told; server/node asks"},
+	{
+		folder: "internal/doctor", folders: []string{"fsm", "server", "transport", "client", "logstore", "config", "datadir"},
+		why: "a judgement on what it is told; the command line asks",
+	},
 	{folder: "fsm/upkeep", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{folder: "fsm/roster", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{
