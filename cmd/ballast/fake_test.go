@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -40,8 +41,13 @@ type fakeCluster struct {
 	marks   uint64
 	report  *ballastv1.SnapshotReport
 	looked  func() // called once by who asks for the status
-	watched *ballastv1.WatchRequest
-	asked   *ballastv1.GetStatementRequest
+	audit   []*ballastv1.AuditEntry
+	behind  time.Duration // log time is
+	// examined is what it finds when it looks at itself; nil: it cannot.
+	examined *ballastv1.ExamineResponse
+	debug    []*ballastv1.CollectDebugResponse
+	watched  *ballastv1.WatchRequest
+	asked    *ballastv1.GetStatementRequest
 }
 
 func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {

@@ -191,8 +191,14 @@ func (c change) apply(b []byte) []byte {
 		}
 		end = c.off
 	}
-	if end > int64(len(b)) {
-		b = append(b, make([]byte, end-int64(len(b)))...)
+	if end > int64(cap(b)) { // twice, not a quarter more as append does: the race detector looks at each byte that is copied
+		more := make([]byte, len(b), max(end, 2*int64(cap(b))))
+		copy(more, b)
+		b = more
+	}
+	if old := int64(len(b)); end > old {
+		b = b[:end]
+		clear(b[old:max(old, c.off)])
 	}
 	copy(b[c.off:], c.data)
 	return b

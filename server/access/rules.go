@@ -58,6 +58,9 @@ func Rules() Table {
 		ballastv1.OperatorService_InspectSnapshot_FullMethodName:     operator,
 		ballastv1.OperatorService_MendClock_FullMethodName:           operator,
 		ballastv1.OperatorService_GetAudit_FullMethodName:            look,
+		ballastv1.OperatorService_Examine_FullMethodName:             look,
+		// It takes data away, as a backup does.
+		ballastv1.OperatorService_CollectDebug_FullMethodName: operator,
 
 		raftv1.RaftService_AppendEntries_FullMethodName:         member,
 		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,
