@@ -22,8 +22,6 @@ type bank struct {
 	now   int64
 	made  int
 	rnd   *rand.Rand
-	// originals are what the entries of the newest batch moved.
-	originals []ledger.Original
 }
 
 func openBank(c kindCase) (*bank, error) {
@@ -104,7 +102,10 @@ func (b *bank) entriesOf() (first uint64, moved []ledger.Original, err error) {
 		if err != nil {
 			return 0, nil, err
 		}
+		if first == 0 {
+			first = e.Sequence
+		}
 		moved, rest = append(moved, ledger.OriginalOf(&e)), rest[n:]
 	}
-	return b.out.FirstSequence, moved, nil
+	return first, moved, nil
 }
