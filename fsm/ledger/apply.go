@@ -14,9 +14,10 @@ type Output struct {
 func (o *Output) reset(n int, first uint64) {
 	if cap(o.Results) < n {
 		o.Results = make([]Result, n)
+	} else {
+		o.Results = o.Results[:n]
+		clear(o.Results)
 	}
-	o.Results = o.Results[:n]
-	clear(o.Results)
 	o.Entries, o.FirstSequence, o.Count = o.Entries[:0], first, 0
 }
 
