@@ -22,7 +22,8 @@ const (
 // The file: a header, frames, the last of which is the end. All numbers little-endian.
 const (
 	magic         = "BLSTBKUP"
-	formatVersion = 1
+	// FormatVersion of backups.
+	FormatVersion = 1
 	headerBytes   = 16 // magic 8 | version 4 | CRC-32C of both 4
 	frameBytes    = 12 // kind 1 | zero 3 | length of the content 4 | CRC-32C of both and the content 4
 	endBytes      = 48 // frames before it 8 | bytes before it 8 | SHA-256 of those bytes 32
@@ -84,7 +85,7 @@ var (
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 func header() []byte {
-	b := binary.LittleEndian.AppendUint32([]byte(magic), formatVersion)
+	b := binary.LittleEndian.AppendUint32([]byte(magic), FormatVersion)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
 }
 

@@ -114,7 +114,7 @@ func (r *Reader) readHeader() error {
 	case binary.LittleEndian.Uint32(b[12:]) != crc32.Checksum(b[:12], castagnoli()):
 		return &DamagedError{Part: "header", Reason: errChecksum}
 	case !bytes.Equal(b, want):
-		return fmt.Errorf("%w: format version %d, this program reads %d", ErrNewerVersion, binary.LittleEndian.Uint32(b[8:]), formatVersion)
+		return fmt.Errorf("%w: format version %d, this program reads %d", ErrNewerVersion, binary.LittleEndian.Uint32(b[8:]), FormatVersion)
 	}
 	return nil
 }

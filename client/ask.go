@@ -26,7 +26,7 @@ func (c *Client) read(ctx context.Context, stale bool, ask asker) error {
 func (c *Client) change(ctx context.Context, ask asker) error {
 	return c.ask(ctx, c.directory.leader, ask, tryTimeout, func(f *failure) bool {
 		if f.code == codes.FailedPrecondition {
-			return f.leader != "" // else it is the change that cannot be done
+			return f.notLeader() // else it is the change that cannot be done
 		}
 		return !f.final() && !f.maybe
 	})
@@ -36,7 +36,7 @@ func (c *Client) change(ctx context.Context, ask asker) error {
 func (c *Client) repeat(ctx context.Context, ask asker) error {
 	return c.ask(ctx, c.directory.leader, ask, tryTimeout, func(f *failure) bool {
 		if f.code == codes.FailedPrecondition {
-			return f.leader != "" // else it is the change that cannot be done
+			return f.notLeader()
 		}
 		return !f.final()
 	})
@@ -48,7 +48,7 @@ func (c *Client) await(ctx context.Context, ask asker) error {
 	whole := func(left time.Duration) time.Duration { return left }
 	return c.ask(ctx, c.directory.leader, ask, whole, func(f *failure) bool {
 		if f.code == codes.FailedPrecondition {
-			return f.leader != ""
+			return f.notLeader()
 		}
 		return !f.final() && !(f.said && f.maybe)
 	})

@@ -83,6 +83,9 @@ func (f *failure) read(d *ballastv1.Failure) {
 	}
 }
 
+// notLeader reports whether another member is the one to ask. A hint alone does not say so: who leads may name itself.
+func (f *failure) notLeader() bool { return f.reason == ballastv1.Reason_REASON_NOT_LEADER }
+
 // final reports whether another try, anywhere, would end the same way.
 func (f *failure) final() bool {
 	switch f.code {

@@ -35,6 +35,9 @@ type MemberStatus struct {
 	Status *ballastv1.StatusResponse
 	// Err says why there is none.
 	Err error
+	// Asked is when, by this machine's clock; Took how long it was until it answered, a connection made for that included.
+	Asked time.Time
+	Took  time.Duration
 }
 
 // StatusOfAll asks every endpoint that the client knows, and the members that their answers name beyond those, all at
@@ -82,8 +85,9 @@ func (o *Operator) statusOf(ctx context.Context, endpoints []string) []MemberSta
 	var wg sync.WaitGroup
 	for i, endpoint := range endpoints {
 		wg.Go(func() {
+			asked := time.Now()
 			status, err := o.Status(ctx, endpoint)
-			answers[i] = MemberStatus{Endpoint: endpoint, Status: status, Err: err}
+			answers[i] = MemberStatus{Endpoint: endpoint, Status: status, Err: err, Asked: asked, Took: time.Since(asked)}
 		})
 	}
 	wg.Wait()

@@ -76,3 +76,32 @@ func TestTakeSnapshotEndsWithTheLeadersWords(t *testing.T) {
 		t.Errorf("%v after %d waits", err, waits)
 	}
 }
+
+// TestWhatCannotBeDoneEndsAtOnce: a refusal with a hint is followed only where it says that the asked member does not lead; from the leader,
+// whatever it hints at, it ends the call, which would otherwise repeat it until its deadline.
+func TestWhatCannotBeDoneEndsAtOnce(t *testing.T) {
+	c, _, members := startTest(t, 2, 2)
+	asked := 0
+	refuse := func(reason ballastv1.Reason) error {
+		st, err := status.New(codes.FailedPrecondition, "as scripted").WithDetails(&ballastv1.Failure{
+			Outcome: ballastv1.Outcome_OUTCOME_NOT_DONE, Leader: &ballastv1.LeaderHint{ClientAddress: members[1].address}, Reason: reason,
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return st.Err()
+	}
+	members[0].take = func(context.Context, *ballastv1.TakeSnapshotRequest) (uint64, error) {
+		asked++
+		return 0, refuse(ballastv1.Reason_REASON_NOT_LEADER)
+	}
+	members[1].take = func(context.Context, *ballastv1.TakeSnapshotRequest) (uint64, error) {
+		asked++
+		return 0, refuse(ballastv1.Reason_REASON_UNSPECIFIED)
+	}
+	_, err := c.Operator().MarkSnapshot(t.Context())
+	var failed *client.StatusError
+	if !errors.As(err, &failed) || failed.Code != codes.FailedPrecondition || failed.Endpoint != members[1].address || asked != 2 {
+		t.Errorf("%v after %d tries", err, asked)
+	}
+}

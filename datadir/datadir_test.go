@@ -70,13 +70,13 @@ func TestOpenRefusesAndChangesNothing(t *testing.T) {
 		{"identity empty", func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, identityName), 0)) }, Corrupt, ""},
 		{"identity too large", func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, identityName), maxRecord+1)) }, Corrupt, ""},
 		{"newer identity", func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", identityVersion+1, []byte("{}"))))
+			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", FormatVersion+1, []byte("{}"))))
 		}, Newer, "the version of ballastd that wrote it"},
 		{"unknown field", func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", identityVersion, []byte(`{"x":1}`))))
+			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", FormatVersion, []byte(`{"x":1}`))))
 		}, Corrupt, `unknown field "x"`},
 		{"no cluster", func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", identityVersion, []byte(`{"name":"a"}`))))
+			write(t, filepath.Join(dir, identityName), string(encodeRecord("identity", FormatVersion, []byte(`{"name":"a"}`))))
 		}, Corrupt, "UUID"},
 		{"boot record lost", func(t *testing.T, dir string) { remove(t, filepath.Join(dir, bootName)) }, Incomplete, "no boot"},
 		{"boot record damaged", func(t *testing.T, dir string) { flip(t, filepath.Join(dir, bootName)) }, Corrupt, "boot"},

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// identityVersion is the version of the identity record and of the layout as a whole.
-const identityVersion = 1
+// FormatVersion is the version of the identity record and of the layout as a whole.
+const FormatVersion = 1
 
 // MaxNameLen bounds a member's name, bytes.
 const MaxNameLen = 63
@@ -57,12 +57,12 @@ func (id Identity) check() error {
 }
 
 func encodeIdentity(id Identity) ([]byte, error) {
-	return encodeJSON("identity", identityVersion, id)
+	return encodeJSON("identity", FormatVersion, id)
 }
 
 func decodeIdentity(data []byte) (Identity, error) {
 	var id Identity
-	payload, err := decodeRecord("identity", identityVersion, data)
+	payload, err := decodeRecord("identity", FormatVersion, data)
 	if err != nil {
 		return Identity{}, err
 	}

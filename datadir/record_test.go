@@ -48,16 +48,16 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte("ballast identity 01\n{}\ncrc32c 00000000\n"), uint16(3))
 	f.Add([]byte("crc32c 00000000\n"), uint16(3))
 	f.Fuzz(func(t *testing.T, data []byte, bit uint16) {
-		payload, err := decodeRecord("identity", identityVersion, data)
+		payload, err := decodeRecord("identity", FormatVersion, data)
 		if err != nil {
 			return
 		}
-		if again := encodeRecord("identity", identityVersion, payload); !bytes.Equal(again, data) {
+		if again := encodeRecord("identity", FormatVersion, payload); !bytes.Equal(again, data) {
 			t.Fatalf("%q was accepted and is written as %q", data, again)
 		}
 		at := int(bit) % (8 * len(data))
 		data[at/8] ^= 1 << (at % 8)
-		if _, err := decodeRecord("identity", identityVersion, data); err == nil {
+		if _, err := decodeRecord("identity", FormatVersion, data); err == nil {
 			t.Fatalf("bit %d was changed unnoticed: %q", at, data)
 		}
 	})

@@ -1,12 +1,15 @@
 package metrics
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"regexp"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/ballastdb/ballast/server"
 )
@@ -36,4 +39,15 @@ func (m *Metrics) Collect(facts func() server.Facts) { m.registry.MustRegister(n
 // Handler answers a scrape. At most two are answered at a time: each reads what the status reads.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
+}
+
+// WriteText writes what a scrape would be answered.
+func (m *Metrics) WriteText(w io.Writer) error {
+	families, err := m.registry.Gather()
+	for _, f := range families { // what could be gathered is told all the same
+		if _, writeErr := expfmt.MetricFamilyToText(w, f); writeErr != nil {
+			return errors.Join(err, writeErr)
+		}
+	}
+	return err
 }

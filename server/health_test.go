@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 func TestHealthFollowsTheLeaderAndTheGate(t *testing.T) {
@@ -64,6 +66,17 @@ func TestErrorsThatAreNoFailureGetOne(t *testing.T) {
 	shared := notLeader(nil)
 	if got := withLeader(shared, LeaderHint(newFakeRaft(), nil)); got.Code != codes.Unavailable || shared.Code != codes.FailedPrecondition {
 		t.Errorf("got %v, and the shared failure is now %v", got, shared)
+	}
+	here := func() *ballastv1.LeaderHint { return &ballastv1.LeaderHint{Name: "here"} }
+	if got := withLeader(notLeader(nil), here); got.Leader.GetName() != "here" || got.proto().GetReason() != ballastv1.Reason_REASON_NOT_LEADER {
+		t.Errorf("got %v", got.proto())
+	}
+	// What cannot be done cannot be done anywhere: a hint would send callers round.
+	if got := withLeader(precondition("not caught up"), here); got.Leader != nil || got.Code != codes.FailedPrecondition {
+		t.Errorf("a precondition got a hint: %v", got.proto())
+	}
+	if got := withLeader(precondition("not caught up"), func() *ballastv1.LeaderHint { return nil }); got.Code != codes.FailedPrecondition {
+		t.Errorf("a precondition without a leader became %v", got.Code)
 	}
 	if got := asFailure(errors.New("anything")); got.Code != codes.Internal || got.Outcome != isUnknown {
 		t.Errorf("got %v %v, want internal, unknown", got.Code, got.Outcome)

@@ -10,11 +10,12 @@ import (
 // many callers may share. A member that neither leads nor knows who does is unavailable, not merely the wrong one.
 func withLeader(err error, leader func() *ballastv1.LeaderHint) *Failure {
 	failure := *asFailure(err)
-	if failure.Leader != nil || failure.Code != codes.FailedPrecondition && failure.Code != codes.Unavailable {
+	notLeader := failure.Reason == ballastv1.Reason_REASON_NOT_LEADER
+	if failure.Leader != nil || !notLeader && failure.Code != codes.Unavailable {
 		return &failure
 	}
 	failure.Leader = leader()
-	if failure.Leader == nil && failure.Code == codes.FailedPrecondition {
+	if failure.Leader == nil && notLeader {
 		failure.Code = codes.Unavailable
 		failure.Message = "there is no leader that this member knows of: try again, or another member"
 		failure.RetryAfter = retrySoon

@@ -22,6 +22,8 @@ type OperatorStore interface {
 	Store
 	Roster
 	ClusterVersion() uint32
+	// Members are all of the roster.
+	Members() []roster.Member
 	// Upkeep are the settings of upkeep in force.
 	Upkeep() upkeep.Settings
 	// SettingChanges are the newest changes of settings, newest first.
@@ -81,6 +83,10 @@ type OperatorConfig struct {
 	Clock *ClusterClock
 	// Audit are the newest actions of operators here, newest first; nil: nobody keeps them.
 	Audit func(limit int) ([]audit.Entry, error)
+	// Examine has this member look at itself, and from itself at the others; its error is the context's. nil: it cannot.
+	Examine func(ctx context.Context) (*ballastv1.ExamineResponse, error)
+	// Debug are the parts that CollectDebug sends, the profile of the heap among them where asked. nil: there are none.
+	Debug func(heap bool) []DebugPart
 	// Timeout bounds each change where the caller's deadline does not. Default 10 s.
 	Timeout time.Duration
 }
@@ -92,8 +98,9 @@ type Operator struct {
 	leader func() *ballastv1.LeaderHint
 	// changing has a token while a change of the membership is under way: they come one at a time.
 	changing chan struct{}
-	// backing has a token while a backup is taken, inspecting while a snapshot is inspected.
-	backing, inspecting chan struct{}
+	// backing has a token while a backup is taken, inspecting while a snapshot is inspected, collecting while what is known of a fault
+	// is sent.
+	backing, inspecting, collecting chan struct{}
 }
 
 // NewOperator returns the operator service. It owns no goroutines beyond its calls.
@@ -101,7 +108,7 @@ func NewOperator(cfg OperatorConfig) *Operator {
 	defaultTo(&cfg.Timeout, 10*time.Second)
 	return &Operator{
 		cfg: cfg, leader: LeaderHint(cfg.Raft, cfg.Store),
-		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), inspecting: make(chan struct{}, 1),
+		changing: make(chan struct{}, 1), backing: make(chan struct{}, 1), inspecting: make(chan struct{}, 1), collecting: make(chan struct{}, 1),
 	}
 }
 

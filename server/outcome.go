@@ -60,7 +60,7 @@ func proposedFailure(err error) *Failure {
 // notLeader says that this member cannot serve the call; the services add where the leader is.
 func notLeader(cause error) *Failure {
 	f := notDone(codes.FailedPrecondition, "this member does not lead: go to the leader")
-	f.Cause = cause
+	f.Reason, f.Cause = ballastv1.Reason_REASON_NOT_LEADER, cause
 	return f
 }
 

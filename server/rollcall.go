@@ -9,14 +9,15 @@ import (
 // member that does not answer when the cluster version is raised; else the raise is refused until the member answers.
 const rollCallEvery = 5 * time.Second
 
-// WatchVersions keeps, on the leader, the roster at what the members' programs apply, until ctx ends. It is one goroutine beside
-// those that it waits for.
-func (o *Operator) WatchVersions(ctx context.Context) {
+// KeepRoster keeps, on the leader, the roster at who is a member and at what the members' programs apply, until ctx ends. It is one goroutine
+// beside those that it waits for.
+func (o *Operator) KeepRoster(ctx context.Context) {
 	ticker := time.NewTicker(rollCallEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
+			o.forgetGone(ctx)
 			o.noteVersions(ctx)
 		case <-ctx.Done():
 			return

@@ -85,7 +85,7 @@ func openArea(fsys vfs.FS, dir string, number uint64) (*area, error) {
 
 func areaHead(number uint64) []byte {
 	b := append(make([]byte, 0, areaHeader), areaMagic...)
-	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, FormatVersion)
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	return binary.LittleEndian.AppendUint64(b, number)
 }

@@ -11,7 +11,8 @@ import (
 
 const (
 	manifestMagic   = "BLSTMANI"
-	formatVersion   = 1
+	// FormatVersion of manifests, and of the packs that they name.
+	FormatVersion   = 1
 	manifestHeader  = 64
 	packRefBytes    = 16
 	tableRefBytes   = 24
@@ -162,7 +163,7 @@ func (m *Manifest) encode() []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 0, m.encodedBytes())
 	b = append(b, manifestMagic...)
-	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, FormatVersion)
 	b = le.AppendUint32(b, uint32(len(m.Meta)))
 	b = le.AppendUint64(b, m.Index)
 	b = le.AppendUint64(b, m.Term)
@@ -215,7 +216,7 @@ func decode(b []byte) (*Manifest, error) {
 	if string(b[:8]) != manifestMagic {
 		return nil, errMagic
 	}
-	if le.Uint32(b[8:]) != formatVersion {
+	if le.Uint32(b[8:]) != FormatVersion {
 		return nil, errVersion
 	}
 	body := b[:len(b)-hashBytes]

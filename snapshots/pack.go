@@ -61,7 +61,7 @@ func createPack(fsys vfs.FS, path string, number uint64, by steps, pace func(int
 
 func packHead(number uint64) []byte {
 	b := append(make([]byte, 0, packHeader), packMagic...)
-	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, FormatVersion)
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	return binary.LittleEndian.AppendUint64(b, number)
 }
@@ -182,7 +182,7 @@ func checkPack(f vfs.File, ref packRef) error {
 	switch {
 	case string(head[:8]) != packMagic:
 		return errMagic
-	case binary.LittleEndian.Uint32(head[8:]) != formatVersion:
+	case binary.LittleEndian.Uint32(head[8:]) != FormatVersion:
 		return errVersion
 	case string(head) != string(packHead(ref.number)):
 		return errMeaning

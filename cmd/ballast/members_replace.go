@@ -16,7 +16,8 @@ func newMembersReplaceCommand(a *app) *cobra.Command {
 		Short: "Put a new member in the place of another",
 		Long: "Put the running member at an operator address in the place of OLD: it is added, catches up, votes, and then\n" +
 			"OLD is removed. One that has OLD's name or one of its addresses can only come after it, so there OLD is\n" +
-			"removed first. Interrupted, it goes on where it was when it is repeated.",
+			"removed first. Interrupted, it goes on where it was when it is repeated. The address of a member that is\n" +
+			"there for good is refused while OLD is: a wrong address must not cost a member.",
 		Example: "  ballast members replace node-2 10.0.0.4:7421",
 		Args:    args("OLD", "HOST:PORT"),
 	}

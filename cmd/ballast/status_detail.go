@@ -17,6 +17,8 @@ type memberDetail struct {
 	// Phase is what it is about: "serving", "catching up from the log", "catching up from pages", "waiting for a turn",
 	// "backfilling the journal", "diverged", "no leader", "waiting for a cluster", "shutting down".
 	Phase string `json:"phase"`
+	// RecoveryEpoch of its data directory: members of different ones have different histories.
+	RecoveryEpoch uint64 `json:"recovery_epoch"`
 	// LagBytes of the log that its state does not show, and how far its log time is behind; null: not known.
 	LagBytes   *uint64  `json:"lag_bytes"`
 	LagSeconds *float64 `json:"lag_seconds"`
@@ -117,7 +119,7 @@ func (k *diskView) low() string {
 // viewDetail takes a member's answer apart.
 func viewDetail(s *ballastv1.StatusResponse) memberDetail {
 	d := memberDetail{
-		Phase: words(s.GetPhase().String(), "PHASE_"), Verdict: words(s.GetDigestVerdict().String(), "DIGEST_VERDICT_"),
+		Phase: words(s.GetPhase().String(), "PHASE_"), RecoveryEpoch: s.GetRecoveryEpoch(), Verdict: words(s.GetDigestVerdict().String(), "DIGEST_VERDICT_"),
 		Transfers: []transferView{}, Scrubs: []scrubView{}, Drift: append([]string{}, s.GetDrift()...),
 	}
 	if l := s.GetLag(); l != nil {

@@ -39,11 +39,15 @@ type memberView struct {
 
 	voter  bool
 	status *ballastv1.StatusResponse
+	// asked is where it was asked for that, when and how long it took.
+	asked client.MemberStatus
 }
 
 // statusView is the cluster as all of its members together tell it.
 type statusView struct {
 	ClusterID string `json:"cluster_id"`
+	// RecoveryEpoch counts the cluster's recoveries from a lost majority, in its upper half; 0: there was none.
+	RecoveryEpoch uint64 `json:"recovery_epoch"`
 	// Leader's name; empty: none that a majority could follow.
 	Leader string `json:"leader"`
 	Term   uint64 `json:"term"`
@@ -68,7 +72,7 @@ type statusView struct {
 func viewStatus(answers []client.MemberStatus) *statusView {
 	v := &statusView{Members: []*memberView{}, Problems: []string{}}
 	newest := newestStatus(answers)
-	v.ClusterID, v.Term = newest.GetClusterId(), newest.GetTerm()
+	v.ClusterID, v.RecoveryEpoch, v.Term = newest.GetClusterId(), newest.GetRecoveryEpoch(), newest.GetTerm()
 	v.Horizon, v.JournalLength = timetext.Format(newest.GetHorizon()), newest.GetJournalLength()
 	v.EffectiveIDWindowSeconds, v.ClusterVersion = newest.GetEffectiveWindow().AsDuration().Seconds(), newest.GetClusterVersion()
 	v.listMembers(newest, answers)
@@ -126,6 +130,7 @@ func (v *statusView) listMembers(newest *ballastv1.StatusResponse, answers []cli
 			v.Members = append(v.Members, member)
 		}
 		member.answered(a.Status)
+		member.asked = a
 	}
 	slices.SortFunc(v.Members, func(a, b *memberView) int { return strings.Compare(a.Name, b.Name) })
 	for _, m := range v.Members {

@@ -3,21 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"regexp"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/client"
-)
-
-var (
-	// dialing is how gRPC wraps what kept it from connecting.
-	dialing = regexp.MustCompile(`(?:last )?connection error: desc = "(?:transport: )?(?:Error while dialing: |error while dialing: )?(.*?)"`)
-	// awaited is how it says that a connection was not there in time.
-	awaited = regexp.MustCompile(`(?:received context error )?while waiting for (?:new LB policy update|connections to become ready)`)
-	// nested is a status inside a status' text.
-	nested = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+	"github.com/ballastdb/ballast/internal/grpctext"
 )
 
 // noSuchService is for a wrong port.
@@ -40,8 +31,7 @@ func inWords(err error) string {
 // statusInWords is what a member answered, or what kept it from being asked, without the code's name where the message
 // says enough.
 func statusInWords(status *client.StatusError) string {
-	text := dialing.ReplaceAllString(status.Message, "cannot connect: $1")
-	text = awaited.ReplaceAllString(nested.ReplaceAllString(text, ""), "no connection")
+	text := grpctext.Plain(status.Message)
 	switch {
 	case status.Code == codes.Unimplemented && strings.Contains(text, "unknown service"):
 		text = noSuchService

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -20,8 +21,10 @@ const reloadable = "log_level"
 type reloader struct {
 	logger       hclog.Logger
 	load         func() (*config.Loaded, error)
-	running      []config.Value // what the member runs with; the reloader's own
 	certificates *tlsauth.Store // nil: no TLS
+
+	mu      sync.Mutex
+	running []config.Value // what the member runs with; the reloader's own
 }
 
 // onHangup reloads at every SIGHUP until stop is called, which waits.
@@ -55,6 +58,8 @@ func (r *reloader) reloadConfig() {
 		r.logger.Error("the configuration is refused and nothing of it was reloaded; the member runs on as it was, and would not start again", "error", err)
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i, v := range loaded.Values {
 		was := r.running[i]
 		switch {
@@ -87,4 +92,16 @@ func (r *reloader) reloadCertificates() {
 		r.logger.Info("the certificates were reloaded: new connections use them")
 		node.LogCertificate(r.logger, r.certificates)
 	}
+}
+
+// configured is what the member runs with, and what it would be started with now, or why that would be refused.
+func (r *reloader) configured() (running, next []config.Value, refused error) {
+	r.mu.Lock()
+	running = slices.Clone(r.running)
+	r.mu.Unlock()
+	loaded, err := r.load()
+	if err != nil {
+		return running, nil, err
+	}
+	return running, loaded.Values, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/config"
+	"github.com/ballastdb/ballast/internal/recentlog"
 	"github.com/ballastdb/ballast/internal/systemd"
 	"github.com/ballastdb/ballast/server/node"
 )
@@ -30,17 +31,16 @@ func runCommand(io stdio) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		logger := newLogger(loaded.Config, io)
+		recent := recentlog.New(recentLogBytes)
+		logger := newLogger(loaded.Config, io, recent)
 		for _, v := range loaded.Values {
 			logger.Debug("configured", "key", v.Key, "value", v.Text, "origin", v.Origin)
 		}
 		r := &reloader{logger: logger, load: load, running: slices.Clone(loaded.Values), certificates: certificates}
 		defer r.onHangup()()
 		return failed(node.Run(cmd.Context(), node.Options{
-			Config:  loaded.Config,
-			Values:  loaded.Values,
-			TLS:     certificates,
-			Logger:  logger,
+			Config: loaded.Config, Values: loaded.Values, Configured: r.configured,
+			TLS: certificates, Logger: logger, RecentLog: recent.Lines,
 			Systemd: systemd.FromEnvironment(logger.Named("systemd")),
 			Fatal: func(err error) {
 				code := exitCode(failed(err))
@@ -56,11 +56,18 @@ func runCommand(io stdio) *cobra.Command {
 	return cmd
 }
 
-func newLogger(c config.Config, io stdio) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{
+// recentLogBytes of the newest lines are kept for a debug bundle: some thousand.
+const recentLogBytes = 1 << 20
+
+// newLogger logs as configured, and keeps what is of level info and above besides.
+func newLogger(c config.Config, io stdio, recent *recentlog.Ring) hclog.Logger {
+	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{
 		Name:       "ballastd",
 		Level:      hclog.LevelFromString(c.LogLevel),
 		Output:     io.err,
 		JSONFormat: c.LogFormat == "json",
 	})
+	// Not below: what is told of single calls at debug may name accounts.
+	logger.RegisterSink(recent.Sink(hclog.Info))
+	return logger
 }

@@ -15,7 +15,8 @@ import (
 // The header of a segment, docs/formats/journal.md. All numbers little-endian.
 const (
 	magic         = "BALLASTJ"
-	formatVersion = 1
+	// FormatVersion of segments.
+	FormatVersion = 1
 	headerLen     = 64
 
 	offVersion = 8
@@ -106,7 +107,7 @@ func parseName(name string) (first uint64, ending string, ok bool) {
 func encodeHeader(from Position) []byte {
 	b := make([]byte, headerLen)
 	copy(b, magic)
-	binary.LittleEndian.PutUint32(b[offVersion:], formatVersion)
+	binary.LittleEndian.PutUint32(b[offVersion:], FormatVersion)
 	binary.LittleEndian.PutUint64(b[offFirst:], from.Sequence+1)
 	binary.LittleEndian.PutUint64(b[offStart:], from.Bytes)
 	binary.LittleEndian.PutUint64(b[offHash:], from.Hash[0])
@@ -127,8 +128,8 @@ func decodeHeader(b []byte) (from Position, err error) {
 	if len(b) < headerLen || string(b[:len(magic)]) != magic || binary.LittleEndian.Uint32(b[offCRC:]) != headerChecksum(b) {
 		return from, errors.New("no segment header")
 	}
-	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != formatVersion {
-		return from, fmt.Errorf("%w: format version %d, this program reads %d", ErrNewerVersion, v, formatVersion)
+	if v := binary.LittleEndian.Uint32(b[offVersion:]); v != FormatVersion {
+		return from, fmt.Errorf("%w: format version %d, this program reads %d", ErrNewerVersion, v, FormatVersion)
 	}
 	first := binary.LittleEndian.Uint64(b[offFirst:])
 	from = Position{

@@ -133,7 +133,7 @@ func (s *State) idOf(t *touch) []byte {
 
 // caused is what the entry of a change is made of that nobody asked for: it carries the top-up's id.
 func (s *State) caused(d *topUp) *Operation {
-	return &Operation{ID: appendUUID(make([]byte, 0, uuidTextLen), d.id[:])}
+	return &Operation{ID: AppendUUID(make([]byte, 0, UUIDTextLen), d.id[:])}
 }
 
 // fits: the caps have room for a top-up of this amount now. Otherwise at is when they may have more, 0: not by waiting alone.
@@ -180,7 +180,7 @@ func (c *capState) next() int64 {
 
 // openTopUp returns the unit's copy of a top-up. A later openTopUp may move it.
 func (s *State) openTopUp(id []byte) (*topUpDraft, bool) {
-	key, ok := parseUUID(id)
+	key, ok := ParseUUID(id)
 	if !ok {
 		return nil, false
 	}

@@ -7,46 +7,33 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/ballastdb/ballast/internal/vfs"
 )
 
 // TempPattern is the pattern of the temporary files that WriteFile makes beside its target; one that a crash left
 // behind may be removed.
-const TempPattern = ".*.tmp"
+const TempPattern = "*" + vfs.TempSuffix
 
-// WriteFile makes data the content of path: written to a temporary file beside it, fsynced, renamed over it, and the
-// directory fsynced. The rename is the commit point: before it a crash leaves the old content, after it the new one.
-// On an error after the rename the new content may or may not survive a power cut; the caller must not report success.
-func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
-	dir, base := filepath.Split(path)
-	f, err := os.CreateTemp(filepath.Clean(dir), "."+base+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeIfThere(f.Name()))
-		}
-	}()
-	if err := fill(f, data, mode); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Clean(dir))
+// WriteFile makes data the content of path, which gets exactly this mode: vfs.WriteFile on the real file system. On an error after
+// the rename the new content may or may not survive a power cut; the caller must not report success.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	return vfs.WriteFile(exactMode{}, path, data, mode)
 }
 
-func fill(f *os.File, data []byte, mode os.FileMode) error {
-	if err := f.Chmod(mode); err != nil {
-		return err
+// exactMode is the real file system without the process's umask.
+type exactMode struct{ vfs.OS }
+
+// OpenFile implements vfs.FS.
+func (e exactMode) OpenFile(name string, flag int, mode os.FileMode) (vfs.File, error) {
+	f, err := e.OS.OpenFile(name, flag, mode)
+	if err != nil || flag&os.O_CREATE == 0 {
+		return f, err
 	}
-	if _, err := f.Write(data); err != nil {
-		return err
+	if err := os.Chmod(name, mode); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return f.Sync()
+	return f, nil
 }
 
 func removeIfThere(path string) error {
@@ -78,14 +65,10 @@ func Remove(path string) error {
 
 // SyncDir fsyncs a directory: names made, renamed or removed in it are then durable.
 func SyncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
+	if err := (vfs.OS{}).SyncDir(path); err != nil {
+		return fmt.Errorf("fsync directory %s: %w", path, err)
 	}
-	if err := d.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("fsync directory %s: %w", path, err), d.Close())
-	}
-	return d.Close()
+	return nil
 }
 
 // RemoveAll removes the file or directory path with all that is in it, where it is there, and fsyncs its directory.

@@ -101,7 +101,8 @@ func Promote(ctx context.Context, o Membership, name string, say Say) error {
 
 // Replace puts the member at an operator address in the place of another one: it is added, and when it votes the old one is
 // removed. One that has the old one's name or an address of its can only come after it is gone, so then the old one goes
-// first. Each step is left out where it was done before, so that the same command goes on after an interruption.
+// first. Each step is left out where it was done before, so that the same command goes on after an interruption; but where the member at
+// the address is there for good, beside the old one, only a person can tell a wrong address from a replacement that lacks its end.
 func Replace(ctx context.Context, o Membership, old, node string, force bool, say Say) (string, error) {
 	say("asking " + node + " who it is")
 	self, err := Await(ctx, o, node)
@@ -114,11 +115,11 @@ func Replace(ctx context.Context, o Membership, old, node string, force bool, sa
 		return "", err
 	}
 	gone, stay := (*ballastv1.Member)(nil), false
-	added := false
+	added, settled := false, false
 	for _, m := range members {
 		switch {
 		case m.GetId() == self.GetId():
-			added = true
+			added, settled = true, m.GetRole() == ballastv1.Role_ROLE_VOTER || m.GetStayNonVoter()
 			stay = stay || m.GetStayNonVoter()
 		case m.GetName() == old:
 			gone = m
@@ -128,6 +129,10 @@ func Replace(ctx context.Context, o Membership, old, node string, force bool, sa
 	if gone == nil && !added && self.GetName() != old {
 		return "", fmt.Errorf("there is no member %q, and %s is none either: nothing to replace; ballast members add %s adds it",
 			old, self.GetName(), node)
+	}
+	if gone != nil && settled {
+		return "", fmt.Errorf("%s at %s is a member already: expected one that is not, to take the place of %s; nothing was done; "+
+			"if it has taken that place, and %s is what is left to remove: ballast members remove %s", self.GetName(), node, old, old, old)
 	}
 	if gone != nil && inTheWay(gone, self) {
 		if err := remove(ctx, o, gone, force, say); err != nil {
@@ -140,7 +145,7 @@ func Replace(ctx context.Context, o Membership, old, node string, force bool, sa
 	}
 	if gone != nil {
 		if err := remove(ctx, o, gone, force, say); err != nil {
-			return "", fmt.Errorf("%s is in, %s is not out yet, repeat the command: %w", self.GetName(), old, err)
+			return "", fmt.Errorf("%s is in, %s is not out yet: ballast members remove %s: %w", self.GetName(), old, old, err)
 		}
 	}
 	return self.GetName(), nil

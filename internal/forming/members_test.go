@@ -156,16 +156,42 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Wherever it is interrupted, the same command goes on.
+// Interrupted while the new one is not there for good, the same command goes on.
 func TestReplaceGoesOn(t *testing.T) {
-	for _, at := range []string{"add node-4/y", "remove node-2"} {
+	for name, interrupt := range map[string]func(c *fakeCluster){
+		"before it was added": func(c *fakeCluster) { c.fail["add node-4/y"] = status(codes.InvalidArgument) }, // whatever ends it
+		"before it voted": func(c *fakeCluster) {
+			c.members = append(c.members, place("node-4/y", "4", ballastv1.Role_ROLE_NON_VOTER))
+			c.fail["add node-4/y"] = status(codes.InvalidArgument)
+		},
+	} {
 		c := newCluster(place("node-4/y", "4", 0))
-		c.fail[at] = status(codes.InvalidArgument) // whatever ends it
+		interrupt(c)
 		if err := c.replace(t, "node-2", "o:4"); err == nil {
-			t.Fatalf("%s failed, and nobody was told", at)
+			t.Fatalf("%s: it failed, and nobody was told", name)
 		}
 		if err := c.replace(t, "node-2", "o:4"); err != nil || c.done[len(c.done)-1] != "remove node-2" || len(c.members) != 3 {
-			t.Errorf("after %s failed: %v, did %v", at, err, c.done)
+			t.Errorf("%s: %v, did %v", name, err, c.done)
+		}
+	}
+}
+
+// The address of a member takes nobody's place, and nobody is removed for it: a wrong address looks just like what is left of a replacement
+// that was interrupted before its end. Which of them it is a person says, with the command that is named.
+func TestReplaceByAMember(t *testing.T) {
+	c := newCluster(place("node-4/y", "4", 0))
+	if err := c.replace(t, "node-2", "o:3"); err == nil || !strings.Contains(err.Error(), "node-3 at o:3 is a member already") || len(c.done) > 0 || len(c.members) != 3 {
+		t.Errorf("got %v, did %v", err, c.done)
+	}
+	c.members[2].Role, c.members[2].StayNonVoter = ballastv1.Role_ROLE_NON_VOTER, true
+	if err := c.replace(t, "node-2", "o:3"); err == nil || len(c.done) > 0 {
+		t.Errorf("by a non-voter that stays one: %v, did %v", err, c.done)
+	}
+	c = newCluster(place("node-4/y", "4", 0))
+	c.fail["remove node-2"] = status(codes.InvalidArgument)
+	for range 2 {
+		if err := c.replace(t, "node-2", "o:4"); err == nil || !strings.Contains(err.Error(), "ballast members remove node-2") || len(c.members) != 4 {
+			t.Errorf("with node-2 left to remove: %v, did %v", err, c.done)
 		}
 	}
 }

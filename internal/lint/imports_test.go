@@ -36,6 +36,10 @@ var rules = []rule{
 		why: "a codec: bytes to operations and back",
 	},
 	{folder: "census", onlyStdlib: true, allow: []string{"internal/guard"}, why: "a judgement on what it is told; server/node asks"},
+	{
+		folder: "internal/doctor", folders: []string{"fsm", "server", "transport", "client", "logstore", "config", "datadir"},
+		why: "a judgement on what it is told; the command line asks",
+	},
 	{folder: "fsm/upkeep", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{folder: "fsm/roster", onlyStdlib: true, allow: []string{"fsm/page"}, why: "part of the replicated state"},
 	{
@@ -71,6 +75,7 @@ var rules = []rule{
 		folder: "internal/tlsauth", folders: []string{"fsm", "server", "transport", "client", "config", "datadir"},
 		why: "members and clients stand on it, and callers import it with the client",
 	},
+	{folder: "internal/moneywire", onlyStdlib: true, why: "callers import it with the client, and the server knows no client"},
 	{folder: "internal/guard", onlyStdlib: true, why: "asked from everywhere"},
 	{folder: "internal/planted", onlyStdlib: true, why: "asked from everywhere"},
 	{

@@ -16,8 +16,8 @@ import (
 	"github.com/ballastdb/ballast/internal/tlsauth"
 )
 
-// life is how long a test's certificates are in force where it does not say otherwise.
-const life = 24 * time.Hour
+// life is how long a test's certificates are in force where it does not say otherwise: so long that nothing warns of their end.
+const life = 400 * 24 * time.Hour
 
 // security is the authority of a cluster with TLS.
 type security struct {
@@ -68,7 +68,10 @@ func (c *Cluster) Issue(role tlsauth.Role, name string) (tlsauth.Files, error) {
 
 // Renew makes another certificate of a member in a cluster with TLS and puts it in the place of the one it has. The
 // member uses it after Hangup.
-func (c *Cluster) Renew(m *Member) error {
+func (c *Cluster) Renew(m *Member) error { return c.RenewFor(m, life) }
+
+// RenewFor makes one that is in force for a while.
+func (c *Cluster) RenewFor(m *Member, life time.Duration) error {
 	old, err := pki.Read(m.TLS.Certificate, m.TLS.Key)
 	if err != nil {
 		return err

@@ -31,9 +31,11 @@ type Files struct {
 
 // bundle is what was read from Files, checked.
 type bundle struct {
-	roots    *x509.CertPool
-	own      tls.Certificate
-	identity Identity
+	roots *x509.CertPool
+	// authorities are the certificates in roots.
+	authorities []*x509.Certificate
+	own         tls.Certificate
+	identity    Identity
 }
 
 // load reads and checks the files: they must fit each other, and the certificate must be in force.
@@ -43,8 +45,11 @@ func load(files Files, now time.Time) (*bundle, error) {
 		return nil, err
 	}
 	b := &bundle{roots: x509.NewCertPool()}
-	if err := addRoots(b.roots, ca); err != nil {
+	if b.authorities, err = authorities(ca); err != nil {
 		return nil, fmt.Errorf("%s: %w", files.CA, err)
+	}
+	for _, c := range b.authorities {
+		b.roots.AddCert(c)
 	}
 	if err := b.loadOwn(files); err != nil {
 		return nil, err
@@ -85,27 +90,25 @@ func (b *bundle) loadOwn(files Files) error {
 	return err
 }
 
-// addRoots takes every certificate of a PEM text; unlike x509.CertPool's own method it tells what is wrong with one.
-func addRoots(pool *x509.CertPool, text []byte) error {
-	found := 0
+// authorities takes every certificate of a PEM text; unlike x509.CertPool's own method it tells what is wrong with one.
+func authorities(text []byte) (list []*x509.Certificate, err error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("expected certificates only, found a %s", block.Type)
+			return nil, fmt.Errorf("expected certificates only, found a %s", block.Type)
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !c.IsCA {
-			return fmt.Errorf("expected certificates of authorities only, found that of %s", c.Subject)
+			return nil, fmt.Errorf("expected certificates of authorities only, found that of %s", c.Subject)
 		}
-		pool.AddCert(c)
-		found++
+		list = append(list, c)
 	}
-	if found == 0 {
-		return errors.New("expected at least one certificate in PEM, found none")
+	if len(list) == 0 {
+		return nil, errors.New("expected at least one certificate in PEM, found none")
 	}
-	return nil
+	return list, nil
 }
 
 // certificates are a pair's certificates, our own first.

@@ -67,6 +67,9 @@ func TestReloadKeepsWhatIsGood(t *testing.T) {
 		if changed || err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "stay in use") {
 			t.Fatalf("got %v, %v, want an error that says %q", changed, err, says)
 		}
+		if changed, err := s.OnDisk(); changed || err == nil || !strings.Contains(err.Error(), says) {
+			t.Fatalf("on the disk: %v, %v, want an error that says %q", changed, err, says)
+		}
 		if !s.Certificate().Equal(first) {
 			t.Fatal("the certificate in use was replaced by a bad one")
 		}
@@ -82,6 +85,9 @@ func TestReloadKeepsWhatIsGood(t *testing.T) {
 	renewed := i.issue(tlsauth.Member, "node-1", time.Now())
 	replace(files.Certificate, renewed.Certificate)
 	replace(files.Key, renewed.Key)
+	if changed, err := s.OnDisk(); !changed || err != nil || !s.Certificate().Equal(first) || len(s.Authorities()) != 1 {
+		t.Fatalf("a renewed certificate on the disk: %v, %v", changed, err)
+	}
 	if changed, err := s.Reload(); !changed || err != nil || s.Certificate().Equal(first) {
 		t.Fatalf("a renewed certificate: %v, %v", changed, err)
 	}

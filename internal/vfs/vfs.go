@@ -142,7 +142,7 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 		return errors.Join(err, fsys.Remove(tmp))
 	}
 	if err := fsys.Rename(tmp, name); err != nil {
-		return err
+		return errors.Join(err, fsys.Remove(tmp))
 	}
 	return fsys.SyncDir(filepath.Dir(name))
 }

@@ -38,6 +38,7 @@ func Rules() Table {
 		ballastv1.MoneyService_ListTopUps_FullMethodName:     reader,
 		ballastv1.MoneyService_GetTopUpPolicy_FullMethodName: reader,
 		ballastv1.MoneyService_Watch_FullMethodName:          reader,
+		ballastv1.MoneyService_GetPastBalance_FullMethodName: reader,
 
 		ballastv1.BooksService_ExportAccounts_FullMethodName: reader,
 		ballastv1.BooksService_ExportEntries_FullMethodName:  reader,
@@ -57,6 +58,9 @@ func Rules() Table {
 		ballastv1.OperatorService_InspectSnapshot_FullMethodName:     operator,
 		ballastv1.OperatorService_MendClock_FullMethodName:           operator,
 		ballastv1.OperatorService_GetAudit_FullMethodName:            look,
+		ballastv1.OperatorService_Examine_FullMethodName:             look,
+		// It takes data away, as a backup does.
+		ballastv1.OperatorService_CollectDebug_FullMethodName: operator,
 
 		raftv1.RaftService_AppendEntries_FullMethodName:         member,
 		raftv1.RaftService_AppendEntriesPipeline_FullMethodName: member,

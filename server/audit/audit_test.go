@@ -60,7 +60,7 @@ func (s serverStream) Context() context.Context { return s.ctx }
 // Every call that needs an operator leaves a line, but those that are listed here as changing nothing. A new call is one of
 // these or leaves a line: whoever adds one need not think of it.
 func TestEveryCallOfOperatorsLeavesALine(t *testing.T) {
-	looks := map[string]bool{"GetAudit": true}
+	looks := map[string]bool{"GetAudit": true, "Examine": true}
 	audited := 0
 	for method, rule := range access.Rules() {
 		l := open(t, vfs.NewMem())

@@ -28,6 +28,8 @@ type diskProbe struct {
 	dir   string
 	tick  time.Duration
 	limit time.Duration
+	// asked is who wants some trial writes now, with room for the answer.
+	asked chan chan<- []time.Duration
 
 	mu      sync.Mutex
 	begun   time.Time // of the write under way; zero: none is
@@ -37,7 +39,7 @@ type diskProbe struct {
 }
 
 func newDiskProbe(dir string) *diskProbe {
-	return &diskProbe{dir: dir, tick: diskTick, limit: diskLimit}
+	return &diskProbe{dir: dir, tick: diskTick, limit: diskLimit, asked: make(chan chan<- []time.Duration)}
 }
 
 // run tries until ctx ends. A write that hangs in the kernel keeps it: nobody else waits for that.
@@ -45,10 +47,13 @@ func (d *diskProbe) run(ctx context.Context) {
 	ticker := time.NewTicker(d.tick)
 	defer ticker.Stop()
 	defer func() { _ = os.Remove(filepath.Join(d.dir, probeName)) }() // the next start removes what stays
+	d.try()
 	for {
-		d.try()
 		select {
 		case <-ticker.C:
+			d.try()
+		case answer := <-d.asked:
+			answer <- d.burst()
 		case <-ctx.Done():
 			return
 		}

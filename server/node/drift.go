@@ -21,8 +21,8 @@ func (n *node) logDrift() error {
 	if last.At.IsZero() {
 		return nil
 	}
-	for _, d := range config.Drift(n.Values, last.Config) {
-		n.drift = append(n.drift, d.Key)
+	n.drifted = config.Drift(n.Values, last.Config)
+	for _, d := range n.drifted {
 		n.Logger.Warn("configured otherwise than at the last good run", "key", d.Key, "was", d.Was, "is", d.Text, "origin", d.Origin,
 			"last_good_run", last.At.UTC().Format(time.RFC3339))
 	}
@@ -38,4 +38,12 @@ func (n *node) keepValues() {
 	if err := n.dir.WriteLastRun(run); err != nil {
 		n.Logger.Warn("the configuration of this run is not kept for comparison", "error", err)
 	}
+}
+
+// keysOf are the keys of values that differ.
+func keysOf(list []config.Difference) (keys []string) {
+	for _, d := range list {
+		keys = append(keys, d.Key)
+	}
+	return keys
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -40,6 +41,11 @@ type Options struct {
 	// Values are Config's with their origins. They are kept in the data directory once the member is up, and compared
 	// with those of the run before; nil: neither.
 	Values []config.Value
+	// Configured tells, at any time, the values that the member runs with, and those that it would be started with now, or why that would be
+	// refused; nil: nobody knows but for Values.
+	Configured func() (running, next []config.Value, refused error)
+	// RecentLog are the newest lines of the log, whatever Logger does with them; nil: nobody keeps any.
+	RecentLog func() []byte
 	// Logger is everybody's.
 	Logger hclog.Logger
 	// Systemd is told how the member is; nil: nobody is.
@@ -56,12 +62,14 @@ type node struct {
 	hooks hooks
 	// floor is how far the build has come, from 1.
 	floor atomic.Int32
+	// started is when this process did, by the host's clock.
+	started time.Time
 	// loaded pages of the newest snapshot.
 	loaded atomic.Uint64
 
 	// On the disk.
 	dir       *datadir.Dir
-	drift     []string // keys configured otherwise than at the last good run
+	drifted   []config.Difference // from the last good run
 	security  *security
 	identity  transport.Identity
 	id        raft.ServerID
@@ -127,7 +135,7 @@ type node struct {
 func newNode(options Options) *node {
 	return &node{
 		Options: options, undo: stack{logger: options.Logger}, hooks: newHooks(options.Logger), gate: &server.Gate{}, metrics: metrics.New(),
-		outgrown: make(chan struct{}, 1), failed: make(chan error, 7),
+		started: time.Now(), outgrown: make(chan struct{}, 1), failed: make(chan error, 7),
 	}
 }
 

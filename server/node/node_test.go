@@ -50,10 +50,18 @@ func initialised(t *testing.T, host string) config.Config {
 
 func start(t *testing.T, c config.Config) *running {
 	t.Helper()
+	return startWith(t, c, func(*Options) {})
+}
+
+// startWith starts a member with other options than usual.
+func startWith(t *testing.T, c config.Config, change func(*Options)) *running {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{config: c, stop: stop, ended: make(chan error, 1)}
 	fatal := func(err error) { panic(fmt.Sprintf("fatal: %v", err)) }
-	go func() { r.ended <- Run(ctx, Options{Config: c, Logger: hclog.NewNullLogger(), Fatal: fatal}) }()
+	options := Options{Config: c, Logger: hclog.NewNullLogger(), Fatal: fatal}
+	change(&options)
+	go func() { r.ended <- Run(ctx, options) }()
 	var err error
 	r.conn, err = grpc.NewClient(c.ClientAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(t, err)

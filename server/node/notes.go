@@ -8,8 +8,8 @@ import (
 
 // notes are what the status says beside what the member is doing: what an operator should look at before it hurts.
 func (n *node) notes() (notes []string) {
-	if len(n.drift) > 0 {
-		notes = append(notes, "configured otherwise than at the last good run: "+strings.Join(n.drift, ", "))
+	if len(n.drifted) > 0 {
+		notes = append(notes, "configured otherwise than at the last good run: "+strings.Join(keysOf(n.drifted), ", "))
 	}
 	if n.space != nil {
 		if note := n.spaceNote(); note != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/ballastdb/ballast/internal/version"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 	"github.com/ballastdb/ballast/server"
+	"github.com/ballastdb/ballast/server/examine"
 )
 
 // startWriting starts what proposes: callers' operations, and what a leader owes by itself.
@@ -83,11 +84,12 @@ func (n *node) makeServices() error {
 		Raft: n.raft, Store: n.machine, Reads: n.reads, Commands: n.proposer, Transfers: n.transfers, Peers: n.peers,
 		Snapshots: n.cadence, Backups: backups{n}, Inspector: inspector{n}, Gate: n.gate, Logger: n.Logger.Named("operator"), Self: n.self(), ClusterID: n.dir.Identity().ClusterID.String(),
 		Epoch: n.identity.Epoch, Boots: n.boots,
-		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: n.drift, Version: version.String(), PID: os.Getpid(),
+		Marked: n.duties.Marked, Notes: n.notes, Facts: n.facts, Drift: keysOf(n.drifted), Version: version.String(), PID: os.Getpid(),
 		Steady: n.promotion.Steady, ConfigurationIndex: n.configurationIndex, Audit: n.audit.Newest, Clock: n.clock,
+		Examine: examine.New(looker{n}).Examine, Debug: n.debugParts,
 	})
 	n.undo.pushClose("end the watch over non-voters", run(n.promotion.Run))
-	n.undo.pushClose("end the watch over members' versions", run(n.operator.WatchVersions))
+	n.undo.pushClose("end the watch over the roster", run(n.operator.KeepRoster))
 	return nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/faults"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 const year = 365 * 24 * time.Hour
@@ -28,11 +30,13 @@ func (b *bank) logTimeAhead() time.Duration {
 	return time.Until(time.Unix(0, s.GetLogTime()))
 }
 
-// A follower's clock that jumps by a year, and then the leader's, moves log time by nothing: writes go on, and what was done under an id is
-// still remembered. Only what a majority's clocks show for good can be followed, and then at once by command alone.
+// A follower's clock that jumps by a year, and then the leader's, moves log time by nothing: writes go on, what was done under an id is
+// still remembered, and a hold of an hour is open. Only what a majority's clocks show for good can be followed, and then at once by command alone.
 func TestClocksThatJump(t *testing.T) {
 	b := openBank(t, testcluster.Options{})
-	b.credit(2)
+	b.credit(8)
+	hold, _, err := b.client.Hold(b.ctx(), "account-3", 4, client.HoldTerms{Timeout: time.Hour, InParts: true})
+	must(t, err)
 	odd := b.followers()[0]
 	for range 2 {
 		jump(t, year, odd)
@@ -53,6 +57,10 @@ func TestClocksThatJump(t *testing.T) {
 		if ahead := b.logTimeAhead(); ahead.Abs() > time.Minute {
 			t.Fatalf("log time is ahead by %v", ahead)
 		}
+		_, err := b.client.CaptureHold(b.ctx(), hold, client.Capture{Amount: 1, To: "account-0"})
+		must(t, err) // refused, had it expired
+		b.expected["account-3"]--
+		b.expected["account-0"]++
 		if forward, err := b.client.Operator().MendClock(b.ctx(), year); err == nil {
 			t.Errorf("log time was stepped by %v", forward)
 		}
@@ -65,6 +73,14 @@ func TestClocksThatJump(t *testing.T) {
 		return err
 	}))
 	b.credit(4)
+	// An hour that an operator had pass has passed for the hold too.
+	must(t, testcluster.Until(b.ctx(), "the hold has expired", func(ctx context.Context) error {
+		h, err := b.client.GetHold(ctx, hold)
+		if err == nil && h.GetState() != ballastv1.HoldState_HOLD_STATE_EXPIRED {
+			err = fmt.Errorf("it is %v", h)
+		}
+		return err
+	}))
 	if ahead := b.logTimeAhead(); ahead < 50*time.Minute || ahead > 70*time.Minute {
 		t.Errorf("log time is ahead by %v", ahead)
 	}

@@ -108,6 +108,7 @@ func TestMembersByCommand(t *testing.T) {
 	for range 2 {
 		wantBallast(b, program, 0, []string{"members", "replace", leader.Name, silent[0].OperatorAddress}, "in the place of "+leader.Name)
 	}
+	wantBallast(b, program, 1, []string{"members", "replace", fourth.Name, fifth.OperatorAddress}, "is a member already")
 	wantBallast(b, program, 1, []string{"members", "replace", "nobody", leader.OperatorAddress}, `no member "nobody"`)
 	b.credit(4)
 	b.check()

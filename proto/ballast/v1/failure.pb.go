@@ -85,6 +85,9 @@ const (
 	Reason_REASON_DISK_LOW Reason = 1
 	// The position of a watch is not one of this cluster's history: it is ahead of the newest entry, or its link differs.
 	Reason_REASON_OTHER_HISTORY Reason = 2
+	// The asked member does not lead, and only a leader does this: ask the one that the hint names. Where this is not the reason of a
+	// FAILED_PRECONDITION, asking another member, or again, does not help.
+	Reason_REASON_NOT_LEADER Reason = 3
 )
 
 // Enum value maps for Reason.
@@ -93,11 +96,13 @@ var (
 		0: "REASON_UNSPECIFIED",
 		1: "REASON_DISK_LOW",
 		2: "REASON_OTHER_HISTORY",
+		3: "REASON_NOT_LEADER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":   0,
 		"REASON_DISK_LOW":      1,
 		"REASON_OTHER_HISTORY": 2,
+		"REASON_NOT_LEADER":    3,
 	}
 )
 
@@ -276,11 +281,12 @@ const file_ballast_v1_failure_proto_rawDesc = "" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10OUTCOME_NOT_DONE\x10\x01\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x10\x02*O\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\x02*f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fREASON_DISK_LOW\x10\x01\x12\x18\n" +
-	"\x14REASON_OTHER_HISTORY\x10\x02B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x14REASON_OTHER_HISTORY\x10\x02\x12\x15\n" +
+	"\x11REASON_NOT_LEADER\x10\x03B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_failure_proto_rawDescOnce sync.Once

@@ -332,6 +332,63 @@ func (DiskRoom) EnumDescriptor() ([]byte, []int) {
 	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{4}
 }
 
+// Way is an address of a member.
+type Way int32
+
+const (
+	// Not told.
+	Way_WAY_UNSPECIFIED Way = 0
+	// Where other members reach it.
+	Way_WAY_MEMBER Way = 1
+	// Where clients reach it.
+	Way_WAY_CLIENT Way = 2
+	// Its operator service.
+	Way_WAY_OPERATOR Way = 3
+)
+
+// Enum value maps for Way.
+var (
+	Way_name = map[int32]string{
+		0: "WAY_UNSPECIFIED",
+		1: "WAY_MEMBER",
+		2: "WAY_CLIENT",
+		3: "WAY_OPERATOR",
+	}
+	Way_value = map[string]int32{
+		"WAY_UNSPECIFIED": 0,
+		"WAY_MEMBER":      1,
+		"WAY_CLIENT":      2,
+		"WAY_OPERATOR":    3,
+	}
+)
+
+func (x Way) Enum() *Way {
+	p := new(Way)
+	*p = x
+	return p
+}
+
+func (x Way) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Way) Descriptor() protoreflect.EnumDescriptor {
+	return file_ballast_v1_operator_proto_enumTypes[5].Descriptor()
+}
+
+func (Way) Type() protoreflect.EnumType {
+	return &file_ballast_v1_operator_proto_enumTypes[5]
+}
+
+func (x Way) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Way.Descriptor instead.
+func (Way) EnumDescriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{5}
+}
+
 // StatusRequest asks for a member's view.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3972,6 +4029,708 @@ func (x *SettingChange) GetBy() string {
 	return ""
 }
 
+// ExamineRequest asks a member to look at itself.
+type ExamineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineRequest) Reset() {
+	*x = ExamineRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineRequest) ProtoMessage() {}
+
+func (x *ExamineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineRequest.ProtoReflect.Descriptor instead.
+func (*ExamineRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{51}
+}
+
+// ExamineResponse is what it found.
+type ExamineResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The answering member's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How long ago it looked.
+	Age *durationpb.Duration `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
+	// Since when the process runs, by the member's own clock, Unix nanoseconds.
+	Started int64 `protobuf:"varint,3,opt,name=started,proto3" json:"started,omitempty"`
+	// How long trial writes took on the disk of the data directory.
+	Disk *DiskTrial `protobuf:"bytes,4,opt,name=disk,proto3" json:"disk,omitempty"`
+	// Its own certificate, then those of the authorities that it believes; empty: connections are not secured.
+	Certificates []*Certificate `protobuf:"bytes,5,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// Why the certificates' files, as they are now, would be refused at the next start or reload; empty: they would not.
+	CertificatesProblem string `protobuf:"bytes,6,opt,name=certificates_problem,json=certificatesProblem,proto3" json:"certificates_problem,omitempty"`
+	// The certificates' files are others than those in use, and would be taken at the next reload.
+	CertificatesChanged bool `protobuf:"varint,7,opt,name=certificates_changed,json=certificatesChanged,proto3" json:"certificates_changed,omitempty"`
+	// Every value of its configuration.
+	Configuration []*ConfigurationValue `protobuf:"bytes,8,rep,name=configuration,proto3" json:"configuration,omitempty"`
+	// Why the configuration, as it is now, would be refused at the next start; empty: it would not.
+	ConfigurationProblem string `protobuf:"bytes,9,opt,name=configuration_problem,json=configurationProblem,proto3" json:"configuration_problem,omitempty"`
+	// How it reaches the other members of its latest configuration, one for each address of each.
+	Reaches []*Reach `protobuf:"bytes,10,rep,name=reaches,proto3" json:"reaches,omitempty"`
+	// Formats that its program writes.
+	Formats []*Format `protobuf:"bytes,11,rep,name=formats,proto3" json:"formats,omitempty"`
+	// Version of Go that the program was built with.
+	GoVersion string `protobuf:"bytes,12,opt,name=go_version,json=goVersion,proto3" json:"go_version,omitempty"`
+	// Operating system and architecture.
+	Platform      string `protobuf:"bytes,13,opt,name=platform,proto3" json:"platform,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineResponse) Reset() {
+	*x = ExamineResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineResponse) ProtoMessage() {}
+
+func (x *ExamineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineResponse.ProtoReflect.Descriptor instead.
+func (*ExamineResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ExamineResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExamineResponse) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *ExamineResponse) GetDisk() *DiskTrial {
+	if x != nil {
+		return x.Disk
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetCertificates() []*Certificate {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetCertificatesProblem() string {
+	if x != nil {
+		return x.CertificatesProblem
+	}
+	return ""
+}
+
+func (x *ExamineResponse) GetCertificatesChanged() bool {
+	if x != nil {
+		return x.CertificatesChanged
+	}
+	return false
+}
+
+func (x *ExamineResponse) GetConfiguration() []*ConfigurationValue {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetConfigurationProblem() string {
+	if x != nil {
+		return x.ConfigurationProblem
+	}
+	return ""
+}
+
+func (x *ExamineResponse) GetReaches() []*Reach {
+	if x != nil {
+		return x.Reaches
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetFormats() []*Format {
+	if x != nil {
+		return x.Formats
+	}
+	return nil
+}
+
+func (x *ExamineResponse) GetGoVersion() string {
+	if x != nil {
+		return x.GoVersion
+	}
+	return ""
+}
+
+func (x *ExamineResponse) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+// DiskTrial is a number of trial writes: one block each, with fsync.
+type DiskTrial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many were done.
+	Writes uint32 `protobuf:"varint,1,opt,name=writes,proto3" json:"writes,omitempty"`
+	// Half of them took longer than this.
+	Median *durationpb.Duration `protobuf:"bytes,2,opt,name=median,proto3" json:"median,omitempty"`
+	// The slowest.
+	Slowest *durationpb.Duration `protobuf:"bytes,3,opt,name=slowest,proto3" json:"slowest,omitempty"`
+	// Why not all were done; empty: they were.
+	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskTrial) Reset() {
+	*x = DiskTrial{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskTrial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskTrial) ProtoMessage() {}
+
+func (x *DiskTrial) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskTrial.ProtoReflect.Descriptor instead.
+func (*DiskTrial) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *DiskTrial) GetWrites() uint32 {
+	if x != nil {
+		return x.Writes
+	}
+	return 0
+}
+
+func (x *DiskTrial) GetMedian() *durationpb.Duration {
+	if x != nil {
+		return x.Median
+	}
+	return nil
+}
+
+func (x *DiskTrial) GetSlowest() *durationpb.Duration {
+	if x != nil {
+		return x.Slowest
+	}
+	return nil
+}
+
+func (x *DiskTrial) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// Certificate is one that a member shows or believes.
+type Certificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its URI: whose it is. Of an authority, its name.
+	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	// It is that of an authority.
+	Authority bool `protobuf:"varint,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	// In force from, Unix nanoseconds.
+	NotBefore int64 `protobuf:"varint,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// In force until, Unix nanoseconds.
+	NotAfter int64 `protobuf:"varint,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// Serial number, hexadecimal.
+	Serial        string `protobuf:"bytes,5,opt,name=serial,proto3" json:"serial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Certificate) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Certificate) GetAuthority() bool {
+	if x != nil {
+		return x.Authority
+	}
+	return false
+}
+
+func (x *Certificate) GetNotBefore() int64 {
+	if x != nil {
+		return x.NotBefore
+	}
+	return 0
+}
+
+func (x *Certificate) GetNotAfter() int64 {
+	if x != nil {
+		return x.NotAfter
+	}
+	return 0
+}
+
+func (x *Certificate) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+// ConfigurationValue is one value of a member's configuration.
+type ConfigurationValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key, as in the file.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The value that the member runs with.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Where that came from: a flag, the environment, the file or the default.
+	Origin string `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	// It differs from the last good run, where it was last_good.
+	Drifted bool `protobuf:"varint,4,opt,name=drifted,proto3" json:"drifted,omitempty"`
+	// See drifted.
+	LastGood string `protobuf:"bytes,5,opt,name=last_good,json=lastGood,proto3" json:"last_good,omitempty"`
+	// The configuration has another value by now, which the next start takes: pending.
+	Changed bool `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`
+	// See changed.
+	Pending       string `protobuf:"bytes,7,opt,name=pending,proto3" json:"pending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigurationValue) Reset() {
+	*x = ConfigurationValue{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigurationValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigurationValue) ProtoMessage() {}
+
+func (x *ConfigurationValue) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigurationValue.ProtoReflect.Descriptor instead.
+func (*ConfigurationValue) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ConfigurationValue) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ConfigurationValue) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ConfigurationValue) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *ConfigurationValue) GetDrifted() bool {
+	if x != nil {
+		return x.Drifted
+	}
+	return false
+}
+
+func (x *ConfigurationValue) GetLastGood() string {
+	if x != nil {
+		return x.LastGood
+	}
+	return ""
+}
+
+func (x *ConfigurationValue) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *ConfigurationValue) GetPending() string {
+	if x != nil {
+		return x.Pending
+	}
+	return ""
+}
+
+// Reach is what came of a connection to another member, made for this.
+type Reach struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The other member's name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Which address of it.
+	Way Way `protobuf:"varint,2,opt,name=way,proto3,enum=ballast.v1.Way" json:"way,omitempty"`
+	// host:port; empty: not announced.
+	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// Time until it answered, making the connection included; absent: it did not.
+	Took *durationpb.Duration `protobuf:"bytes,4,opt,name=took,proto3" json:"took,omitempty"`
+	// Why it did not; empty: it did.
+	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// How far its clock is ahead of the answering member's, half of took at most wrong; absent: not told. WAY_MEMBER alone tells.
+	ClockAhead    *durationpb.Duration `protobuf:"bytes,6,opt,name=clock_ahead,json=clockAhead,proto3" json:"clock_ahead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *Reach) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reach) GetWay() Way {
+	if x != nil {
+		return x.Way
+	}
+	return Way_WAY_UNSPECIFIED
+}
+
+func (x *Reach) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Reach) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+func (x *Reach) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Reach) GetClockAhead() *durationpb.Duration {
+	if x != nil {
+		return x.ClockAhead
+	}
+	return nil
+}
+
+// Format is a format that is kept or exchanged.
+type Format struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is of.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The version that the program writes.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Format) Reset() {
+	*x = Format{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Format) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Format) ProtoMessage() {}
+
+func (x *Format) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Format.ProtoReflect.Descriptor instead.
+func (*Format) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Format) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Format) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// CollectDebugRequest says what to collect.
+type CollectDebugRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile of the heap too: it says where memory was allocated, not what is in it.
+	Heap          bool `protobuf:"varint,1,opt,name=heap,proto3" json:"heap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectDebugRequest) Reset() {
+	*x = CollectDebugRequest{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectDebugRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectDebugRequest) ProtoMessage() {}
+
+func (x *CollectDebugRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectDebugRequest.ProtoReflect.Descriptor instead.
+func (*CollectDebugRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *CollectDebugRequest) GetHeap() bool {
+	if x != nil {
+		return x.Heap
+	}
+	return false
+}
+
+// CollectDebugResponse is a piece of a part.
+type CollectDebugResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The part's name, a file name; in its first piece. Empty: the piece belongs to the part before.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What follows the piece before, at most 256 KiB.
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Why the part, or the rest of it, could not be had; empty: there is nothing wrong with it.
+	Error         string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectDebugResponse) Reset() {
+	*x = CollectDebugResponse{}
+	mi := &file_ballast_v1_operator_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectDebugResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectDebugResponse) ProtoMessage() {}
+
+func (x *CollectDebugResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_operator_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectDebugResponse.ProtoReflect.Descriptor instead.
+func (*CollectDebugResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_operator_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *CollectDebugResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CollectDebugResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *CollectDebugResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 var File_ballast_v1_operator_proto protoreflect.FileDescriptor
 
 const file_ballast_v1_operator_proto_rawDesc = "" +
@@ -4251,7 +5010,61 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
 	"\x06before\x18\x04 \x01(\tR\x06before\x12\x14\n" +
 	"\x05after\x18\x05 \x01(\tR\x05after\x12\x0e\n" +
-	"\x02by\x18\x06 \x01(\tR\x02by*@\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\"\x10\n" +
+	"\x0eExamineRequest\"\xcb\x04\n" +
+	"\x0fExamineResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
+	"\x03age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x18\n" +
+	"\astarted\x18\x03 \x01(\x03R\astarted\x12)\n" +
+	"\x04disk\x18\x04 \x01(\v2\x15.ballast.v1.DiskTrialR\x04disk\x12;\n" +
+	"\fcertificates\x18\x05 \x03(\v2\x17.ballast.v1.CertificateR\fcertificates\x121\n" +
+	"\x14certificates_problem\x18\x06 \x01(\tR\x13certificatesProblem\x121\n" +
+	"\x14certificates_changed\x18\a \x01(\bR\x13certificatesChanged\x12D\n" +
+	"\rconfiguration\x18\b \x03(\v2\x1e.ballast.v1.ConfigurationValueR\rconfiguration\x123\n" +
+	"\x15configuration_problem\x18\t \x01(\tR\x14configurationProblem\x12+\n" +
+	"\areaches\x18\n" +
+	" \x03(\v2\x11.ballast.v1.ReachR\areaches\x12,\n" +
+	"\aformats\x18\v \x03(\v2\x12.ballast.v1.FormatR\aformats\x12\x1d\n" +
+	"\n" +
+	"go_version\x18\f \x01(\tR\tgoVersion\x12\x1a\n" +
+	"\bplatform\x18\r \x01(\tR\bplatform\"\xa5\x01\n" +
+	"\tDiskTrial\x12\x16\n" +
+	"\x06writes\x18\x01 \x01(\rR\x06writes\x121\n" +
+	"\x06median\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06median\x123\n" +
+	"\aslowest\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aslowest\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"\x9b\x01\n" +
+	"\vCertificate\x12\x1a\n" +
+	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x1c\n" +
+	"\tauthority\x18\x02 \x01(\bR\tauthority\x12\x1d\n" +
+	"\n" +
+	"not_before\x18\x03 \x01(\x03R\tnotBefore\x12\x1b\n" +
+	"\tnot_after\x18\x04 \x01(\x03R\bnotAfter\x12\x16\n" +
+	"\x06serial\x18\x05 \x01(\tR\x06serial\"\xbf\x01\n" +
+	"\x12ConfigurationValue\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x18\n" +
+	"\adrifted\x18\x04 \x01(\bR\adrifted\x12\x1b\n" +
+	"\tlast_good\x18\x05 \x01(\tR\blastGood\x12\x18\n" +
+	"\achanged\x18\x06 \x01(\bR\achanged\x12\x18\n" +
+	"\apending\x18\a \x01(\tR\apending\"\xd9\x01\n" +
+	"\x05Reach\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\x03way\x18\x02 \x01(\x0e2\x0f.ballast.v1.WayR\x03way\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12-\n" +
+	"\x04took\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12:\n" +
+	"\vclock_ahead\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"clockAhead\"6\n" +
+	"\x06Format\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\")\n" +
+	"\x13CollectDebugRequest\x12\x12\n" +
+	"\x04heap\x18\x01 \x01(\bR\x04heap\"T\n" +
+	"\x14CollectDebugResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error*@\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4283,7 +5096,15 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fDISK_ROOM_AMPLE\x10\x01\x12\x11\n" +
 	"\rDISK_ROOM_LOW\x10\x02\x12\x13\n" +
 	"\x0fDISK_ROOM_TIGHT\x10\x03\x12\x12\n" +
-	"\x0eDISK_ROOM_FULL\x10\x042\xe6\t\n" +
+	"\x0eDISK_ROOM_FULL\x10\x04*L\n" +
+	"\x03Way\x12\x13\n" +
+	"\x0fWAY_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"WAY_MEMBER\x10\x01\x12\x0e\n" +
+	"\n" +
+	"WAY_CLIENT\x10\x02\x12\x10\n" +
+	"\fWAY_OPERATOR\x10\x032\xff\n" +
+	"\n" +
 	"\x0fOperatorService\x12?\n" +
 	"\x06Status\x12\x19.ballast.v1.StatusRequest\x1a\x1a.ballast.v1.StatusResponse\x12H\n" +
 	"\tBootstrap\x12\x1c.ballast.v1.BootstrapRequest\x1a\x1d.ballast.v1.BootstrapResponse\x12H\n" +
@@ -4299,7 +5120,9 @@ const file_ballast_v1_operator_proto_rawDesc = "" +
 	"\x0fInspectSnapshot\x12\".ballast.v1.InspectSnapshotRequest\x1a#.ballast.v1.InspectSnapshotResponse0\x01\x12H\n" +
 	"\tMendClock\x12\x1c.ballast.v1.MendClockRequest\x1a\x1d.ballast.v1.MendClockResponse\x12E\n" +
 	"\bGetAudit\x12\x1b.ballast.v1.GetAuditRequest\x1a\x1c.ballast.v1.GetAuditResponse\x12A\n" +
-	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
+	"\x06Backup\x12\x19.ballast.v1.BackupRequest\x1a\x1a.ballast.v1.BackupResponse0\x01\x12B\n" +
+	"\aExamine\x12\x1a.ballast.v1.ExamineRequest\x1a\x1b.ballast.v1.ExamineResponse\x12S\n" +
+	"\fCollectDebug\x12\x1f.ballast.v1.CollectDebugRequest\x1a .ballast.v1.CollectDebugResponse0\x01B9Z7github.com/ballastdb/ballast/proto/ballast/v1;ballastv1b\x06proto3"
 
 var (
 	file_ballast_v1_operator_proto_rawDescOnce sync.Once
@@ -4313,146 +5136,171 @@ func file_ballast_v1_operator_proto_rawDescGZIP() []byte {
 	return file_ballast_v1_operator_proto_rawDescData
 }
 
-var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_ballast_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_ballast_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_ballast_v1_operator_proto_goTypes = []any{
 	(Role)(0),                           // 0: ballast.v1.Role
 	(RaftState)(0),                      // 1: ballast.v1.RaftState
 	(Phase)(0),                          // 2: ballast.v1.Phase
 	(DigestVerdict)(0),                  // 3: ballast.v1.DigestVerdict
 	(DiskRoom)(0),                       // 4: ballast.v1.DiskRoom
-	(*StatusRequest)(nil),               // 5: ballast.v1.StatusRequest
-	(*Checkpoint)(nil),                  // 6: ballast.v1.Checkpoint
-	(*Member)(nil),                      // 7: ballast.v1.Member
-	(*StatusResponse)(nil),              // 8: ballast.v1.StatusResponse
-	(*Lag)(nil),                         // 9: ballast.v1.Lag
-	(*CatchUp)(nil),                     // 10: ballast.v1.CatchUp
-	(*Pages)(nil),                       // 11: ballast.v1.Pages
-	(*LogStatus)(nil),                   // 12: ballast.v1.LogStatus
-	(*SnapshotStatus)(nil),              // 13: ballast.v1.SnapshotStatus
-	(*JournalStatus)(nil),               // 14: ballast.v1.JournalStatus
-	(*SnapshotWriting)(nil),             // 15: ballast.v1.SnapshotWriting
-	(*SnapshotTransfer)(nil),            // 16: ballast.v1.SnapshotTransfer
-	(*ScrubStatus)(nil),                 // 17: ballast.v1.ScrubStatus
-	(*DiskStatus)(nil),                  // 18: ballast.v1.DiskStatus
-	(*ClockStatus)(nil),                 // 19: ballast.v1.ClockStatus
-	(*MemberClock)(nil),                 // 20: ballast.v1.MemberClock
-	(*MendClockRequest)(nil),            // 21: ballast.v1.MendClockRequest
-	(*MendClockResponse)(nil),           // 22: ballast.v1.MendClockResponse
-	(*GetAuditRequest)(nil),             // 23: ballast.v1.GetAuditRequest
-	(*GetAuditResponse)(nil),            // 24: ballast.v1.GetAuditResponse
-	(*AuditEntry)(nil),                  // 25: ballast.v1.AuditEntry
-	(*BootstrapRequest)(nil),            // 26: ballast.v1.BootstrapRequest
-	(*BootstrapResponse)(nil),           // 27: ballast.v1.BootstrapResponse
-	(*AddMemberRequest)(nil),            // 28: ballast.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),           // 29: ballast.v1.AddMemberResponse
-	(*PromoteMemberRequest)(nil),        // 30: ballast.v1.PromoteMemberRequest
-	(*PromoteMemberResponse)(nil),       // 31: ballast.v1.PromoteMemberResponse
-	(*RemoveMemberRequest)(nil),         // 32: ballast.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),        // 33: ballast.v1.RemoveMemberResponse
-	(*RaiseClusterVersionRequest)(nil),  // 34: ballast.v1.RaiseClusterVersionRequest
-	(*RaiseClusterVersionResponse)(nil), // 35: ballast.v1.RaiseClusterVersionResponse
-	(*TransferLeadershipRequest)(nil),   // 36: ballast.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil),  // 37: ballast.v1.TransferLeadershipResponse
-	(*Settings)(nil),                    // 38: ballast.v1.Settings
-	(*TakeSnapshotRequest)(nil),         // 39: ballast.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),        // 40: ballast.v1.TakeSnapshotResponse
-	(*InspectSnapshotRequest)(nil),      // 41: ballast.v1.InspectSnapshotRequest
-	(*InspectSnapshotResponse)(nil),     // 42: ballast.v1.InspectSnapshotResponse
-	(*SnapshotReport)(nil),              // 43: ballast.v1.SnapshotReport
-	(*SnapshotTable)(nil),               // 44: ballast.v1.SnapshotTable
-	(*SnapshotPack)(nil),                // 45: ballast.v1.SnapshotPack
-	(*SnapshotFinding)(nil),             // 46: ballast.v1.SnapshotFinding
-	(*BackupRequest)(nil),               // 47: ballast.v1.BackupRequest
-	(*BackupResponse)(nil),              // 48: ballast.v1.BackupResponse
-	(*GetSettingsRequest)(nil),          // 49: ballast.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),         // 50: ballast.v1.GetSettingsResponse
-	(*SetSettingsRequest)(nil),          // 51: ballast.v1.SetSettingsRequest
-	(*SetSettingsResponse)(nil),         // 52: ballast.v1.SetSettingsResponse
-	(*GetSettingsHistoryRequest)(nil),   // 53: ballast.v1.GetSettingsHistoryRequest
-	(*GetSettingsHistoryResponse)(nil),  // 54: ballast.v1.GetSettingsHistoryResponse
-	(*SettingChange)(nil),               // 55: ballast.v1.SettingChange
-	(*durationpb.Duration)(nil),         // 56: google.protobuf.Duration
+	(Way)(0),                            // 5: ballast.v1.Way
+	(*StatusRequest)(nil),               // 6: ballast.v1.StatusRequest
+	(*Checkpoint)(nil),                  // 7: ballast.v1.Checkpoint
+	(*Member)(nil),                      // 8: ballast.v1.Member
+	(*StatusResponse)(nil),              // 9: ballast.v1.StatusResponse
+	(*Lag)(nil),                         // 10: ballast.v1.Lag
+	(*CatchUp)(nil),                     // 11: ballast.v1.CatchUp
+	(*Pages)(nil),                       // 12: ballast.v1.Pages
+	(*LogStatus)(nil),                   // 13: ballast.v1.LogStatus
+	(*SnapshotStatus)(nil),              // 14: ballast.v1.SnapshotStatus
+	(*JournalStatus)(nil),               // 15: ballast.v1.JournalStatus
+	(*SnapshotWriting)(nil),             // 16: ballast.v1.SnapshotWriting
+	(*SnapshotTransfer)(nil),            // 17: ballast.v1.SnapshotTransfer
+	(*ScrubStatus)(nil),                 // 18: ballast.v1.ScrubStatus
+	(*DiskStatus)(nil),                  // 19: ballast.v1.DiskStatus
+	(*ClockStatus)(nil),                 // 20: ballast.v1.ClockStatus
+	(*MemberClock)(nil),                 // 21: ballast.v1.MemberClock
+	(*MendClockRequest)(nil),            // 22: ballast.v1.MendClockRequest
+	(*MendClockResponse)(nil),           // 23: ballast.v1.MendClockResponse
+	(*GetAuditRequest)(nil),             // 24: ballast.v1.GetAuditRequest
+	(*GetAuditResponse)(nil),            // 25: ballast.v1.GetAuditResponse
+	(*AuditEntry)(nil),                  // 26: ballast.v1.AuditEntry
+	(*BootstrapRequest)(nil),            // 27: ballast.v1.BootstrapRequest
+	(*BootstrapResponse)(nil),           // 28: ballast.v1.BootstrapResponse
+	(*AddMemberRequest)(nil),            // 29: ballast.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),           // 30: ballast.v1.AddMemberResponse
+	(*PromoteMemberRequest)(nil),        // 31: ballast.v1.PromoteMemberRequest
+	(*PromoteMemberResponse)(nil),       // 32: ballast.v1.PromoteMemberResponse
+	(*RemoveMemberRequest)(nil),         // 33: ballast.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),        // 34: ballast.v1.RemoveMemberResponse
+	(*RaiseClusterVersionRequest)(nil),  // 35: ballast.v1.RaiseClusterVersionRequest
+	(*RaiseClusterVersionResponse)(nil), // 36: ballast.v1.RaiseClusterVersionResponse
+	(*TransferLeadershipRequest)(nil),   // 37: ballast.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil),  // 38: ballast.v1.TransferLeadershipResponse
+	(*Settings)(nil),                    // 39: ballast.v1.Settings
+	(*TakeSnapshotRequest)(nil),         // 40: ballast.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),        // 41: ballast.v1.TakeSnapshotResponse
+	(*InspectSnapshotRequest)(nil),      // 42: ballast.v1.InspectSnapshotRequest
+	(*InspectSnapshotResponse)(nil),     // 43: ballast.v1.InspectSnapshotResponse
+	(*SnapshotReport)(nil),              // 44: ballast.v1.SnapshotReport
+	(*SnapshotTable)(nil),               // 45: ballast.v1.SnapshotTable
+	(*SnapshotPack)(nil),                // 46: ballast.v1.SnapshotPack
+	(*SnapshotFinding)(nil),             // 47: ballast.v1.SnapshotFinding
+	(*BackupRequest)(nil),               // 48: ballast.v1.BackupRequest
+	(*BackupResponse)(nil),              // 49: ballast.v1.BackupResponse
+	(*GetSettingsRequest)(nil),          // 50: ballast.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),         // 51: ballast.v1.GetSettingsResponse
+	(*SetSettingsRequest)(nil),          // 52: ballast.v1.SetSettingsRequest
+	(*SetSettingsResponse)(nil),         // 53: ballast.v1.SetSettingsResponse
+	(*GetSettingsHistoryRequest)(nil),   // 54: ballast.v1.GetSettingsHistoryRequest
+	(*GetSettingsHistoryResponse)(nil),  // 55: ballast.v1.GetSettingsHistoryResponse
+	(*SettingChange)(nil),               // 56: ballast.v1.SettingChange
+	(*ExamineRequest)(nil),              // 57: ballast.v1.ExamineRequest
+	(*ExamineResponse)(nil),             // 58: ballast.v1.ExamineResponse
+	(*DiskTrial)(nil),                   // 59: ballast.v1.DiskTrial
+	(*Certificate)(nil),                 // 60: ballast.v1.Certificate
+	(*ConfigurationValue)(nil),          // 61: ballast.v1.ConfigurationValue
+	(*Reach)(nil),                       // 62: ballast.v1.Reach
+	(*Format)(nil),                      // 63: ballast.v1.Format
+	(*CollectDebugRequest)(nil),         // 64: ballast.v1.CollectDebugRequest
+	(*CollectDebugResponse)(nil),        // 65: ballast.v1.CollectDebugResponse
+	(*durationpb.Duration)(nil),         // 66: google.protobuf.Duration
 }
 var file_ballast_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: ballast.v1.Member.role:type_name -> ballast.v1.Role
 	1,  // 1: ballast.v1.StatusResponse.raft_state:type_name -> ballast.v1.RaftState
-	56, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
-	6,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
-	7,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
-	56, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
+	66, // 2: ballast.v1.StatusResponse.last_contact:type_name -> google.protobuf.Duration
+	7,  // 3: ballast.v1.StatusResponse.checkpoints:type_name -> ballast.v1.Checkpoint
+	8,  // 4: ballast.v1.StatusResponse.members:type_name -> ballast.v1.Member
+	66, // 5: ballast.v1.StatusResponse.effective_window:type_name -> google.protobuf.Duration
 	2,  // 6: ballast.v1.StatusResponse.phase:type_name -> ballast.v1.Phase
-	9,  // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
-	10, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
-	12, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
-	13, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
-	14, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
+	10, // 7: ballast.v1.StatusResponse.lag:type_name -> ballast.v1.Lag
+	11, // 8: ballast.v1.StatusResponse.catch_up:type_name -> ballast.v1.CatchUp
+	13, // 9: ballast.v1.StatusResponse.log:type_name -> ballast.v1.LogStatus
+	14, // 10: ballast.v1.StatusResponse.snapshot:type_name -> ballast.v1.SnapshotStatus
+	15, // 11: ballast.v1.StatusResponse.journal:type_name -> ballast.v1.JournalStatus
 	3,  // 12: ballast.v1.StatusResponse.digest_verdict:type_name -> ballast.v1.DigestVerdict
-	16, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
-	17, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
-	18, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
-	15, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
-	19, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
-	56, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
-	56, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
-	11, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
-	56, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
-	56, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
-	11, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
-	56, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
+	17, // 13: ballast.v1.StatusResponse.transfers:type_name -> ballast.v1.SnapshotTransfer
+	18, // 14: ballast.v1.StatusResponse.scrubs:type_name -> ballast.v1.ScrubStatus
+	19, // 15: ballast.v1.StatusResponse.disk:type_name -> ballast.v1.DiskStatus
+	16, // 16: ballast.v1.StatusResponse.snapshot_writing:type_name -> ballast.v1.SnapshotWriting
+	20, // 17: ballast.v1.StatusResponse.clock:type_name -> ballast.v1.ClockStatus
+	66, // 18: ballast.v1.Lag.time:type_name -> google.protobuf.Duration
+	66, // 19: ballast.v1.CatchUp.left:type_name -> google.protobuf.Duration
+	12, // 20: ballast.v1.CatchUp.pages:type_name -> ballast.v1.Pages
+	66, // 21: ballast.v1.LogStatus.age:type_name -> google.protobuf.Duration
+	66, // 22: ballast.v1.SnapshotStatus.age:type_name -> google.protobuf.Duration
+	12, // 23: ballast.v1.SnapshotTransfer.pages:type_name -> ballast.v1.Pages
+	66, // 24: ballast.v1.ScrubStatus.since_last:type_name -> google.protobuf.Duration
 	4,  // 25: ballast.v1.DiskStatus.room:type_name -> ballast.v1.DiskRoom
-	20, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
-	56, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
-	56, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
-	56, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
-	25, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
-	56, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
-	56, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
-	56, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
-	43, // 34: ballast.v1.InspectSnapshotResponse.report:type_name -> ballast.v1.SnapshotReport
-	13, // 35: ballast.v1.SnapshotReport.snapshot:type_name -> ballast.v1.SnapshotStatus
-	44, // 36: ballast.v1.SnapshotReport.tables:type_name -> ballast.v1.SnapshotTable
-	45, // 37: ballast.v1.SnapshotReport.packs:type_name -> ballast.v1.SnapshotPack
-	46, // 38: ballast.v1.SnapshotReport.findings:type_name -> ballast.v1.SnapshotFinding
-	38, // 39: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	38, // 40: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
-	38, // 41: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
-	55, // 42: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
-	5,  // 43: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
-	26, // 44: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
-	28, // 45: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
-	30, // 46: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
-	32, // 47: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
-	34, // 48: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
-	36, // 49: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
-	49, // 50: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
-	51, // 51: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
-	53, // 52: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
-	39, // 53: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
-	41, // 54: ballast.v1.OperatorService.InspectSnapshot:input_type -> ballast.v1.InspectSnapshotRequest
-	21, // 55: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
-	23, // 56: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
-	47, // 57: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
-	8,  // 58: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
-	27, // 59: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
-	29, // 60: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
-	31, // 61: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
-	33, // 62: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
-	35, // 63: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
-	37, // 64: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
-	50, // 65: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
-	52, // 66: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
-	54, // 67: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
-	40, // 68: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
-	42, // 69: ballast.v1.OperatorService.InspectSnapshot:output_type -> ballast.v1.InspectSnapshotResponse
-	22, // 70: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
-	24, // 71: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
-	48, // 72: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
-	58, // [58:73] is the sub-list for method output_type
-	43, // [43:58] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	21, // 26: ballast.v1.ClockStatus.members:type_name -> ballast.v1.MemberClock
+	66, // 27: ballast.v1.MemberClock.offset:type_name -> google.protobuf.Duration
+	66, // 28: ballast.v1.MendClockRequest.forward:type_name -> google.protobuf.Duration
+	66, // 29: ballast.v1.MendClockResponse.forward:type_name -> google.protobuf.Duration
+	26, // 30: ballast.v1.GetAuditResponse.entries:type_name -> ballast.v1.AuditEntry
+	66, // 31: ballast.v1.AuditEntry.took:type_name -> google.protobuf.Duration
+	66, // 32: ballast.v1.Settings.id_window:type_name -> google.protobuf.Duration
+	66, // 33: ballast.v1.Settings.log_retention_time:type_name -> google.protobuf.Duration
+	44, // 34: ballast.v1.InspectSnapshotResponse.report:type_name -> ballast.v1.SnapshotReport
+	14, // 35: ballast.v1.SnapshotReport.snapshot:type_name -> ballast.v1.SnapshotStatus
+	45, // 36: ballast.v1.SnapshotReport.tables:type_name -> ballast.v1.SnapshotTable
+	46, // 37: ballast.v1.SnapshotReport.packs:type_name -> ballast.v1.SnapshotPack
+	47, // 38: ballast.v1.SnapshotReport.findings:type_name -> ballast.v1.SnapshotFinding
+	39, // 39: ballast.v1.GetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	39, // 40: ballast.v1.SetSettingsRequest.settings:type_name -> ballast.v1.Settings
+	39, // 41: ballast.v1.SetSettingsResponse.settings:type_name -> ballast.v1.Settings
+	56, // 42: ballast.v1.GetSettingsHistoryResponse.changes:type_name -> ballast.v1.SettingChange
+	66, // 43: ballast.v1.ExamineResponse.age:type_name -> google.protobuf.Duration
+	59, // 44: ballast.v1.ExamineResponse.disk:type_name -> ballast.v1.DiskTrial
+	60, // 45: ballast.v1.ExamineResponse.certificates:type_name -> ballast.v1.Certificate
+	61, // 46: ballast.v1.ExamineResponse.configuration:type_name -> ballast.v1.ConfigurationValue
+	62, // 47: ballast.v1.ExamineResponse.reaches:type_name -> ballast.v1.Reach
+	63, // 48: ballast.v1.ExamineResponse.formats:type_name -> ballast.v1.Format
+	66, // 49: ballast.v1.DiskTrial.median:type_name -> google.protobuf.Duration
+	66, // 50: ballast.v1.DiskTrial.slowest:type_name -> google.protobuf.Duration
+	5,  // 51: ballast.v1.Reach.way:type_name -> ballast.v1.Way
+	66, // 52: ballast.v1.Reach.took:type_name -> google.protobuf.Duration
+	66, // 53: ballast.v1.Reach.clock_ahead:type_name -> google.protobuf.Duration
+	6,  // 54: ballast.v1.OperatorService.Status:input_type -> ballast.v1.StatusRequest
+	27, // 55: ballast.v1.OperatorService.Bootstrap:input_type -> ballast.v1.BootstrapRequest
+	29, // 56: ballast.v1.OperatorService.AddMember:input_type -> ballast.v1.AddMemberRequest
+	31, // 57: ballast.v1.OperatorService.PromoteMember:input_type -> ballast.v1.PromoteMemberRequest
+	33, // 58: ballast.v1.OperatorService.RemoveMember:input_type -> ballast.v1.RemoveMemberRequest
+	35, // 59: ballast.v1.OperatorService.RaiseClusterVersion:input_type -> ballast.v1.RaiseClusterVersionRequest
+	37, // 60: ballast.v1.OperatorService.TransferLeadership:input_type -> ballast.v1.TransferLeadershipRequest
+	50, // 61: ballast.v1.OperatorService.GetSettings:input_type -> ballast.v1.GetSettingsRequest
+	52, // 62: ballast.v1.OperatorService.SetSettings:input_type -> ballast.v1.SetSettingsRequest
+	54, // 63: ballast.v1.OperatorService.GetSettingsHistory:input_type -> ballast.v1.GetSettingsHistoryRequest
+	40, // 64: ballast.v1.OperatorService.TakeSnapshot:input_type -> ballast.v1.TakeSnapshotRequest
+	42, // 65: ballast.v1.OperatorService.InspectSnapshot:input_type -> ballast.v1.InspectSnapshotRequest
+	22, // 66: ballast.v1.OperatorService.MendClock:input_type -> ballast.v1.MendClockRequest
+	24, // 67: ballast.v1.OperatorService.GetAudit:input_type -> ballast.v1.GetAuditRequest
+	48, // 68: ballast.v1.OperatorService.Backup:input_type -> ballast.v1.BackupRequest
+	57, // 69: ballast.v1.OperatorService.Examine:input_type -> ballast.v1.ExamineRequest
+	64, // 70: ballast.v1.OperatorService.CollectDebug:input_type -> ballast.v1.CollectDebugRequest
+	9,  // 71: ballast.v1.OperatorService.Status:output_type -> ballast.v1.StatusResponse
+	28, // 72: ballast.v1.OperatorService.Bootstrap:output_type -> ballast.v1.BootstrapResponse
+	30, // 73: ballast.v1.OperatorService.AddMember:output_type -> ballast.v1.AddMemberResponse
+	32, // 74: ballast.v1.OperatorService.PromoteMember:output_type -> ballast.v1.PromoteMemberResponse
+	34, // 75: ballast.v1.OperatorService.RemoveMember:output_type -> ballast.v1.RemoveMemberResponse
+	36, // 76: ballast.v1.OperatorService.RaiseClusterVersion:output_type -> ballast.v1.RaiseClusterVersionResponse
+	38, // 77: ballast.v1.OperatorService.TransferLeadership:output_type -> ballast.v1.TransferLeadershipResponse
+	51, // 78: ballast.v1.OperatorService.GetSettings:output_type -> ballast.v1.GetSettingsResponse
+	53, // 79: ballast.v1.OperatorService.SetSettings:output_type -> ballast.v1.SetSettingsResponse
+	55, // 80: ballast.v1.OperatorService.GetSettingsHistory:output_type -> ballast.v1.GetSettingsHistoryResponse
+	41, // 81: ballast.v1.OperatorService.TakeSnapshot:output_type -> ballast.v1.TakeSnapshotResponse
+	43, // 82: ballast.v1.OperatorService.InspectSnapshot:output_type -> ballast.v1.InspectSnapshotResponse
+	23, // 83: ballast.v1.OperatorService.MendClock:output_type -> ballast.v1.MendClockResponse
+	25, // 84: ballast.v1.OperatorService.GetAudit:output_type -> ballast.v1.GetAuditResponse
+	49, // 85: ballast.v1.OperatorService.Backup:output_type -> ballast.v1.BackupResponse
+	58, // 86: ballast.v1.OperatorService.Examine:output_type -> ballast.v1.ExamineResponse
+	65, // 87: ballast.v1.OperatorService.CollectDebug:output_type -> ballast.v1.CollectDebugResponse
+	71, // [71:88] is the sub-list for method output_type
+	54, // [54:71] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_operator_proto_init() }
@@ -4466,8 +5314,8 @@ func file_ballast_v1_operator_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_operator_proto_rawDesc), len(file_ballast_v1_operator_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   51,
+			NumEnums:      6,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,8 @@ const (
 	OperatorService_MendClock_FullMethodName           = "/ballast.v1.OperatorService/MendClock"
 	OperatorService_GetAudit_FullMethodName            = "/ballast.v1.OperatorService/GetAudit"
 	OperatorService_Backup_FullMethodName              = "/ballast.v1.OperatorService/Backup"
+	OperatorService_Examine_FullMethodName             = "/ballast.v1.OperatorService/Examine"
+	OperatorService_CollectDebug_FullMethodName        = "/ballast.v1.OperatorService/CollectDebug"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -84,6 +86,13 @@ type OperatorServiceClient interface {
 	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
 	// allow; it has no snapshot that new, or not all of the journal: ask another member.
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
+	// Examine has the asked member look at itself, and from itself at the others: trial writes on its disk, its certificates, its
+	// configuration, and whether it reaches every other member by connections of their own. It changes nothing and takes a few seconds
+	// at most. Those who ask at the same time share one look, and there is a second between two.
+	Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error)
+	// CollectDebug streams what somebody needs who looks for a fault in the asked member, part after part: its newest log lines, metrics,
+	// goroutines. No keys, and nothing of accounts. One at a time on a member.
+	CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error)
 }
 
 type operatorServiceClient struct {
@@ -262,6 +271,35 @@ func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, o
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
 
+func (c *operatorServiceClient) Examine(ctx context.Context, in *ExamineRequest, opts ...grpc.CallOption) (*ExamineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExamineResponse)
+	err := c.cc.Invoke(ctx, OperatorService_Examine_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) CollectDebug(ctx context.Context, in *CollectDebugRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CollectDebugResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[2], OperatorService_CollectDebug_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CollectDebugRequest, CollectDebugResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_CollectDebugClient = grpc.ServerStreamingClient[CollectDebugResponse]
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -310,6 +348,13 @@ type OperatorServiceServer interface {
 	// a time on a member, and no faster than transfer_rate. FAILED_PRECONDITION: it leads others, which the request does not
 	// allow; it has no snapshot that new, or not all of the journal: ask another member.
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
+	// Examine has the asked member look at itself, and from itself at the others: trial writes on its disk, its certificates, its
+	// configuration, and whether it reaches every other member by connections of their own. It changes nothing and takes a few seconds
+	// at most. Those who ask at the same time share one look, and there is a second between two.
+	Examine(context.Context, *ExamineRequest) (*ExamineResponse, error)
+	// CollectDebug streams what somebody needs who looks for a fault in the asked member, part after part: its newest log lines, metrics,
+	// goroutines. No keys, and nothing of accounts. One at a time on a member.
+	CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -364,6 +409,12 @@ func (UnimplementedOperatorServiceServer) GetAudit(context.Context, *GetAuditReq
 }
 func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
 	return status.Error(codes.Unimplemented, "method Backup not implemented")
+}
+func (UnimplementedOperatorServiceServer) Examine(context.Context, *ExamineRequest) (*ExamineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Examine not implemented")
+}
+func (UnimplementedOperatorServiceServer) CollectDebug(*CollectDebugRequest, grpc.ServerStreamingServer[CollectDebugResponse]) error {
+	return status.Error(codes.Unimplemented, "method CollectDebug not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -642,6 +693,35 @@ func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
 
+func _OperatorService_Examine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExamineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).Examine(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_Examine_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).Examine(ctx, req.(*ExamineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_CollectDebug_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CollectDebugRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).CollectDebug(m, &grpc.GenericServerStream[CollectDebugRequest, CollectDebugResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_CollectDebugServer = grpc.ServerStreamingServer[CollectDebugResponse]
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -701,6 +781,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetAudit",
 			Handler:    _OperatorService_GetAudit_Handler,
 		},
+		{
+			MethodName: "Examine",
+			Handler:    _OperatorService_Examine_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -711,6 +795,11 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Backup",
 			Handler:       _OperatorService_Backup_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "CollectDebug",
+			Handler:       _OperatorService_CollectDebug_Handler,
 			ServerStreams: true,
 		},
 	},
