@@ -18,8 +18,10 @@ type Store interface {
 	AppliedState
 	// ReadIndexed calls read with the state and the index that it shows, under the lock that keeps both still.
 	ReadIndexed(read func(state *ledger.State, index uint64))
-	// Statement reads a page of an account's entries, newest first, below before (0: from the newest).
-	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
+	// Statement reads a page of an account's entries, BalanceAfter and BalanceAt a balance of the past.
+	Statement(ctx context.Context, q fsm.StatementQuery) (fsm.Statement, error)
+	BalanceAfter(ctx context.Context, account []byte, sequence uint64) (fsm.PastBalance, error)
+	BalanceAt(ctx context.Context, account []byte, time int64) (fsm.PastBalance, error)
 	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
 	Entry(sequence uint64) (ledger.Entry, error)
 	// Head tells where the state stands, LinkAt the link of an entry that it has, OpenFeed reads on from one.
@@ -109,7 +111,7 @@ func (m *Money) submit(ctx context.Context, operations []*ballastv1.Operation) (
 	if failure != nil {
 		return nil, failure
 	}
-	return submitResponse(applied, operations), nil
+	return submitResponse(applied, operations, m.accountAt), nil
 }
 
 // admission is what a request is checked against now.
@@ -154,6 +156,12 @@ func (m *Money) wait(ticket *Ticket) (Applied, *Failure) {
 		return Applied{}, m.hinted(failure)
 	}
 	return applied, nil
+}
+
+// accountAt is the id of the account at a slot.
+func (m *Money) accountAt(slot uint32) (id string) {
+	m.cfg.Store.ReadIndexed(func(s *ledger.State, _ uint64) { id, _, _, _ = s.AccountNames(slot) })
+	return id
 }
 
 // bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;

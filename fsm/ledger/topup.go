@@ -218,16 +218,15 @@ func (s *State) openTopUpAt(slot uint32) *topUpDraft {
 func (s *State) evaluateTopUp(op *Operation, res *Result) {
 	f := op.topUp()
 	d, ok := s.openTopUp(f.ID)
-	switch {
-	case !ok:
+	if !ok {
 		refuse(res, CodeUnknownTopUp, SideNone)
-		return
-	case d.state != TopUpOpen:
-		refuse(res, CodeTopUpEnded, SideNone)
 		return
 	}
 	i := s.open(d.account)
+	s.work.sides = [3]int{SideNone: i + 1, SideCredit: i + 1}
 	switch {
+	case d.state != TopUpOpen:
+		refuse(res, CodeTopUpEnded, SideNone)
 	case !versionIs(op, &s.work.touched[i].account, res, SideCredit):
 	case op.Kind == KindLeaseTopUp && d.leased > s.meta.logTime, f.Lease != 0 && f.Lease != d.lease:
 		refuse(res, CodeTopUpLeased, SideNone)
@@ -258,6 +257,7 @@ func (s *State) leaseTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 func (s *State) creditTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 	p, _ := s.openPolicy(d.account)
 	mv := movement{debit: s.open(p.source), credit: i, side: SideCredit}
+	s.work.sides[SideDebit] = mv.debit + 1
 	from, to := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
 	if !mayPass(from, to, res) {
 		return
