@@ -111,7 +111,7 @@ func (m *Money) submit(ctx context.Context, operations []*ballastv1.Operation) (
 	if failure != nil {
 		return nil, failure
 	}
-	return submitResponse(applied, operations), nil
+	return submitResponse(applied, operations, m.accountAt), nil
 }
 
 // admission is what a request is checked against now.
@@ -156,6 +156,12 @@ func (m *Money) wait(ticket *Ticket) (Applied, *Failure) {
 		return Applied{}, m.hinted(failure)
 	}
 	return applied, nil
+}
+
+// accountAt is the id of the account at a slot.
+func (m *Money) accountAt(slot uint32) (id string) {
+	m.cfg.Store.ReadIndexed(func(s *ledger.State, _ uint64) { id, _, _, _ = s.AccountNames(slot) })
+	return id
 }
 
 // bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;

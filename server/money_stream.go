@@ -89,7 +89,7 @@ func (s *submitStream) begin(request *streamRequest) error {
 		if applied, failure := s.money.wait(ticket); failure != nil {
 			_ = s.refuse(tag, failure)
 		} else {
-			_ = s.reply(tag, appliedAnswer(tag, applied, operations.account))
+			_ = s.reply(tag, appliedAnswer(tag, applied, naming{operations.account, s.money.accountAt}))
 		}
 	})
 	return nil

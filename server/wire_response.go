@@ -16,11 +16,11 @@ const (
 	usualResult  = 48
 )
 
-// appliedAnswer is the answer to a request that was applied. account tells the account of operation i on a side.
-func appliedAnswer(tag uint64, applied Applied, account func(i int, side ledger.Side) string) streamAnswer {
+// appliedAnswer is the answer to a request that was applied.
+func appliedAnswer(tag uint64, applied Applied, accounts naming) streamAnswer {
 	b := make([]byte, answerHeader, answerHeader+len(applied.Results)*usualResult+16)
 	for i := range applied.Results {
-		b = appendResult(b, &applied.Results[i], i, account)
+		b = appendResult(b, &applied.Results[i], i, accounts)
 	}
 	b = moneywire.AppendNumber(b, moneywire.ResponseLogTime, uint64(applied.LogTime))
 	var header [answerHeader]byte
@@ -32,7 +32,7 @@ func appliedAnswer(tag uint64, applied Applied, account func(i int, side ledger.
 }
 
 // appendResult appends result i as one of a SubmitResponse.
-func appendResult(b []byte, r *ledger.Result, i int, account func(i int, side ledger.Side) string) []byte {
+func appendResult(b []byte, r *ledger.Result, i int, accounts naming) []byte {
 	b, start := moneywire.Open(b, moneywire.ResponseResults)
 	b = moneywire.AppendNumber(b, moneywire.ResultCode, uint64(r.Code))
 	if r.Replayed {
@@ -44,9 +44,7 @@ func appendResult(b []byte, r *ledger.Result, i int, account func(i int, side le
 	b = moneywire.AppendNumber(b, moneywire.ResultCreditPosted, uint64(r.CreditPosted))
 	b = moneywire.AppendNumber(b, moneywire.ResultAvailable, uint64(r.Available))
 	b = moneywire.AppendNumber(b, moneywire.ResultAsked, uint64(r.Asked))
-	if r.Side != ledger.SideNone {
-		b = moneywire.AppendText(b, moneywire.ResultAccount, account(i, r.Side))
-	}
+	b = moneywire.AppendText(b, moneywire.ResultAccount, accounts.of(i, r))
 	b = moneywire.AppendNumber(b, moneywire.ResultFailedMember, uint64(r.FailedMember))
 	b = moneywire.AppendNumber(b, moneywire.ResultAmount, uint64(r.Amount))
 	b = moneywire.AppendNumber(b, moneywire.ResultVersion, r.Version)

@@ -225,20 +225,23 @@ func TestAnswersAreMessages(t *testing.T) {
 				Attempt: rapid.Uint32().Draw(t, "attempt"), Sequence: uint64(number.Draw(t, "sequence")),
 				DebitPosted: number.Draw(t, "debit"), CreditPosted: number.Draw(t, "credit"), Available: number.Draw(t, "available"), Asked: number.Draw(t, "asked"),
 				Amount: number.Draw(t, "amount"), Version: uint64(number.Draw(t, "version")), FailedMember: rapid.Uint32().Draw(t, "member"),
+				Account: rapid.Uint32Range(0, 2).Draw(t, "account"),
 			})
 		}
 		tag := rapid.SampledFrom([]uint64{0, 1, 127, 128, math.MaxUint64}).Draw(t, "tag")
 		want, err := proto.Marshal(&ballastv1.SubmitStreamResponse{
-			Tag: tag, Outcome: &ballastv1.SubmitStreamResponse_Response{Response: submitResponse(applied, operations)},
+			Tag: tag, Outcome: &ballastv1.SubmitStreamResponse_Response{Response: submitResponse(applied, operations, slotName)},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := appliedAnswer(tag, applied, r.operations.account); !bytes.Equal(got, want) {
+		if got := appliedAnswer(tag, applied, naming{r.operations.account, slotName}); !bytes.Equal(got, want) {
 			t.Fatalf("%x, want %x", []byte(got), want)
 		}
 	})
 }
+
+func slotName(slot uint32) string { return fmt.Sprint("slot ", slot) }
 
 // TestEveryFieldOfResultsIsWritten: a field that a result gets later is not forgotten.
 func TestEveryFieldOfResultsIsWritten(t *testing.T) {
@@ -311,7 +314,7 @@ func BenchmarkStreamRequest(b *testing.B) {
 	b.Run("answer", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			appliedAnswer(1, applied, nil)
+			appliedAnswer(1, applied, naming{})
 		}
 		perOperation(b)
 	})
@@ -319,7 +322,7 @@ func BenchmarkStreamRequest(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			_, err := proto.Marshal(&ballastv1.SubmitStreamResponse{
-				Tag: 1, Outcome: &ballastv1.SubmitStreamResponse_Response{Response: submitResponse(applied, m.GetOperations())},
+				Tag: 1, Outcome: &ballastv1.SubmitStreamResponse_Response{Response: submitResponse(applied, m.GetOperations(), nil)},
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -168,6 +168,17 @@ func (p *topUpPolicy) uncount(d *topUp, cap int, n int64, now int64) {
 	}
 }
 
+// recount has a top-up that succeeded count from now on, and not from when it was made: it may have been charged as late as this.
+// Caps that were set since do not count it. It never counts for more than before, so a sum stays within its range.
+func (p *topUpPolicy) recount(d *topUp, now int64) {
+	for i, n := range [MaxCaps]int64{capCount: 1, capSum: d.amount} {
+		if c := &p.caps[i]; c.Window != 0 && d.first > c.since {
+			p.uncount(d, i, n, now)
+			c.add(n)
+		}
+	}
+}
+
 // next is the time at which the oldest of what counts will not any more; 0: nothing counts.
 func (c *capState) next() int64 {
 	for n := max(0, c.newest-bucketsPerWindow); n <= c.newest; n++ {
@@ -207,16 +218,15 @@ func (s *State) openTopUpAt(slot uint32) *topUpDraft {
 func (s *State) evaluateTopUp(op *Operation, res *Result) {
 	f := op.topUp()
 	d, ok := s.openTopUp(f.ID)
-	switch {
-	case !ok:
+	if !ok {
 		refuse(res, CodeUnknownTopUp, SideNone)
-		return
-	case d.state != TopUpOpen:
-		refuse(res, CodeTopUpEnded, SideNone)
 		return
 	}
 	i := s.open(d.account)
+	s.work.sides = [3]int{SideNone: i + 1, SideCredit: i + 1}
 	switch {
+	case d.state != TopUpOpen:
+		refuse(res, CodeTopUpEnded, SideNone)
 	case !versionIs(op, &s.work.touched[i].account, res, SideCredit):
 	case op.Kind == KindLeaseTopUp && d.leased > s.meta.logTime, f.Lease != 0 && f.Lease != d.lease:
 		refuse(res, CodeTopUpLeased, SideNone)
@@ -247,6 +257,7 @@ func (s *State) leaseTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 func (s *State) creditTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 	p, _ := s.openPolicy(d.account)
 	mv := movement{debit: s.open(p.source), credit: i, side: SideCredit}
+	s.work.sides[SideDebit] = mv.debit + 1
 	from, to := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
 	if !mayPass(from, to, res) {
 		return
@@ -255,6 +266,7 @@ func (s *State) creditTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 	if !s.move(op, res, EntryTopUpSucceeded, mv, d.amount) {
 		return
 	}
+	p.recount(&d.topUp, s.meta.logTime)
 	p.open, p.declines = 0, 0
 	d.end(TopUpSucceeded, s.meta.logTime)
 	d.last = res.Sequence
