@@ -22,7 +22,7 @@ run: build ## Build, then run a three-node cluster on loopback (data in .ballast
 	@exec $(BIN)/ballast dev $(ARGS)
 
 .PHONY: bench
-bench: build ## Measure throughput and latency beside the raft-only floor
+bench: build ## Measure throughput and latency beside the raft-only floor, and what applying each kind of operation costs
 	@exec $(BIN)/ballastbench $(ARGS)
 
 .PHONY: bench-peers

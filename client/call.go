@@ -3,6 +3,8 @@ package client
 import (
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -31,8 +33,20 @@ const (
 
 // answer is what became of a call: results or a failure.
 type answer struct {
-	results []*ballastv1.Result
+	results wireResults
 	failure *failure
+}
+
+// open reads the results, if there are any.
+func (a answer) open(endpoint string) ([]*ballastv1.Result, *failure) {
+	if a.failure != nil {
+		return nil, a.failure
+	}
+	results, err := a.results.read()
+	if err != nil {
+		return nil, &failure{endpoint: endpoint, code: codes.Internal, message: "the answer does not decode", cause: err, maybe: true}
+	}
+	return results, nil
 }
 
 // request is a stream request in flight: some calls, answered together.

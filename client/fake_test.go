@@ -241,6 +241,17 @@ func (m *fakeMember) GetStatement(_ context.Context, r *ballastv1.GetStatementRe
 	if r.GetAccount() != "alice" {
 		return nil, status.Error(codes.NotFound, "no such account")
 	}
+	if r.GetForward() {
+		page := &ballastv1.GetStatementResponse{}
+		at := r.GetAfterSequence()
+		for ; at < 25 && len(page.Entries) < int(r.GetPageSize()); at++ {
+			page.Entries = append(page.Entries, &ballastv1.Entry{Sequence: at + 1, LogTime: r.GetFromTime()})
+		}
+		if at < 25 {
+			page.NextAfterSequence = at
+		}
+		return page, nil
+	}
 	from := uint64(25)
 	if r.GetBeforeSequence() > 0 {
 		from = r.GetBeforeSequence() - 1
@@ -253,6 +264,17 @@ func (m *fakeMember) GetStatement(_ context.Context, r *ballastv1.GetStatementRe
 		page.NextBeforeSequence = from + 1
 	}
 	return page, nil
+}
+
+// GetPastBalance answers with what was asked.
+func (m *fakeMember) GetPastBalance(_ context.Context, r *ballastv1.GetPastBalanceRequest) (*ballastv1.GetPastBalanceResponse, error) {
+	if r.GetAccount() != "alice" {
+		return nil, status.Error(codes.NotFound, "no such account")
+	}
+	return &ballastv1.GetPastBalanceResponse{
+		Sequence: r.GetSequence(), Posted: r.GetTime(),
+		State: &ballastv1.ReadState{Stale: r.GetConsistency() == ballastv1.Consistency_CONSISTENCY_STALE},
+	}, nil
 }
 
 func (m *fakeMember) GetOperation(_ context.Context, r *ballastv1.GetOperationRequest) (*ballastv1.GetOperationResponse, error) {

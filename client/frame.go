@@ -6,42 +6,12 @@ import (
 	"google.golang.org/grpc/encoding"
 	encodingproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
-	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
+	"github.com/ballastdb/ballast/internal/moneywire"
 )
 
-// Operations are encoded once, by their caller's goroutine, as the repeated field that they are in a
-// SubmitStreamRequest. Packing a request is then nothing but joining bytes, and a retry encodes nothing.
-
-// Field numbers of SubmitStreamRequest.
-const (
-	fieldTag        = 1
-	fieldOperations = 2
-	fieldTimeout    = 3
-	// requestOverhead bounds the bytes of a request's other fields.
-	requestOverhead = 32
-)
-
-// encodeOperations appends the operations as field 2 of a SubmitStreamRequest.
-func encodeOperations(ops []*ballastv1.Operation) ([]byte, error) {
-	options := proto.MarshalOptions{UseCachedSize: true}
-	size := 0
-	for _, op := range ops {
-		size += protowire.SizeTag(fieldOperations) + protowire.SizeBytes(proto.Size(op))
-	}
-	b := make([]byte, 0, size)
-	for _, op := range ops {
-		b = protowire.AppendTag(b, fieldOperations, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(options.Size(op)))
-		var err error
-		if b, err = options.MarshalAppend(b, op); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
-}
+// requestOverhead bounds the bytes of a request's fields beside its operations.
+const requestOverhead = 32
 
 // frame is a SubmitStreamRequest in wire form.
 type frame []byte
@@ -49,13 +19,14 @@ type frame []byte
 // newFrame begins a request with room for size bytes of operations.
 func newFrame(tag uint64, timeout time.Duration, size int) frame {
 	b := make(frame, 0, size+requestOverhead)
-	b = protowire.AppendTag(b, fieldTag, protowire.VarintType)
-	b = protowire.AppendVarint(b, tag)
-	b = protowire.AppendTag(b, fieldTimeout, protowire.VarintType)
-	return protowire.AppendVarint(b, uint64(max(timeout, 1)))
+	b = moneywire.AppendNumber(b, moneywire.RequestTag, tag)
+	return moneywire.AppendNumber(b, moneywire.RequestTimeout, uint64(max(timeout, 1)))
 }
 
-// frameCodec is gRPC's protobuf codec that sends frames as they are.
+// answerFrame is a SubmitStreamResponse in wire form.
+type answerFrame struct{ data []byte }
+
+// frameCodec is gRPC's protobuf codec that leaves frames as they are.
 type frameCodec struct{ encoding.CodecV2 }
 
 func newFrameCodec() frameCodec {
@@ -68,4 +39,13 @@ func (c frameCodec) Marshal(v any) (mem.BufferSlice, error) {
 		return mem.BufferSlice{mem.SliceBuffer(f)}, nil
 	}
 	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal copies answers and leaves the rest to gRPC's codec.
+func (c frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if f, ok := v.(*answerFrame); ok {
+		f.data = data.Materialize()
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }

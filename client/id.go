@@ -38,10 +38,15 @@ func IssuedAt(id string) (int64, bool) {
 		return 0, false
 	}
 	milliseconds := int64(binary.BigEndian.Uint64(u[:8]) >> 16)
-	// Later than this does not fit nanoseconds in 64 bits.
-	const last = int64(1<<63-1) / int64(time.Millisecond)
-	if milliseconds < idEpoch*1000 || milliseconds > last {
+	if !believable(milliseconds) {
 		return 0, false
 	}
 	return milliseconds * int64(time.Millisecond), true
+}
+
+// believable reports whether a time, Unix milliseconds, may be an id's.
+func believable(milliseconds int64) bool {
+	// Later than this does not fit nanoseconds in 64 bits.
+	const last = int64(1<<63-1) / int64(time.Millisecond)
+	return milliseconds >= idEpoch*1000 && milliseconds <= last
 }

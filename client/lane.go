@@ -10,8 +10,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // Bounds of what a lane packs and has under way.
@@ -30,7 +28,7 @@ const (
 // submitStream is the part of a gRPC stream that a lane uses.
 type submitStream interface {
 	SendMsg(m any) error
-	Recv() (*ballastv1.SubmitStreamResponse, error)
+	Recv() (response, error)
 }
 
 // lane carries the submits of all callers to one member over one stream at a time. Its goroutine (run) is the only one
@@ -222,7 +220,7 @@ func serverTimeout(d time.Duration) time.Duration { return d - min(d/8, 100*time
 // receive hands answers to callers until the stream ends.
 func (l *lane) receive(stream submitStream) error {
 	for {
-		response, err := stream.Recv()
+		r, err := stream.Recv()
 		if err != nil {
 			l.mu.Lock()
 			l.broken = true
@@ -230,17 +228,17 @@ func (l *lane) receive(stream submitStream) error {
 			l.mu.Unlock()
 			return err
 		}
-		l.settle(response)
+		l.settle(&r)
 	}
 }
 
 // settle answers the calls of the request that a response belongs to. A response that was settled before, or whose
 // callers were told "unknown", belongs to none.
-func (l *lane) settle(response *ballastv1.SubmitStreamResponse) {
+func (l *lane) settle(got *response) {
 	now := time.Now()
 	l.mu.Lock()
 	l.heard = now
-	r := l.flight[response.GetTag()]
+	r := l.flight[got.tag]
 	if r != nil {
 		delete(l.flight, r.tag)
 		for _, c := range r.calls {
@@ -250,29 +248,26 @@ func (l *lane) settle(response *ballastv1.SubmitStreamResponse) {
 	}
 	l.mu.Unlock()
 	if r == nil {
-		l.log.Debug("answer to no request in flight", "endpoint", l.endpoint, "tag", response.GetTag())
+		l.log.Debug("answer to no request in flight", "endpoint", l.endpoint, "tag", got.tag)
 		return
 	}
-	l.deliver(r, response)
+	l.deliver(r, got)
 }
 
 // deliver splits a response among the request's calls.
-func (l *lane) deliver(r *request, response *ballastv1.SubmitStreamResponse) {
-	ok := response.GetResponse()
-	if ok != nil && len(ok.GetResults()) == r.count {
-		l.clock.observe(time.Since(r.sent), ok.GetLogTime())
-		results := ok.GetResults()
+func (l *lane) deliver(r *request, got *response) {
+	if got.failure == nil && got.results.count == r.count {
+		l.clock.observe(time.Since(r.sent), got.logTime)
 		for _, c := range r.calls {
-			c.done <- answer{results: results[:c.count:c.count]}
-			results = results[c.count:]
+			c.done <- answer{results: got.results.take(c.count)}
 		}
 		return
 	}
 	var f *failure
-	if ok != nil {
+	if got.failure == nil {
 		f = &failure{endpoint: l.endpoint, code: codes.Internal, message: "the answer has not one result for each operation", maybe: true}
 	} else {
-		f = failureOfStream(l.endpoint, response.GetFailure(), r.shared())
+		f = failureOfStream(l.endpoint, got.failure, r.shared())
 	}
 	for _, c := range r.calls {
 		c.done <- answer{failure: f}

@@ -7,14 +7,20 @@ import (
 
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
 // maxResponseBytes bounds what the client receives in one message: 8,000 results, or 1,000 accounts, with room.
 const maxResponseBytes = 8 << 20
+
+// connBuffer is how many bytes a read or a write of a connection gathers: about a full request. gRPC's 32 KiB cost a system
+// call each.
+const connBuffer = 128 << 10
 
 // link is the connection to one member and the lane on it.
 type link struct {
@@ -51,6 +57,8 @@ func newLinks(cfg *config, clock *logClock) *links {
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponseBytes)),
+		grpc.WithReadBufferSize(connBuffer),
+		grpc.WithWriteBufferSize(connBuffer),
 	}
 	return &links{options: append(options, cfg.dialOptions...), clock: clock, config: cfg, byAddr: make(map[string]*link)}
 }
@@ -104,12 +112,16 @@ func (l *link) openStream() func(context.Context) (submitStream, error) {
 type rawStream struct{ grpc.ClientStream }
 
 // Recv receives the next response.
-func (s rawStream) Recv() (*ballastv1.SubmitStreamResponse, error) {
-	response := new(ballastv1.SubmitStreamResponse)
-	if err := s.RecvMsg(response); err != nil {
-		return nil, err
+func (s rawStream) Recv() (response, error) {
+	var f answerFrame
+	if err := s.RecvMsg(&f); err != nil {
+		return response{}, err
 	}
-	return response, nil
+	r, err := readResponse(f.data)
+	if err != nil {
+		return response{}, status.Errorf(codes.Internal, "an answer does not decode: %v", err)
+	}
+	return r, nil
 }
 
 // drop gives a link up: what is under way on it fails, and the next get makes a new connection.

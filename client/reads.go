@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -110,13 +111,30 @@ func (c *Client) ListAccounts(ctx context.Context, filter Filter, options ...Rea
 	})
 }
 
+// Stretch is a part of an account's history; the zero Stretch is all of it, the newest entry first.
+type Stretch struct {
+	// Only entries with a sequence number above After and below Before; 0: no bound.
+	After, Before uint64
+	// Only entries with a log time of From or later, and before Until; zero: no bound.
+	From, Until time.Time
+	// Forward lists the oldest first.
+	Forward bool
+}
+
 // Statement lists an account's entries, newest first, those with a sequence number below before (0: from the newest).
 // It ends after the first error; ErrUnknownAccount where there is no such account.
 func (c *Client) Statement(ctx context.Context, account string, before uint64, options ...ReadOption) iter.Seq2[*ballastv1.Entry, error] {
+	return c.History(ctx, account, Stretch{Before: before}, options...)
+}
+
+// History lists an account's entries in a stretch; each tells the balance after it. It ends after the first error;
+// ErrUnknownAccount where there is no such account.
+func (c *Client) History(ctx context.Context, account string, of Stretch, options ...ReadOption) iter.Seq2[*ballastv1.Entry, error] {
 	r := newRead(options)
 	return listed(func() nextPage[*ballastv1.Entry] {
 		request := &ballastv1.GetStatementRequest{
-			Account: account, BeforeSequence: before, PageSize: r.pageSize, Consistency: r.consistency,
+			Account: account, AfterSequence: of.After, BeforeSequence: of.Before, FromTime: nanoseconds(of.From), UntilTime: nanoseconds(of.Until),
+			Forward: of.Forward, PageSize: r.pageSize, Consistency: r.consistency,
 		}
 		return func() ([]*ballastv1.Entry, bool, error) {
 			var page *ballastv1.GetStatementResponse
@@ -131,10 +149,56 @@ func (c *Client) Statement(ctx context.Context, account string, before uint64, o
 				return nil, false, err
 			}
 			r.state(page.GetState())
+			if of.Forward {
+				request.AfterSequence = page.GetNextAfterSequence()
+				return page.GetEntries(), request.AfterSequence != 0, nil
+			}
 			request.BeforeSequence = page.GetNextBeforeSequence()
 			return page.GetEntries(), request.BeforeSequence != 0, nil
 		}
 	})
+}
+
+// nanoseconds of a time since 1970, 0 for the zero time.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// BalanceAfter tells an account's posted balance right after an entry, 0: before the first. ErrUnknownAccount where there is no
+// such account, or was none then.
+func (c *Client) BalanceAfter(ctx context.Context, account string, sequence uint64, options ...ReadOption) (*ballastv1.GetPastBalanceResponse, error) {
+	return c.pastBalance(ctx, &ballastv1.GetPastBalanceRequest{
+		Account: account, At: &ballastv1.GetPastBalanceRequest_Sequence{Sequence: sequence},
+	}, options)
+}
+
+// BalanceAt tells an account's posted balance at a log time: after all entries of that time and before. One that is not
+// Final may change yet. ErrUnknownAccount where there is no such account, or was none then.
+func (c *Client) BalanceAt(ctx context.Context, account string, at time.Time, options ...ReadOption) (*ballastv1.GetPastBalanceResponse, error) {
+	return c.pastBalance(ctx, &ballastv1.GetPastBalanceRequest{
+		Account: account, At: &ballastv1.GetPastBalanceRequest_Time{Time: at.UnixNano()},
+	}, options)
+}
+
+func (c *Client) pastBalance(ctx context.Context, request *ballastv1.GetPastBalanceRequest, options []ReadOption) (*ballastv1.GetPastBalanceResponse, error) {
+	r := newRead(options)
+	request.Consistency = r.consistency
+	var answer *ballastv1.GetPastBalanceResponse
+	err := c.read(ctx, r.stale(), func(ctx context.Context, l *link) (err error) {
+		answer, err = l.money.GetPastBalance(ctx, request)
+		return err
+	})
+	if hasCode(err, codes.NotFound) {
+		err = fmt.Errorf("%w: %q", ErrUnknownAccount, request.GetAccount())
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.state(answer.GetState())
+	return answer, nil
 }
 
 // nextPage fetches the next page of a listing, and tells whether there is another behind it.

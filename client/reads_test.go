@@ -172,3 +172,36 @@ func TestStatusOfAllAsksMembersItWasNotTold(t *testing.T) {
 		}
 	}
 }
+
+func TestHistoryForwardGoesThroughAllPages(t *testing.T) {
+	c, _, _ := startTest(t, 1, 1)
+	from := time.Unix(7, 0)
+	for _, size := range []uint32{1, 7, 25, 1000} {
+		next := uint64(4)
+		for entry, err := range c.History(within(t, time.Minute), "alice", client.Stretch{After: 3, From: from, Forward: true}, client.WithPageSize(size)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if entry.GetSequence() != next || entry.GetLogTime() != from.UnixNano() {
+				t.Fatalf("entry %v, want %d from %s on", entry, next, from)
+			}
+			next++
+		}
+		if next != 26 {
+			t.Errorf("page size %d: ended before entry %d", size, next)
+		}
+	}
+}
+
+func TestPastBalanceAsksForOnePoint(t *testing.T) {
+	c, _, _ := startTest(t, 1, 1)
+	if b, err := c.BalanceAfter(within(t, time.Minute), "alice", 7, client.Stale()); err != nil || b.GetSequence() != 7 || b.GetPosted() != 0 || !b.GetState().GetStale() {
+		t.Errorf("got %v, %v", b, err)
+	}
+	if b, err := c.BalanceAt(within(t, time.Minute), "alice", time.Unix(0, 9)); err != nil || b.GetSequence() != 0 || b.GetPosted() != 9 {
+		t.Errorf("got %v, %v", b, err)
+	}
+	if _, err := c.BalanceAfter(within(t, time.Minute), "nobody", 7); !errors.Is(err, client.ErrUnknownAccount) {
+		t.Errorf("got %v, want unknown account", err)
+	}
+}

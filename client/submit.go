@@ -99,7 +99,7 @@ func (c *Client) try(ctx context.Context, endpoint string, cl *call, deadline ti
 	defer timer.Stop()
 	select {
 	case a := <-cl.done:
-		return a.results, a.failure
+		return a.open(endpoint)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -114,8 +114,7 @@ func (c *Client) abandon(ctx context.Context, l *link, cl *call) ([]*ballastv1.R
 		c.directory.leave(l.endpoint)
 	}
 	if state == callAnswered {
-		a := <-cl.done
-		return a.results, a.failure
+		return (<-cl.done).open(l.endpoint)
 	}
 	f := notSent(l.endpoint, codes.DeadlineExceeded, "no answer in time", ctx.Err())
 	f.maybe = state == callSent

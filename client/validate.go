@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ballastdb/ballast/internal/moneywire"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -91,7 +92,11 @@ func (c *Client) complete(op *ballastv1.Operation) error {
 		return invalidf("operation", "nil")
 	}
 	if op.Id == "" {
-		op.Id = c.NewID()
+		now := c.clock.now()
+		op.Id = newID(now)
+		if milliseconds := now.UnixMilli(); op.IssuedAt == 0 && believable(milliseconds) {
+			op.IssuedAt = milliseconds * int64(time.Millisecond) // as IssuedAt reads it
+		}
 	}
 	if op.IssuedAt == 0 {
 		issuedAt, ok := IssuedAt(op.Id)
@@ -124,6 +129,13 @@ func checkGroups(ops []*ballastv1.Operation) error {
 
 // checkDistinct requires the ids of one call to differ.
 func checkDistinct(ops []*ballastv1.Operation) error {
+	differ, ids := true, moneywire.NewIDSet(len(ops))
+	for _, op := range ops {
+		differ = ids.AddString(op.GetId()) && differ
+	}
+	if differ {
+		return nil
+	}
 	seen := make(map[string]int, len(ops))
 	for i, op := range ops {
 		if first, ok := seen[op.GetId()]; ok {
@@ -136,14 +148,14 @@ func checkDistinct(ops []*ballastv1.Operation) error {
 
 // validate checks the fields of one operation.
 func validate(op *ballastv1.Operation) error {
-	if err := checkText("id", op.GetId(), maxIDBytes, unicode.IsControl); err != nil {
+	if err := checkText("id", op.GetId(), maxIDBytes); err != nil {
 		return err
 	}
 	if op.GetIssuedAt() <= 0 {
 		return invalidf("issued_at", "%d, expected Unix nanoseconds above 0", op.GetIssuedAt())
 	}
 	if op.GetReference() != "" {
-		if err := checkText("reference", op.GetReference(), maxReferenceBytes, unicode.IsControl); err != nil {
+		if err := checkText("reference", op.GetReference(), maxReferenceBytes); err != nil {
 			return err
 		}
 	}
@@ -190,14 +202,14 @@ func validate(op *ballastv1.Operation) error {
 	case *ballastv1.Operation_CaptureHold:
 		return validateCapture(kind.CaptureHold)
 	case *ballastv1.Operation_VoidHold:
-		return checkText("void_hold.hold", kind.VoidHold.GetHold(), maxIDBytes, unicode.IsControl)
+		return checkText("void_hold.hold", kind.VoidHold.GetHold(), maxIDBytes)
 	case *ballastv1.Operation_ExtendHold:
-		return first(checkText("extend_hold.hold", kind.ExtendHold.GetHold(), maxIDBytes, unicode.IsControl),
+		return first(checkText("extend_hold.hold", kind.ExtendHold.GetHold(), maxIDBytes),
 			checkTimeout("extend_hold.timeout", kind.ExtendHold.GetTimeout()))
 	case *ballastv1.Operation_SetTopUpPolicy:
 		return validateTopUpPolicy(kind.SetTopUpPolicy)
 	case *ballastv1.Operation_LeaseTopUp:
-		return first(checkText("lease_top_up.top_up", kind.LeaseTopUp.GetTopUp(), maxIDBytes, unicode.IsControl),
+		return first(checkText("lease_top_up.top_up", kind.LeaseTopUp.GetTopUp(), maxIDBytes),
 			checkSpan("lease_top_up.timeout", kind.LeaseTopUp.GetTimeout(), minLease, maxLease))
 	case *ballastv1.Operation_SettleTopUp:
 		return validateSettlement(kind.SettleTopUp)
@@ -218,7 +230,7 @@ func validateCreateLedger(k *ballastv1.CreateLedger) error {
 		return invalidf("create_ledger.scale", "%d, expected 0 to %d", k.GetScale(), maxScale)
 	}
 	notASCII := func(r rune) bool { return r < ' ' || r > '~' }
-	return first(checkLedger("create_ledger.name", k.GetName()), checkText("create_ledger.asset", k.GetAsset(), maxAssetBytes, notASCII))
+	return first(checkLedger("create_ledger.name", k.GetName()), checkRunes("create_ledger.asset", k.GetAsset(), maxAssetBytes, notASCII))
 }
 
 func validateSetLimits(k *ballastv1.SetLimits) error {
@@ -286,7 +298,7 @@ func validateCapture(k *ballastv1.CaptureHold) error {
 			return err
 		}
 	}
-	return checkText("capture_hold.hold", k.GetHold(), maxIDBytes, unicode.IsControl)
+	return checkText("capture_hold.hold", k.GetHold(), maxIDBytes)
 }
 
 func checkTimeout(field string, timeout int64) error {
@@ -300,18 +312,36 @@ func checkAccount(field, id string) error {
 	if len(id) > 0 && id[0] == '@' {
 		return invalidf(field, "%q begins with '@', which is reserved for system accounts", id)
 	}
-	return checkText(field, id, maxAccountBytes, unicode.IsControl)
+	return checkText(field, id, maxAccountBytes)
 }
 
 func checkLedger(field, name string) error {
-	return checkText(field, name, maxLedgerBytes, func(r rune) bool {
+	return checkRunes(field, name, maxLedgerBytes, func(r rune) bool {
 		lower, digit := r >= 'a' && r <= 'z', r >= '0' && r <= '9'
 		return !lower && !digit && r != '-' && r != '_' && r != '.'
 	})
 }
 
-// checkText requires 1 to limit bytes of UTF-8 without characters that are wrong.
-func checkText(field, text string, limit int, wrong func(rune) bool) error {
+// checkText requires 1 to limit bytes of UTF-8 without control characters.
+func checkText(field, text string, limit int) error {
+	if len(text) > 0 && len(text) <= limit && isPrintable(text) {
+		return nil
+	}
+	return checkRunes(field, text, limit, unicode.IsControl)
+}
+
+// isPrintable reports whether a text is nothing but printable ASCII, as most are.
+func isPrintable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRunes requires 1 to limit bytes of UTF-8 without characters that are wrong.
+func checkRunes(field, text string, limit int, wrong func(rune) bool) error {
 	if len(text) == 0 || len(text) > limit {
 		return invalidf(field, "%d bytes, expected 1 to %d", len(text), limit)
 	}

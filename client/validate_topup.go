@@ -2,7 +2,6 @@ package client
 
 import (
 	"time"
-	"unicode"
 
 	"google.golang.org/protobuf/proto"
 
@@ -28,7 +27,7 @@ func validateTopUpPolicy(k *ballastv1.SetTopUpPolicy) error {
 		}
 	}
 	if payment := k.GetPaymentReference(); payment != "" {
-		if err := checkText("set_top_up_policy.payment_reference", payment, maxPaymentBytes, unicode.IsControl); err != nil {
+		if err := checkText("set_top_up_policy.payment_reference", payment, maxPaymentBytes); err != nil {
 			return err
 		}
 	}
@@ -75,7 +74,7 @@ func validateSettlement(k *ballastv1.SettleTopUp) error {
 	default:
 		return invalidf("settle_top_up.outcome", "%d, expected succeeded, declined or unknown", k.GetOutcome())
 	}
-	return checkText("settle_top_up.top_up", k.GetTopUp(), maxIDBytes, unicode.IsControl)
+	return checkText("settle_top_up.top_up", k.GetTopUp(), maxIDBytes)
 }
 
 // checkSpan checks a time in nanoseconds.

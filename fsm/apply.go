@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/proposal"
 	"github.com/ballastdb/ballast/internal/guard"
@@ -102,10 +101,10 @@ func (f *FSM) command(log *raft.Log, p *proposal.Proposal) (*Response, error) {
 	if err := f.start(); err != nil {
 		return nil, err
 	}
-	f.out.Results, f.out.Entries, f.out.Count = nil, f.out.Entries[:0], 0 // the results go to the proposer for good
+	f.out.Results, f.out.Entries, f.out.Hashes = nil, f.out.Entries[:0], f.out.Hashes[:0] // the results go to the proposer for good
 	refused := f.state.apply(log.Index, log.Term, p, &f.out)
-	if f.out.Count > 0 {
-		if err := f.journal.Append(f.out.Entries, f.out.Count, journal.Hash(f.state.books.JournalHash())); err != nil {
+	if len(f.out.Hashes) > 0 {
+		if err := f.journal.Append(f.out.Entries, f.out.Hashes); err != nil {
 			return nil, err
 		}
 	}

@@ -78,11 +78,11 @@ func requireGaps(t *testing.T, f, whole *FSM, hole journal.Hole) {
 			a, _ := s.AccountBySlot(slot)
 			id = a.ID
 		})
-		all, err := whole.Statement(t.Context(), []byte(id), 0, 1000)
+		all, err := whole.Statement(t.Context(), StatementQuery{Account: []byte(id), Before: 0, Limit: 1000})
 		must(t, err)
 		at := uint64(0)
 		for _, e := range all.Entries {
-			st, err := f.Statement(t.Context(), []byte(id), at, 1000)
+			st, err := f.Statement(t.Context(), StatementQuery{Account: []byte(id), Before: at, Limit: 1000})
 			if e.Sequence > hole.After.Sequence && e.Sequence <= hole.Until.Sequence {
 				if reached++; !errors.Is(err, ErrMissing) || len(st.Entries) > 0 {
 					t.Fatalf("statement of %s before %d: %d entries, %v; want ErrMissing", id, at, len(st.Entries), err)

@@ -41,13 +41,13 @@ func TestStatementsListEveryEntry(t *testing.T) {
 				}
 			}
 			before := sequences[len(sequences)/2] + 1 // hardly ever one of its own
-			st, err := f.Statement(t.Context(), []byte(id), before, 1)
+			st, err := f.Statement(t.Context(), StatementQuery{Account: []byte(id), Before: before, Limit: 1})
 			if must(t, err); st.Entries[0].Sequence != sequences[len(sequences)/2] {
 				t.Errorf("statement of %s before %d begins with %d, want %d", id, before, st.Entries[0].Sequence, before-1)
 			}
 		}
 	}
-	if _, err := a.Statement(t.Context(), []byte("nobody"), 0, 10); !errors.Is(err, ErrUnknownAccount) {
+	if _, err := a.Statement(t.Context(), StatementQuery{Account: []byte("nobody"), Before: 0, Limit: 10}); !errors.Is(err, ErrUnknownAccount) {
 		t.Errorf("statement of an unknown account: %v", err)
 	}
 	for _, seq := range []uint64{0, 1 << 40} {
@@ -57,7 +57,7 @@ func TestStatementsListEveryEntry(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Statement(ctx, []byte("account-0"), 0, 10); !errors.Is(err, context.Canceled) {
+	if _, err := a.Statement(ctx, StatementQuery{Account: []byte("account-0"), Before: 0, Limit: 10}); !errors.Is(err, context.Canceled) {
 		t.Errorf("statement for a caller that is gone: %v", err)
 	}
 }
@@ -81,7 +81,7 @@ func readStatement(t *testing.T, f *FSM, id string, limit int) []uint64 {
 	t.Helper()
 	var got []uint64
 	for before := uint64(0); ; {
-		st, err := f.Statement(t.Context(), []byte(id), before, limit)
+		st, err := f.Statement(t.Context(), StatementQuery{Account: []byte(id), Before: before, Limit: limit})
 		must(t, err)
 		for _, e := range st.Entries {
 			got = append(got, e.Sequence)

@@ -94,7 +94,11 @@ func holed(t *testing.T, before, h *history) store {
 	j, err := journal.Open(journal.Config{Dir: "/journal", FS: vfs.NewMem(), Format: lines{}, SegmentBytes: 700})
 	must(t, err)
 	t.Cleanup(func() { must(t, j.Close()) })
-	must(t, j.Append(before.bytes[:before.ends[held].Bytes], held, before.ends[held].Hash))
+	var hashes [][2]uint64
+	for _, end := range before.ends[1 : held+1] {
+		hashes = append(hashes, end.Hash)
+	}
+	must(t, j.Append(before.bytes[:before.ends[held].Bytes], hashes))
 	must(t, j.Place(h.ends[total]))
 	return store{j}
 }

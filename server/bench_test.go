@@ -17,7 +17,7 @@ func BenchmarkEncodeRequest(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, failure := encodeRequest(operations, math.MaxInt64, nil, nil); failure != nil {
+		if _, failure := encodeRequest(operations, admission{latest: math.MaxInt64}); failure != nil {
 			b.Fatal(failure)
 		}
 	}

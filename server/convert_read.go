@@ -74,6 +74,13 @@ func entryProto(e *fsm.StatementEntry) *ballastv1.Entry {
 	return p
 }
 
+func pastBalanceProto(b *fsm.PastBalance, state *ballastv1.ReadState) *ballastv1.GetPastBalanceResponse {
+	return &ballastv1.GetPastBalanceResponse{
+		Posted: b.Posted, Ledger: b.Account.Ledger, Scale: uint32(b.Account.Scale), Sequence: b.Sequence, LastSequence: b.LastSequence,
+		Final: b.Final, State: state,
+	}
+}
+
 func holdProto(h *ledger.Hold) *ballastv1.HoldRecord {
 	return &ballastv1.HoldRecord{
 		Id: h.ID, Account: h.Account, Ledger: h.Ledger, Scale: uint32(h.Scale), State: ballastv1.HoldState(h.State), Amount: h.Amount,

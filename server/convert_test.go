@@ -256,7 +256,7 @@ func TestAnswersAreFilledCompletely(t *testing.T) {
 	}
 	told := policyResponse(&policy)
 	told.State = &ballastv1.ReadState{}
-	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)})
+	answer := submitResponse(Applied{Results: []ledger.Result{result}, LogTime: 1}, []*ballastv1.Operation{credit("c", "x", 1)}, nil)
 	for _, m := range []proto.Message{
 		answer, answer.GetResults()[0], accountProto(&account), ledgerProto(&info), entries, entries.GetHold(), entries.GetLimits(), entries.GetFreeze(), entries.GetLowBalance(),
 		holdProto(&hold), capProto(entry.Caps[0]), entries.GetTopUp(), entries.GetTopUpPolicy(), topUpProto(&topUp), told, told.GetPolicy(),

@@ -22,6 +22,10 @@
 // slots, an unanswered request by its own deadline, and a stream by 1,024 requests and 65,536 operations unanswered,
 // past which it is not read (the caller feels flow control).
 //
+// On streams, requests are read and answers written by hand (wire_*.go): from the frame to the proposal nothing is made for
+// an operation. That way knows credits, debits and transfers that are to be admitted. All else of a request, every refusal
+// included, is left to the generated code, which reads the whole of it again: a short cut must not have an opinion.
+//
 // What a failure means is decided in one place, outcome.go: NOT_DONE only where raft surely appended nothing.
 //
 // # Reading

@@ -18,8 +18,10 @@ type Store interface {
 	AppliedState
 	// ReadIndexed calls read with the state and the index that it shows, under the lock that keeps both still.
 	ReadIndexed(read func(state *ledger.State, index uint64))
-	// Statement reads a page of an account's entries, newest first, below before (0: from the newest).
-	Statement(ctx context.Context, account []byte, before uint64, limit int) (fsm.Statement, error)
+	// Statement reads a page of an account's entries, BalanceAfter and BalanceAt a balance of the past.
+	Statement(ctx context.Context, q fsm.StatementQuery) (fsm.Statement, error)
+	BalanceAfter(ctx context.Context, account []byte, sequence uint64) (fsm.PastBalance, error)
+	BalanceAt(ctx context.Context, account []byte, time int64) (fsm.PastBalance, error)
 	// Entry reads an entry. fsm.ErrUnknownEntry: there is none of this number here.
 	Entry(sequence uint64) (ledger.Entry, error)
 	// Head tells where the state stands, LinkAt the link of an entry that it has, OpenFeed reads on from one.
@@ -85,27 +87,43 @@ func NewMoney(cfg MoneyConfig) *Money {
 func (m *Money) Submit(ctx context.Context, r *ballastv1.SubmitRequest) (*ballastv1.SubmitResponse, error) {
 	ctx, cancel := m.bounded(ctx, 0)
 	defer cancel()
-	ticket, failure := m.admit(ctx, r.GetOperations())
-	if failure != nil {
-		return nil, failure
-	}
-	response, failure := m.answer(ticket, r.GetOperations())
+	response, failure := m.submit(ctx, r.GetOperations())
 	if failure != nil {
 		return nil, failure
 	}
 	return response, nil
 }
 
-// admit checks operations and queues them.
-func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*Ticket, *Failure) {
+// submit checks, proposes and answers operations.
+func (m *Money) submit(ctx context.Context, operations []*ballastv1.Operation) (*ballastv1.SubmitResponse, *Failure) {
 	if failure := m.cfg.Gate.passWrite(); failure != nil {
 		return nil, m.hinted(failure)
 	}
-	encoded, failure := encodeRequest(operations, m.cfg.Coalescer.latestIssue(), m.latestIssueByLog,
-		func(sequence uint64) (ledger.Original, error) { return m.original(ctx, sequence) })
+	encoded, failure := encodeRequest(operations, m.admission(ctx))
 	if failure != nil {
 		return nil, failure
 	}
+	ticket, failure := m.admit(ctx, encoded, len(operations))
+	if failure != nil {
+		return nil, failure
+	}
+	applied, failure := m.wait(ticket)
+	if failure != nil {
+		return nil, failure
+	}
+	return submitResponse(applied, operations, m.accountAt), nil
+}
+
+// admission is what a request is checked against now.
+func (m *Money) admission(ctx context.Context) admission {
+	return admission{
+		latest: m.cfg.Coalescer.latestIssue(), later: m.latestIssueByLog,
+		original: func(sequence uint64) (ledger.Original, error) { return m.original(ctx, sequence) },
+	}
+}
+
+// admit queues count operations that were checked and encoded.
+func (m *Money) admit(ctx context.Context, encoded []byte, count int) (*Ticket, *Failure) {
 	term, ok := leads(m.cfg.Raft)
 	if !ok {
 		return nil, m.hinted(notLeader(nil))
@@ -113,7 +131,7 @@ func (m *Money) admit(ctx context.Context, operations []*ballastv1.Operation) (*
 	if !m.cfg.Ready(term) {
 		return nil, notReady()
 	}
-	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, len(operations))
+	ticket, err := m.cfg.Coalescer.Admit(ctx, encoded, count)
 	if err != nil {
 		return nil, m.hinted(err)
 	}
@@ -127,17 +145,23 @@ func (m *Money) latestIssueByLog() (latest int64) {
 	return latest
 }
 
-// answer waits for what became of admitted operations.
-func (m *Money) answer(ticket *Ticket, operations []*ballastv1.Operation) (*ballastv1.SubmitResponse, *Failure) {
+// wait waits for what became of admitted operations.
+func (m *Money) wait(ticket *Ticket) (Applied, *Failure) {
 	applied, err := ticket.Wait()
 	if err != nil {
-		return nil, m.hinted(err)
+		return Applied{}, m.hinted(err)
 	}
 	if failure := m.cfg.Gate.sound(); failure != nil { // the results are those of a state that is wrong
 		failure.Outcome = ballastv1.Outcome_OUTCOME_UNKNOWN
-		return nil, m.hinted(failure)
+		return Applied{}, m.hinted(failure)
 	}
-	return submitResponse(applied, operations), nil
+	return applied, nil
+}
+
+// accountAt is the id of the account at a slot.
+func (m *Money) accountAt(slot uint32) (id string) {
+	m.cfg.Store.ReadIndexed(func(s *ledger.State, _ uint64) { id, _, _, _ = s.AccountNames(slot) })
+	return id
 }
 
 // bounded gives a call the time that it may take: wanted, where above 0, and the deadline of ctx, within MaxTimeout;

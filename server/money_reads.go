@@ -111,6 +111,9 @@ func (m *Money) GetOperation(
 		if response.Known = ok; ok {
 			response.Result = &ballastv1.Result{}
 			fillResult(response.Result, &result)
+			if result.Account != 0 {
+				response.Result.Account, _, _, _ = s.AccountNames(result.Account - 1)
+			}
 		}
 	})
 	return answerRead(response, err)

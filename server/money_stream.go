@@ -39,49 +39,73 @@ func (m *Money) SubmitStream(
 	}
 	defer s.answers.Wait()
 	for {
-		request, err := stream.Recv()
+		frame := &streamFrame{}
+		err := stream.RecvMsg(frame)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.begin(request); err != nil {
+		request, err := readStreamRequest(frame.data)
+		if err != nil {
+			return undecodable(err)
+		}
+		if err := s.begin(&request); err != nil {
 			return err
 		}
 	}
 }
 
 // begin starts one request. An error ends the stream: its requests are then of unknown outcome to the caller.
-func (s *submitStream) begin(request *ballastv1.SubmitStreamRequest) error {
-	tag, operations := request.GetTag(), request.GetOperations()
+func (s *submitStream) begin(request *streamRequest) error {
+	tag, operations := request.tag, &request.operations
 	if !s.claim(tag) {
 		return invalidTag(tag)
 	}
-	weight := min(int64(len(operations)), s.money.cfg.StreamOperations)
+	weight := min(int64(operations.count()), s.money.cfg.StreamOperations)
 	if err := s.room(weight); err != nil {
 		return err
 	}
 	done := func() { s.requests.Release(1); s.operations.Release(weight) }
-	if timeout := request.GetTimeout(); timeout < 0 {
+	if timeout := request.timeout; timeout < 0 {
 		defer done()
-		return s.reply(tag, nil, invalid("timeout: want 0 or more nanoseconds, found %d", timeout))
+		return s.refuse(tag, invalid("timeout: want 0 or more nanoseconds, found %d", timeout))
 	}
-	ctx, cancel := s.money.bounded(s.stream.Context(), time.Duration(request.GetTimeout()))
-	ticket, failure := s.money.admit(ctx, operations)
-	if failure != nil {
+	ctx, cancel := s.money.bounded(s.stream.Context(), time.Duration(request.timeout))
+	ticket, failure, err := s.admit(ctx, operations)
+	if err != nil || failure != nil {
 		defer done()
 		defer cancel()
-		return s.reply(tag, nil, failure)
+		if err != nil {
+			return undecodable(err)
+		}
+		return s.refuse(tag, failure)
 	}
 	s.answers.Go(func() {
 		defer done()
 		defer cancel()
-		response, failure := s.money.answer(ticket, operations)
-		// A send fails when the stream is over, and then Recv fails too and ends the handler.
-		_ = s.reply(tag, response, failure)
+		// A send fails when the stream is over, and then RecvMsg fails too and ends the handler.
+		if applied, failure := s.money.wait(ticket); failure != nil {
+			_ = s.refuse(tag, failure)
+		} else {
+			_ = s.reply(tag, appliedAnswer(tag, applied, naming{operations.account, s.money.accountAt}))
+		}
 	})
 	return nil
+}
+
+// admit checks operations and queues them. err: they do not decode.
+func (s *submitStream) admit(ctx context.Context, operations *wireOperations) (*Ticket, *Failure, error) {
+	if failure := s.money.cfg.Gate.passWrite(); failure != nil {
+		return nil, s.money.hinted(failure), nil
+	}
+	encoded, failure, err := operations.encode(s.money.admission(ctx))
+	if err != nil || failure != nil {
+		return nil, failure, err
+	}
+	ticket, failure := s.money.admit(ctx, encoded, operations.count())
+	return ticket, failure, nil
 }
 
 // room waits until the request may be begun; the caller feels it as flow control.
@@ -108,20 +132,23 @@ func (s *submitStream) claim(tag uint64) bool {
 	return true
 }
 
+// refuse answers a request that failed.
+func (s *submitStream) refuse(tag uint64, failure *Failure) error {
+	answer, err := failedAnswer(tag, failure)
+	if err != nil {
+		return err
+	}
+	return s.reply(tag, answer)
+}
+
 // reply answers a request. Its tag is free again before the answer can arrive.
-func (s *submitStream) reply(tag uint64, response *ballastv1.SubmitResponse, failure *Failure) error {
+func (s *submitStream) reply(tag uint64, answer streamAnswer) error {
 	s.mu.Lock()
 	delete(s.tags, tag)
 	s.mu.Unlock()
-	answer := &ballastv1.SubmitStreamResponse{Tag: tag}
-	if failure != nil {
-		answer.Outcome = &ballastv1.SubmitStreamResponse_Failure{Failure: failure.stream()}
-	} else {
-		answer.Outcome = &ballastv1.SubmitStreamResponse_Response{Response: response}
-	}
 	s.send.Lock()
 	defer s.send.Unlock()
-	return s.stream.Send(answer)
+	return s.stream.SendMsg(answer)
 }
 
 // invalidTag ends a stream on which a tag names two requests: an answer to either could be taken for the other's.

@@ -446,3 +446,42 @@ func TestCallWithoutDeadlineIsBounded(t *testing.T) {
 	}
 	receive(t, "the proposal", m.raft.proposals).fail(raft.ErrLeadershipLost, 9)
 }
+
+// TestRefusalsNameTheirAccount: also where the operation names it by a hold or an entry, and when the answer is looked up.
+func TestRefusalsNameTheirAccount(t *testing.T) {
+	m := newMember(t, nil)
+	m.open(t, "alice", "bob")
+	made := m.submit(t, "APPLIED APPLIED APPLIED", credit("c1", "alice", 50),
+		op("h1", &ballastv1.Hold{Account: "alice", Amount: 10, Timeout: int64(time.Hour)}), debit("d1", "alice", 40))
+	operations := []*ballastv1.Operation{
+		op("k1", &ballastv1.CaptureHold{Hold: "h1", Amount: 11}),
+		op("r1", &ballastv1.Reverse{Sequence: made[0].GetSequence()}),
+		op("r2", &ballastv1.Reverse{Sequence: made[2].GetSequence(), Amount: 41}),
+		debit("d2", "bob", 1),
+	}
+	want := []string{"alice", "alice", "alice", "bob"}
+	results := m.submit(t, "EXCEEDS_HOLD INSUFFICIENT_FUNDS EXCEEDS_ENTRY INSUFFICIENT_FUNDS", operations...)
+	stream, err := m.money.SubmitStream(testContext(t))
+	if err == nil {
+		err = stream.Send(&ballastv1.SubmitStreamRequest{Tag: 1, Operations: operations})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := stream.Recv()
+	if err != nil || len(answer.GetResponse().GetResults()) != len(operations) {
+		t.Fatal(answer, err)
+	}
+	streamed := answer.GetResponse().GetResults()
+	for i, o := range operations {
+		known, err := m.money.GetOperation(testContext(t), &ballastv1.GetOperationRequest{Id: o.GetId()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, r := range map[string]*ballastv1.Result{"answered": results[i], "answered on a stream": streamed[i], "looked up": known.GetResult()} {
+			if r.GetAccount() != want[i] {
+				t.Errorf("%s, %s: %v, want account %s", o.GetId(), how, r, want[i])
+			}
+		}
+	}
+}

@@ -45,11 +45,7 @@ func (m *Money) LeaseTopUps(ctx context.Context, r *ballastv1.LeaseTopUpsRequest
 			Kind: &ballastv1.Operation_LeaseTopUp{LeaseTopUp: &ballastv1.LeaseTopUp{TopUp: id, Timeout: r.GetTimeout()}},
 		}
 	}
-	ticket, failure := m.admit(ctx, operations)
-	if failure != nil {
-		return nil, failure
-	}
-	answer, failure := m.answer(ticket, operations)
+	answer, failure := m.submit(ctx, operations)
 	if failure != nil {
 		return nil, failure
 	}

@@ -78,7 +78,7 @@ func TestWritesAndReadsOnTheLibrary(t *testing.T) {
 	eventually(t, "it leads", func() bool { _, ok := leads(r); return ok })
 
 	submit := func(operations ...*ballastv1.Operation) error {
-		encoded, failure := encodeRequest(operations, math.MaxInt64, nil, nil)
+		encoded, failure := encodeRequest(operations, admission{latest: math.MaxInt64})
 		if failure != nil {
 			return failure
 		}

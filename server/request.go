@@ -18,20 +18,26 @@ import (
 // maxRequestBytes is what a request's operations may take in a proposal of their own.
 const maxRequestBytes = proposal.HardMaxBytes - proposal.Overhead
 
+// admission is what requests are checked against.
+type admission struct {
+	// Operations issued after latest (Unix nanoseconds), and after what later tells where that is not enough, are refused: the
+	// state would have to remember their refusal until their time has come.
+	latest int64
+	later  func() int64
+	// original tells what entries moved that are to be reversed; its errors are *Failure.
+	original func(sequence uint64) (ledger.Original, error)
+}
+
 // encodeRequest checks operations as one request and encodes them for a proposal. A failure names the operation, the
-// field, what was expected and what was found; nothing of the request was proposed. Operations issued after latest (Unix
-// nanoseconds), and after what later tells where that is not enough, are refused here: the state would have to remember
-// their refusal until their time has come. original tells what entries moved that are to be reversed; its errors are *Failure.
-func encodeRequest(
-	operations []*ballastv1.Operation, latest int64, later func() int64, original func(uint64) (ledger.Original, error),
-) ([]byte, *Failure) {
-	if n := len(operations); n < 1 || n > ledger.MaxBatch {
-		return nil, invalid("operations: want 1 to %d, found %d", ledger.MaxBatch, n)
+// field, what was expected and what was found; nothing of the request was proposed.
+func encodeRequest(operations []*ballastv1.Operation, a admission) ([]byte, *Failure) {
+	if failure := checkCount(len(operations)); failure != nil {
+		return nil, failure
 	}
 	if failure := checkTogether(operations); failure != nil {
 		return nil, failure
 	}
-	reader := operationReader{original: original}
+	reader, latest := operationReader{original: a.original}, a.latest
 	encoded := make([]byte, 0, 96*len(operations))
 	for i, p := range operations {
 		op, err := reader.read(p)
@@ -42,7 +48,7 @@ func encodeRequest(
 			return nil, invalidOperation(i, p, err)
 		}
 		if op.IssuedAt > latest {
-			latest = max(latest, later())
+			latest = max(latest, a.later())
 		}
 		if op.IssuedAt > latest {
 			return nil, invalid("operations[%d].issued_at: want at most %s ahead of the server's clock, found %s ahead: check the caller's clock",
@@ -55,6 +61,13 @@ func encodeRequest(
 		}
 	}
 	return encoded, nil
+}
+
+func checkCount(n int) *Failure {
+	if n < 1 || n > ledger.MaxBatch {
+		return invalid("operations: want 1 to %d, found %d", ledger.MaxBatch, n)
+	}
+	return nil
 }
 
 // checkTogether checks what concerns the operations of a request as a whole: ids that differ, groups that end.

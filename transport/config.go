@@ -28,6 +28,8 @@ const (
 	chunkBytes = 256 << 10
 	// minMaxMessageBytes leaves room for a chunk.
 	minMaxMessageBytes = 2*chunkBytes + messageOverhead
+	// connBuffer is how many bytes a read or a write of a connection gathers: most of a proposal.
+	connBuffer = 128 << 10
 	// maxStreams bounds the calls at the same time on one connection; a member makes a handful.
 	maxStreams = 1024
 	// maxHeaderBytes bounds the headers of a call.
@@ -50,6 +52,9 @@ type Config struct {
 	// Leading reports whether this member leads the cluster in this term; asked of terms that it led. Default: yes, until
 	// CurrentTerm is another.
 	Leading func(term uint64) bool
+	// Silent is the leader that this member's raft still believes in though it heard nothing of it for an election timeout; empty: there is
+	// none. It must not wait. Default: none.
+	Silent func() raft.ServerAddress
 	// Voters of the newest configuration, this member included where it votes: who is brought up to date first. It must not wait.
 	// Default: none.
 	Voters func() []raft.ServerID
@@ -243,6 +248,9 @@ func (c *Config) hooks() {
 	if c.Room == nil {
 		c.Room = func() error { return nil }
 	}
+	if c.Silent == nil {
+		c.Silent = func() raft.ServerAddress { return "" }
+	}
 	if c.Voters == nil {
 		c.Voters = func() []raft.ServerID { return nil }
 	}
@@ -295,5 +303,6 @@ func ServerOptions(maxMessageBytes int) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ReadBufferSize(connBuffer), grpc.WriteBufferSize(connBuffer),
 	}
 }

@@ -364,3 +364,48 @@ func TestSlowConsumer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhoNoticedFirstIsHeard: raft asks no more than whether it believes in a leader. Of one that was silent for an election timeout that
+// must not keep it from voting; of one that speaks it must.
+func TestWhoNoticedFirstIsHeard(t *testing.T) {
+	var silent atomic.Value
+	silent.Store(raft.ServerAddress(""))
+	a := startMember(t, "a", nil)
+	b := startMember(t, "b", func(c *Config) {
+		c.Silent = func() raft.ServerAddress { return silent.Load().(raft.ServerAddress) } //nolint:forcetypeassert // see above
+	})
+	var asked raft.RPC
+	b.answerAll(t, func(rpc raft.RPC) (any, error) {
+		asked = rpc
+		if _, ok := rpc.Command.(*raft.RequestVoteRequest); ok {
+			return &raft.RequestVoteResponse{}, nil
+		}
+		return &raft.RequestPreVoteResponse{}, nil
+	})
+	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(a.id), Addr: []byte(a.address)}
+	ask := func() (passes bool) {
+		t.Helper()
+		if err := a.RequestVote(b.id, b.address, &raft.RequestVoteRequest{RPCHeader: header, Term: 4}, &raft.RequestVoteResponse{}); err != nil {
+			t.Fatal(err)
+		}
+		vote, _ := asked.Command.(*raft.RequestVoteRequest)
+		if err := a.RequestPreVote(b.id, b.address, &raft.RequestPreVoteRequest{RPCHeader: header, Term: 4}, &raft.RequestPreVoteResponse{}); err != nil {
+			t.Fatal(err)
+		}
+		pre, _ := asked.Command.(*raft.RequestPreVoteRequest)
+		if string(vote.Addr) != string(a.address) || string(vote.ID) != string(a.id) || string(pre.ID) != string(a.id) {
+			t.Errorf("the vote is for %s at %s, the pre-vote for %s", vote.ID, vote.Addr, pre.ID)
+		}
+		if vote.LeadershipTransfer != (string(pre.Addr) == "10.0.0.9:1") {
+			t.Errorf("a vote passes: %v, a pre-vote in the name of %s", vote.LeadershipTransfer, pre.Addr)
+		}
+		return vote.LeadershipTransfer
+	}
+	if ask() {
+		t.Error("the leader speaks, and would be deposed")
+	}
+	silent.Store(raft.ServerAddress("10.0.0.9:1"))
+	if !ask() {
+		t.Error("the leader is silent, and votes are refused in its name")
+	}
+}

@@ -52,6 +52,8 @@ func newLane(c *Config, name, address string) (*lane, error) {
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.MaxMessageBytes), grpc.MaxCallSendMsgSize(c.MaxMessageBytes)),
+		grpc.WithReadBufferSize(connBuffer),
+		grpc.WithWriteBufferSize(connBuffer),
 		grpc.WithIdleTimeout(unusedFor),
 		// Raft repeats itself what must be repeated.
 		grpc.WithDisableRetry(),

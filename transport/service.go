@@ -164,7 +164,9 @@ func (s *service) RequestVote(ctx context.Context, m *raftv1.RequestVoteRequest)
 	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
-	return exchange(ctx, s.transport, voteFromWire(m), voteAnswerToWire)
+	r := voteFromWire(m)
+	r.LeadershipTransfer = r.LeadershipTransfer || s.silent() != ""
+	return exchange(ctx, s.transport, r, voteAnswerToWire)
 }
 
 // RequestPreVote implements raftv1.RaftServiceServer.
@@ -172,7 +174,11 @@ func (s *service) RequestPreVote(ctx context.Context, m *raftv1.RequestPreVoteRe
 	if err := s.admit(ctx, m.GetEnvelope(), m.GetHeader()); err != nil {
 		return nil, err
 	}
-	return exchange(ctx, s.transport, preVoteFromWire(m), preVoteAnswerToWire)
+	r := preVoteFromWire(m)
+	if leader := s.silent(); leader != "" {
+		r.Addr = []byte(leader)
+	}
+	return exchange(ctx, s.transport, r, preVoteAnswerToWire)
 }
 
 // TimeoutNow implements raftv1.RaftServiceServer.

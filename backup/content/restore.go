@@ -71,7 +71,7 @@ func (d *disk) begin(from *snapshots.Import) (err error) {
 func (d *disk) page(p page.Page) error { return d.writer.Page(p) }
 
 func (d *disk) entries(entries []byte, count int, after journal.Hash) error {
-	return d.journal.Append(entries, count, after)
+	return d.journal.Import(entries, count, after)
 }
 
 // publish makes the journal durable, and then the manifest, which names it.

@@ -47,6 +47,7 @@ type fakeCluster struct {
 	examined *ballastv1.ExamineResponse
 	debug    []*ballastv1.CollectDebugResponse
 	watched  *ballastv1.WatchRequest
+	asked    *ballastv1.GetStatementRequest
 }
 
 func (f *fakeCluster) TakeSnapshot(ctx context.Context, r *ballastv1.TakeSnapshotRequest) (*ballastv1.TakeSnapshotResponse, error) {
@@ -343,6 +344,7 @@ func (f *fakeCluster) ListAccounts(_ context.Context, request *ballastv1.ListAcc
 func (f *fakeCluster) GetStatement(_ context.Context, request *ballastv1.GetStatementRequest) (*ballastv1.GetStatementResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = request
 	response := &ballastv1.GetStatementResponse{Scale: 2}
 	for i := len(f.entries) - 1; i >= 0; i-- {
 		e := f.entries[i]
@@ -351,6 +353,17 @@ func (f *fakeCluster) GetStatement(_ context.Context, request *ballastv1.GetStat
 		}
 	}
 	return response, nil
+}
+
+// GetPastBalance answers that of alice; she was opened by entry 3 at fakeTime.
+func (f *fakeCluster) GetPastBalance(_ context.Context, r *ballastv1.GetPastBalanceRequest) (*ballastv1.GetPastBalanceResponse, error) {
+	state, err := f.read(r.GetConsistency())
+	if r.GetAccount() != "alice" || r.GetTime() == 0 && r.GetSequence() < 3 || r.GetTime() != 0 && r.GetTime() < fakeTime {
+		err = status.Error(codes.NotFound, "no such account")
+	}
+	return &ballastv1.GetPastBalanceResponse{
+		Posted: 1250, Ledger: "usd", Scale: 2, Sequence: 7, LastSequence: 5, Final: r.GetTime() == 0, State: state,
+	}, err
 }
 
 func (f *fakeCluster) GetOperation(_ context.Context, request *ballastv1.GetOperationRequest) (*ballastv1.GetOperationResponse, error) {

@@ -102,7 +102,7 @@ func newRoot(a *app) *cobra.Command {
 			newHoldCaptureCommand(a), newHoldVoidCommand(a), newHoldExtendCommand(a)),
 		group("topup", "Top up accounts before they are empty", newTopUpPolicyCommand(a), newTopUpListCommand(a), newTopUpGetCommand(a),
 			newTopUpLeaseCommand(a), newTopUpSettleCommand(a)),
-		newStatementCommand(a), newWatchCommand(a),
+		newStatementCommand(a), newBalanceAtCommand(a), newWatchCommand(a),
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),
 		newReconcileCommand(a),

@@ -41,24 +41,30 @@ type statementView struct {
 	Account string      `json:"account"`
 	Ledger  string      `json:"ledger"`
 	Entries []entryView `json:"entries"`
-	// NextBefore gives the next older entries as --before; 0: there are none.
+	// NextBefore gives the next older entries as --before, NextAfter with --forward the next newer ones as --after; 0: there
+	// are none.
 	NextBefore uint64    `json:"next_before"`
+	NextAfter  uint64    `json:"next_after,omitempty"`
 	Read       *readView `json:"read,omitempty"`
 }
 
 func newStatementCommand(a *app) *cobra.Command {
 	var read reading
 	var limit int
-	var before uint64
+	var of stretchFlags
 	cmd := &cobra.Command{
 		Use:     "statement ACCOUNT",
 		Short:   "List an account's entries, newest first",
-		Example: "  ballast statement alice --limit 20\n  ballast statement alice --limit 0 -o csv > alice.csv",
+		Example: "  ballast statement alice --limit 20\n  ballast statement alice --forward --from 2026-01-01 --until 2026-02-01 --limit 0 -o csv > january.csv",
 		Args:    args("ACCOUNT"),
 	}
 	cmd.RunE = a.connected(func(ctx context.Context, c *client.Client, args []string) error {
 		if limit < 0 {
 			return usagef("--limit %d: it must be 0 (all) or more", limit)
+		}
+		stretch, err := of.stretch()
+		if err != nil {
+			return err
 		}
 		d, err := ofAccount(ctx, c, args[0])
 		if err != nil {
@@ -69,7 +75,7 @@ func newStatementCommand(a *app) *cobra.Command {
 			options = append(options, client.WithPageSize(uint32(limit)))
 		}
 		view := &statementView{Account: args[0], Ledger: d.ledger, Entries: []entryView{}}
-		for entry, err := range c.Statement(ctx, args[0], before, options...) {
+		for entry, err := range c.History(ctx, args[0], stretch, options...) {
 			if err != nil {
 				return accountError(err, args[0])
 			}
@@ -78,7 +84,9 @@ func newStatementCommand(a *app) *cobra.Command {
 			}
 			view.Entries = append(view.Entries, viewEntry(entry, args[0], d))
 		}
-		if n := len(view.Entries); n > 0 && n == limit {
+		if n := len(view.Entries); n > 0 && n == limit && stretch.Forward {
+			view.NextAfter = view.Entries[n-1].Sequence
+		} else if n > 0 && n == limit {
 			view.NextBefore = view.Entries[n-1].Sequence
 		}
 		if read.stale {
@@ -90,11 +98,14 @@ func newStatementCommand(a *app) *cobra.Command {
 		if view.NextBefore > 0 && a.format == render.Table {
 			a.note("older entries, if any: --before %d", view.NextBefore)
 		}
+		if view.NextAfter > 0 && a.format == render.Table {
+			a.note("newer entries, if any: --after %d", view.NextAfter)
+		}
 		read.tell(a)
 		return nil
 	})
 	cmd.Flags().IntVar(&limit, "limit", 100, "at most this many entries; 0: all")
-	cmd.Flags().Uint64Var(&before, "before", 0, "only entries with a `sequence` number below this")
+	of.addFlags(cmd.Flags())
 	read.addFlags(cmd.Flags())
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ballastdb/ballast/internal/devcluster"
 	"github.com/ballastdb/ballast/internal/devtools/compare"
+	"github.com/ballastdb/ballast/internal/devtools/kinds"
 	"github.com/ballastdb/ballast/internal/raftfloor"
 	"github.com/ballastdb/ballast/internal/workload"
 	"github.com/ballastdb/ballast/logstore"
@@ -64,7 +65,11 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	return report(o, targets, results, io)
+	costs, err := kinds.Measure(ctx, kindRounds)
+	if err != nil {
+		return err
+	}
+	return report(o, targets, results, costs, io)
 }
 
 // takeTurns measures every workload at every target, round after round, and returns the merged results: first all
@@ -107,7 +112,7 @@ func benchDir(o benchOptions) (dir string, remove func() error, err error) {
 
 // report prints the results, and fails where calls to Ballast failed: such figures say little. The floor has no retries,
 // so an election fails calls there; the table shows them.
-func report(o benchOptions, targets []target, results []workload.Result, io stdio) error {
+func report(o benchOptions, targets []target, results []workload.Result, costs []kinds.Cost, io stdio) error {
 	var rows []workload.Row
 	var labels []string
 	var failed int64
@@ -126,7 +131,8 @@ func report(o benchOptions, targets []target, results []workload.Result, io stdi
 			Value: results[i].Throughput() / results[i+1].Throughput(),
 		})
 	}
-	if err := printResults(o, labels, results, rows, io); err != nil {
+	rows = append(rows, kinds.Rows(costs)...)
+	if err := printResults(o, labels, results, rows, costs, io); err != nil {
 		return err
 	}
 	if failed > 0 {
@@ -135,11 +141,14 @@ func report(o benchOptions, targets []target, results []workload.Result, io stdi
 	return nil
 }
 
-func printResults(o benchOptions, labels []string, results []workload.Result, rows []workload.Row, io stdio) error {
+func printResults(o benchOptions, labels []string, results []workload.Result, rows []workload.Row, costs []kinds.Cost, io stdio) error {
 	if o.json {
 		return workload.WriteJSON(io.out, rows)
 	}
 	fmt.Fprintf(io.out, "%d rounds of %v after %v each, %d CPUs, %s %s/%s, three members on one machine, all on disk\n",
 		o.rounds, o.duration, o.warmup, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return workload.WriteTable(io.out, labels, results)
+	if err := workload.WriteTable(io.out, labels, results); err != nil {
+		return err
+	}
+	return kinds.WriteTable(io.out, costs)
 }

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 		},
 	}
 	options.flags(cmd)
-	cmd.AddCommand(catchupCommand(io), compareCommand(io), failoverCommand(io))
+	cmd.AddCommand(catchupCommand(io), compareCommand(io), failoverCommand(io), kindsCommand(io))
 	cmd.SetArgs(args)
 	cmd.SetOut(io.out)
 	cmd.SetErr(io.err)

@@ -39,7 +39,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := report(benchOptions{json: true}, targets, results, stdio{&out, os.Stderr}); err != nil {
+	if err := report(benchOptions{json: true}, targets, results, nil, stdio{&out, os.Stderr}); err != nil {
 		t.Fatal(err)
 	}
 	var rows []workload.Row
@@ -58,7 +58,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	results[0].Failed, results[0].LastFailure = 1, os.ErrDeadlineExceeded
-	if err := report(benchOptions{}, targets, results, stdio{&out, os.Stderr}); err == nil {
+	if err := report(benchOptions{}, targets, results, nil, stdio{&out, os.Stderr}); err == nil {
 		t.Error("failed calls were not reported")
 	}
 }

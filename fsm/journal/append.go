@@ -5,22 +5,62 @@ import (
 	"os"
 )
 
-// Append adds count entries that follow the newest one; after is the chain's hash behind the last of them. They are
-// readable when it returns, and durable after the next Sync. A failure is final, the process must end: what is on disk
-// is unknown, and so is what the owner's state has that the journal lacks.
-func (j *Journal) Append(entries []byte, count int, after Hash) error {
+// Append adds entries that follow the newest one; hashes are the chain's after each of them, as the owner's state has
+// computed them. They are readable when it returns, and durable after the next Sync. A failure is final, the process must end:
+// what is on disk is unknown, and so is what the owner's state has that the journal lacks.
+func (j *Journal) Append(entries []byte, hashes [][2]uint64) error {
+	given := &givenChain{format: j.format, hashes: hashes}
+	if err := j.appendAll(entries, given.chain); err != nil {
+		return err
+	}
+	if given.used != len(hashes) {
+		return j.fail(fmt.Errorf("append to the journal: %d entries, want %d: the state and its journal differ", given.used, len(hashes)))
+	}
+	return nil
+}
+
+// Import is Append for count entries that come from elsewhere: all of them are checked, and after is what they must chain to.
+func (j *Journal) Import(entries []byte, count int, after Hash) error {
 	from := j.End()
-	if err := j.appendAll(entries); err != nil {
+	if err := j.appendAll(entries, j.format.Chain); err != nil {
 		return err
 	}
 	if to := j.End(); to.Sequence-from.Sequence != uint64(count) || to.Hash != after {
-		return j.fail(fmt.Errorf("append to the journal: %d entries after %d chain to %016x, want %d and %016x: the state and its journal differ",
+		return j.fail(fmt.Errorf("import into the journal: %d entries after %d chain to %016x, want %d and %016x",
 			to.Sequence-from.Sequence, from.Sequence, to.Hash, count, after))
 	}
 	return nil
 }
 
-func (j *Journal) appendAll(entries []byte) error {
+// chaining is what computes the hash behind an entry: a Format's Chain, or one that believes what it was given.
+type chaining func(before Hash, sequence uint64, entry []byte) (Hash, error)
+
+// givenChain has the hashes of entries that their owner chained a moment ago. Hashing all of them again took as long as
+// making them, so only the first is checked, which ties them to what precedes, and the last.
+type givenChain struct {
+	format Format
+	hashes [][2]uint64
+	used   int
+}
+
+func (g *givenChain) chain(before Hash, sequence uint64, entry []byte) (Hash, error) {
+	if g.used == len(g.hashes) {
+		return Hash{}, fmt.Errorf("entry %d: only %d entries were announced: the state and its journal differ", sequence, g.used)
+	}
+	after := Hash(g.hashes[g.used])
+	end := g.used == 0 || g.used == len(g.hashes)-1
+	g.used++
+	if !end {
+		return after, nil
+	}
+	found, err := g.format.Chain(before, sequence, entry)
+	if err == nil && found != after {
+		err = fmt.Errorf("entry %d chains to %016x, want %016x: the state and its journal differ", sequence, found, after)
+	}
+	return after, err
+}
+
+func (j *Journal) appendAll(entries []byte, chain chaining) error {
 	if err := j.broken(); err != nil {
 		return err
 	}
@@ -30,7 +70,7 @@ func (j *Journal) appendAll(entries []byte) error {
 		return j.fail(fmt.Errorf("append to the journal: %w", err))
 	}
 	for len(entries) > 0 {
-		n, err := j.appendSome(entries)
+		n, err := j.appendSome(entries, chain)
 		if err != nil {
 			return j.fail(fmt.Errorf("append to the journal after sequence %d: %w", j.end.Sequence, err))
 		}
@@ -40,12 +80,12 @@ func (j *Journal) appendAll(entries []byte) error {
 }
 
 // appendSome appends as many entries as go into one segment and returns their length.
-func (j *Journal) appendSome(entries []byte) (n int, err error) {
+func (j *Journal) appendSome(entries []byte, chain chaining) (n int, err error) {
 	s, err := j.segmentFor(entries)
 	if err != nil {
 		return 0, err
 	}
-	grown, n, err := j.measure(s, entries)
+	grown, n, err := j.measure(s, entries, chain)
 	if err != nil {
 		return 0, err
 	}
@@ -60,8 +100,8 @@ func (j *Journal) appendSome(entries []byte) (n int, err error) {
 	return n, nil
 }
 
-// measure counts as many entries as go into segment s, checked; n is their length. s itself does not change.
-func (j *Journal) measure(s *segment, entries []byte) (grown segment, n int, err error) {
+// measure counts as many entries as go into segment s, chained; n is their length. s itself does not change.
+func (j *Journal) measure(s *segment, entries []byte, chain chaining) (grown segment, n int, err error) {
 	grown = segment{first: s.first, start: s.start, count: s.count, size: s.size, after: s.after}
 	for n < len(entries) {
 		size, err := j.format.Size(entries[n:])
@@ -74,7 +114,7 @@ func (j *Journal) measure(s *segment, entries []byte) (grown segment, n int, err
 		if !grown.fits(size, j.limit) {
 			break
 		}
-		after, err := j.format.Chain(grown.after, grown.until().Sequence+1, entries[n:n+size])
+		after, err := chain(grown.after, grown.until().Sequence+1, entries[n:n+size])
 		if err != nil {
 			return grown, 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}

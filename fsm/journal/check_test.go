@@ -15,7 +15,7 @@ func TestCheckChangesNothing(t *testing.T) {
 		t.Errorf("where there is no journal: %+v, %v, %v", r, holds, err)
 	}
 	h, j := new(history).grow(60), open(t, fsys, "/journal")
-	must(t, j.Append(h.bytes, 60, h.end().Hash))
+	must(t, h.append(j, 0, 60))
 	must(t, j.Sync())
 	must(t, j.Close())
 	f, err := fsys.OpenFile(j.pathOf(21, fillSuffix), os.O_RDWR|os.O_CREATE, 0o600)

@@ -66,7 +66,7 @@ func (s *story) live(fsys *vfs.Mem) {
 	defer j.Close()
 	appendTo := func(n uint64) error {
 		at := j.End()
-		return j.Append(h.bytes[at.Bytes:h.at(n).Bytes], int(n-at.Sequence), h.at(n).Hash)
+		return h.append(j, at.Sequence, n)
 	}
 	if appendTo(30) != nil || j.Sync() != nil {
 		return
@@ -139,7 +139,7 @@ func TestReplayMakesTheSameFiles(t *testing.T) {
 		snapshot := rng.Uint64N(100)
 		for at := uint64(0); at < 200; {
 			n := min(200, at+1+rng.Uint64N(40))
-			must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(n).Bytes], int(n-at), h.at(n).Hash))
+			must(t, h.append(j, at, n))
 			if at = n; at >= snapshot && rng.IntN(3) == 0 {
 				must(t, j.Sync())
 			}
@@ -153,7 +153,7 @@ func TestReplayMakesTheSameFiles(t *testing.T) {
 		for j.End().Sequence < 200 {
 			at := j.End().Sequence
 			n := min(200, at+1+rng.Uint64N(90))
-			must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(n).Bytes], int(n-at), h.at(n).Hash))
+			must(t, h.append(j, at, n))
 		}
 		check(t, j, h)
 		if !maps.Equal(files(t, j), files(t, want)) {
@@ -168,22 +168,20 @@ func TestFailedWriteIsFinal(t *testing.T) {
 	for _, kind := range []vfs.Kind{vfs.OpWrite, vfs.OpSync, vfs.OpSyncDir, vfs.OpCreate, vfs.OpTruncate, vfs.OpRemove} {
 		fsys := vfs.NewMem()
 		j := open(t, fsys, "/journal")
-		half := h.at(50)
-		must(t, j.Append(h.bytes[:half.Bytes], 50, half.Hash))
+		must(t, h.append(j, 0, 50))
 		fsys.Inject(func(op vfs.Op) vfs.Fault {
 			if op.Kind == kind {
 				return vfs.Fail
 			}
 			return vfs.None
 		})
-		b, n := h.from(50)
-		errs := []error{j.Append(b, n, h.end().Hash)}
+		errs := []error{h.append(j, 50, h.end().Sequence)}
 		errs = append(errs, j.Sync(), j.Truncate(3, h.at(3).Bytes))
 		if errors.Join(errs...) == nil {
 			t.Errorf("no call noticed that %s fails", kind)
 		}
 		fsys.Inject(nil)
-		if j.Append(nil, 0, j.End().Hash) == nil || j.Sync() == nil || j.Truncate(0, 0) == nil && j.End() != (Position{}) {
+		if j.Append(nil, nil) == nil || j.Sync() == nil || j.Truncate(0, 0) == nil && j.End() != (Position{}) {
 			t.Errorf("after %s failed the journal goes on writing", kind)
 		}
 	}
@@ -196,8 +194,7 @@ func TestSyncCoversWhatAnEarlierProcessWrote(t *testing.T) {
 	config := Config{Dir: "/journal", FS: fsys, Format: testFormat{}, SegmentBytes: testSegment}
 	j, err := Open(config)
 	must(t, err)
-	b, n := h.from(0)
-	must(t, j.Append(b, n, h.end().Hash))
+	must(t, h.append(j, 0, h.end().Sequence))
 	must(t, j.Close())
 	j, err = Open(config)
 	must(t, err)

@@ -16,5 +16,5 @@
 //
 // What entries are is the owner's: see Format. The journal knows how long each is and how they chain.
 //
-// Append, Truncate, Place and Close are for one goroutine at a time; one Filler, and everything else, may go on beside them.
+// Append, Import, Truncate, Place and Close are for one goroutine at a time; one Filler, and everything else, may go on beside them.
 package journal

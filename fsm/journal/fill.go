@@ -147,7 +147,7 @@ func (f *Filler) writeSome(entries []byte) (int, error) {
 	} else {
 		s = newSegment(f.At())
 	}
-	grown, n, err := f.j.measure(s, entries)
+	grown, n, err := f.j.measure(s, entries, f.j.format.Chain)
 	if err != nil {
 		return 0, err
 	}

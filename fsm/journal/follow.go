@@ -6,7 +6,7 @@ import "math"
 // they do not belong there.
 func Follow(format Format, from Position, entries []byte) (Position, error) {
 	j := &Journal{format: format, limit: math.MaxUint64}
-	grown, _, err := j.measure(newSegment(from), entries)
+	grown, _, err := j.measure(newSegment(from), entries, format.Chain)
 	if err != nil {
 		return from, err
 	}

@@ -93,9 +93,17 @@ func (h *history) grow(n int) *history {
 	return h
 }
 
-// from is the entries after a sequence number and how many they are.
-func (h *history) from(sequence uint64) ([]byte, int) {
-	return h.bytes[h.at(sequence).Bytes:], len(h.ends) - int(sequence)
+// hashes are the chain's after each of the entries behind from, up to one.
+func (h *history) hashes(from, to uint64) (hashes [][2]uint64) {
+	for _, end := range h.ends[from:to] {
+		hashes = append(hashes, end.Hash)
+	}
+	return hashes
+}
+
+// append appends the entries behind from, up to one.
+func (h *history) append(j *Journal, from, to uint64) error {
+	return j.Append(h.bytes[h.at(from).Bytes:h.at(to).Bytes], h.hashes(from, to))
 }
 
 const testSegment = 1000
@@ -127,8 +135,7 @@ func must(t tester, err error) {
 // catchUp appends what h has and j lacks.
 func catchUp(t testing.TB, j *Journal, h *history) {
 	t.Helper()
-	b, n := h.from(j.End().Sequence)
-	must(t, j.Append(b, n, h.end().Hash))
+	must(t, h.append(j, j.End().Sequence, h.end().Sequence))
 }
 
 // files is the contents of every segment by name.

@@ -14,9 +14,9 @@ import (
 func holed(t testing.TB, fsys *vfs.Mem) (*Journal, *history) {
 	t.Helper()
 	h, j := new(history).grow(300), open(t, fsys, "/journal")
-	must(t, j.Append(h.bytes[:h.at(60).Bytes], 60, h.at(60).Hash))
+	must(t, h.append(j, 0, 60))
 	must(t, j.Place(h.at(200)))
-	must(t, j.Append(h.bytes[h.at(200).Bytes:], 100, h.end().Hash))
+	must(t, h.append(j, 200, 300))
 	must(t, j.Sync())
 	return j, h
 }
@@ -231,7 +231,7 @@ func TestPlacedWhereTheScrubCondemns(t *testing.T) {
 		if end, holes := j.End(), j.Holes(); end != h.at(held) || len(holes) != 1 || holes[0] != (Hole{After: before, Until: h.at(held)}) {
 			t.Fatalf("entry %d: the journal ends at %+v with the holes %+v, want one from %+v to the end", held, end, holes, before)
 		}
-		must(t, j.Append(h.bytes[h.at(held).Bytes:], 300-int(held), h.end().Hash))
+		must(t, h.append(j, held, 300))
 		fillAll(t, j, h)
 		check(t, j, h)
 	}
@@ -241,7 +241,7 @@ func TestPlacedWhereTheScrubCondemns(t *testing.T) {
 func TestDamageInTheSegmentBeingWritten(t *testing.T) {
 	h, fsys := new(history).grow(300), vfs.NewMem()
 	j := open(t, fsys, "/journal")
-	must(t, j.Append(h.bytes[:h.at(290).Bytes], 290, h.at(290).Hash))
+	must(t, h.append(j, 0, 290))
 	s := j.segments[len(j.segments)-1]
 	fsys.Bytes(j.path(s.first))[headerLen+testHead] ^= 1
 	if _, err := j.Verify(t.Context(), 0, noPace); !errors.Is(err, ErrCorrupt) {
@@ -260,7 +260,7 @@ func TestTornEndIsNoDamage(t *testing.T) {
 	for seed := range uint64(40) {
 		fsys := vfs.NewMem()
 		j := open(t, fsys, "/journal")
-		must(t, j.Append(h.bytes[:h.at(120).Bytes], 120, h.at(120).Hash))
+		must(t, h.append(j, 0, 120))
 		must(t, j.Sync())
 		catchUp(t, j, h)
 		disk := fsys.Crash(seed)

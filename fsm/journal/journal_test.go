@@ -123,7 +123,7 @@ func TestReadsBesideAppends(t *testing.T) {
 		})
 	}
 	for at := uint64(0); at < h.end().Sequence; at += 10 {
-		must(t, j.Append(h.bytes[h.at(at).Bytes:h.at(at+10).Bytes], 10, h.at(at+10).Hash))
+		must(t, h.append(j, at, at+10))
 		if at%500 == 0 {
 			must(t, j.Sync())
 		}
@@ -186,16 +186,26 @@ func TestDamageIsNamed(t *testing.T) {
 func TestAnotherStatesEntriesAreRefused(t *testing.T) {
 	h := new(history).grow(10)
 	for name, bad := range map[string]func(j *Journal) error{
-		"count": func(j *Journal) error { return j.Append(h.bytes, 9, h.end().Hash) },
-		"hash":  func(j *Journal) error { return j.Append(h.bytes, 10, Hash{1, 2}) },
-		"torn":  func(j *Journal) error { return j.Append(h.bytes[:len(h.bytes)-1], 10, h.end().Hash) },
-		"order": func(j *Journal) error { b, n := h.from(5); return j.Append(b, n, h.end().Hash) },
+		"fewer hashes": func(j *Journal) error { return j.Append(h.bytes, h.hashes(0, 9)) },
+		"more hashes":  func(j *Journal) error { return j.Append(h.bytes[:h.at(9).Bytes], h.hashes(0, 10)) },
+		"first hash":   func(j *Journal) error { return j.Append(h.bytes, append([][2]uint64{{1, 2}}, h.hashes(1, 10)...)) },
+		"last hash":    func(j *Journal) error { return j.Append(h.bytes, append(h.hashes(0, 9), [2]uint64{1, 2})) },
+		"torn":         func(j *Journal) error { return j.Append(h.bytes[:len(h.bytes)-1], h.hashes(0, 10)) },
+		"order":        func(j *Journal) error { return h.append(j, 5, 10) },
+
+		"imported: count": func(j *Journal) error { return j.Import(h.bytes, 9, h.end().Hash) },
+		"imported: hash":  func(j *Journal) error { return j.Import(h.bytes, 10, Hash{1, 2}) },
+		"imported: damaged": func(j *Journal) error {
+			b := bytes.Clone(h.bytes)
+			b[h.at(5).Bytes+testHead] ^= 1
+			return j.Import(b, 10, h.end().Hash)
+		},
 	} {
 		j := open(t, vfs.NewMem(), "/journal")
 		if err := bad(j); err == nil {
 			t.Errorf("%s: appended", name)
 		}
-		if err := j.Append(nil, 0, Hash{}); err == nil {
+		if err := j.Append(nil, nil); err == nil {
 			t.Errorf("%s: the journal goes on after it", name)
 		}
 	}

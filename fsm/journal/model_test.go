@@ -56,8 +56,7 @@ func (m *model) append(t *rapid.T) {
 		m.h.add(rapid.SliceOfN(rapid.Byte(), 0, testMax-testHead).Draw(t, "payload"))
 		m.held = append(m.held, true)
 	}
-	b, n := m.h.from(from)
-	m.must(m.j.Append(b, n, m.h.end().Hash))
+	m.must(m.h.append(m.j, from, m.h.end().Sequence))
 }
 
 // truncate cuts anywhere but within a hole.

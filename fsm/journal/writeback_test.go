@@ -23,8 +23,7 @@ func TestWriteBackLeavesLessThanAPiece(t *testing.T) {
 	for n := range 40 {
 		from := uint64(len(h.ends))
 		h.grow(n % 7)
-		entries, count := h.from(from)
-		must(t, j.Append(entries, count, h.end().Hash))
+		must(t, h.append(j, from, h.end().Sequence))
 		grown := len(j.Grown()) > 0
 		if grown {
 			<-j.Grown()
@@ -50,7 +49,7 @@ func TestWriteBackIsFollowedByACut(t *testing.T) {
 	fsys, h := vfs.NewMem(), new(history).grow(20)
 	j := open(t, fsys, "/j")
 	j.piece = 128
-	must(t, j.Append(h.bytes, 20, h.end().Hash))
+	must(t, h.append(j, 0, 20))
 	must(t, j.WriteBack())
 	must(t, j.Truncate(2, h.at(2).Bytes))
 	var pieces []string
@@ -61,8 +60,7 @@ func TestWriteBackIsFollowedByACut(t *testing.T) {
 		return vfs.None
 	})
 	h.cut(2)
-	entries, count := h.grow(18).from(2)
-	must(t, j.Append(entries, count, h.end().Hash))
+	must(t, h.grow(18).append(j, 2, 20))
 	must(t, j.WriteBack())
 	if len(pieces) == 0 || pieces[0] != fmt.Sprintf("/j/%020d.journal", 1) {
 		t.Errorf("pieces of %q were written back, want the first segment's too", pieces)
@@ -75,7 +73,7 @@ func TestFailedWriteBackIsFinal(t *testing.T) {
 	fsys, h := vfs.NewMem(), new(history).grow(20)
 	j := open(t, fsys, "/j")
 	j.piece = 128
-	must(t, j.Append(h.bytes, 20, h.end().Hash))
+	must(t, h.append(j, 0, 20))
 	fsys.Inject(func(op vfs.Op) vfs.Fault {
 		if op.Kind == vfs.OpWriteBack {
 			return vfs.Fail

@@ -6,18 +6,17 @@ type Output struct {
 	Results []Result
 	// Entries of the operations that took effect, encoded and chained, one after another (docs/formats/entry.md).
 	Entries []byte
-	// FirstSequence is the sequence number of the first of Count entries.
-	FirstSequence uint64
-	Count         int
+	// Hashes has the chain's hash after each of the entries.
+	Hashes [][2]uint64
 }
 
-func (o *Output) reset(n int, first uint64) {
+func (o *Output) reset(n int) {
 	if cap(o.Results) < n {
 		o.Results = make([]Result, n)
 	}
 	o.Results = o.Results[:n]
 	clear(o.Results)
-	o.Entries, o.FirstSequence, o.Count = o.Entries[:0], first, 0
+	o.Entries, o.Hashes = o.Entries[:0], o.Hashes[:0]
 }
 
 // Apply applies the operations of one log entry in order. index is the entry's, now the leader's stamp in it, Unix
@@ -26,7 +25,7 @@ func (o *Output) reset(n int, first uint64) {
 // made whose back-off is over. Without operations the call does that alone.
 func (s *State) Apply(index uint64, now int64, ops []Operation, out *Output) {
 	s.begin(index, now)
-	out.reset(len(ops), s.meta.sequence+1)
+	out.reset(len(ops))
 	s.holds.forget(index, s.meta.horizon)
 	s.topUps.forget(index, s.meta.horizon)
 	s.expire(out)
@@ -206,7 +205,7 @@ func (s *State) commitEffects(out *Output) {
 	}
 	for i := range w.effects {
 		out.Entries = s.appendEntry(out.Entries, &w.effects[i])
-		out.Count++
+		out.Hashes = append(out.Hashes, s.meta.journal)
 	}
 }
 

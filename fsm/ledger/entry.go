@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // EntryKind says what an entry records; the numbers are ballast.v1.EntryKind's, append-only.
@@ -122,28 +123,24 @@ const (
 func (s *State) appendEntry(dst []byte, e *effect) []byte {
 	start, op := len(dst), e.op
 	s.meta.sequence++
-	flags, id := uint16(0), op.ID
-	if u, ok := parseUUID(id); ok {
-		flags, id = entryUUID, u[:]
+	flags, id := e.flags(), op.ID
+	if u, ok := ParseUUID(id); ok {
+		flags, id = flags|entryUUID, u[:]
 	}
-	for _, f := range [...]struct {
-		on   bool
-		flag uint16
-	}{{e.hasDebit, entryHasDebit}, {e.hasCredit, entryHasCredit}, {op.EventTime != 0, entryHasEventTime}, {op.Code != 0, entryHasCode}} {
-		if f.on {
-			flags |= f.flag
-		}
-	}
-	dst = append(dst, 0, 0, entryVersion, byte(e.kind), byte(flags), byte(flags>>8), byte(len(id)), byte(len(op.Reference)))
-	dst = le.AppendUint64(dst, s.meta.sequence)
-	dst = le.AppendUint64(dst, uint64(s.meta.logTime))
-	dst = le.AppendUint32(dst, e.debit)
-	dst = le.AppendUint32(dst, e.credit)
-	dst = le.AppendUint64(dst, e.prevDebit)
-	dst = le.AppendUint64(dst, e.prevCredit)
-	dst = le.AppendUint64(dst, uint64(e.amount))
-	dst = le.AppendUint64(dst, uint64(e.debitPosted))
-	dst = le.AppendUint64(dst, uint64(e.creditPosted))
+	dst = slices.Grow(dst, MaxEntryBytes)[:start+entryFixed]
+	b := dst[start : start+entryFixed : start+entryFixed]
+	b[2], b[3] = entryVersion, byte(e.kind)
+	le.PutUint16(b[4:], flags)
+	b[6], b[7] = byte(len(id)), byte(len(op.Reference))
+	le.PutUint64(b[8:], s.meta.sequence)
+	putI64(b[16:], s.meta.logTime)
+	le.PutUint32(b[24:], e.debit)
+	le.PutUint32(b[28:], e.credit)
+	le.PutUint64(b[32:], e.prevDebit)
+	le.PutUint64(b[40:], e.prevCredit)
+	putI64(b[48:], e.amount)
+	putI64(b[56:], e.debitPosted)
+	putI64(b[64:], e.creditPosted)
 	if op.EventTime != 0 {
 		dst = le.AppendUint64(dst, uint64(op.EventTime))
 	}
@@ -157,6 +154,23 @@ func (s *State) appendEntry(dst []byte, e *effect) []byte {
 	dst = le.AppendUint64(dst, s.meta.journal[0])
 	s.meta.bytes += uint64(len(dst) - start)
 	return dst
+}
+
+// flags of the entry, but for that of the id's form.
+func (e *effect) flags() (flags uint16) {
+	if e.hasDebit {
+		flags |= entryHasDebit
+	}
+	if e.hasCredit {
+		flags |= entryHasCredit
+	}
+	if e.op.EventTime != 0 {
+		flags |= entryHasEventTime
+	}
+	if e.op.Code != 0 {
+		flags |= entryHasCode
+	}
+	return flags
 }
 
 // Flags in the details.
@@ -321,7 +335,7 @@ func decodeFixed(b []byte) (Entry, []byte, error) {
 	}
 	e.OperationID, e.Reference, rest = rest[:idLen:idLen], rest[idLen:idLen+refLen:idLen+refLen], rest[idLen+refLen:]
 	if uuid {
-		e.OperationID = appendUUID(make([]byte, 0, uuidTextLen), e.OperationID)
+		e.OperationID = AppendUUID(make([]byte, 0, UUIDTextLen), e.OperationID)
 	}
 	return e, rest, nil
 }

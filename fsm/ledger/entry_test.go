@@ -47,9 +47,10 @@ func everyKind() []Operation {
 
 func encodeEveryKind(t testing.TB) (*State, []byte) {
 	t.Helper()
-	s, out := New(), Output{}
+	s, out, chain := New(), Output{}, Chain{}
 	apply := func(ops []Operation) []byte {
 		s.Apply(1, storyStart, ops, &out)
+		checkHashes(t, &chain, &out)
 		for i, r := range out.Results {
 			if r.Code != CodeApplied {
 				t.Fatalf("operation %s, number %d: %s", ops[i].ID, i, codeNames[r.Code])
@@ -95,6 +96,22 @@ func everyTopUp(s *State, apply func([]Operation) []byte) (entries []byte) {
 	do(policy)
 	lease("")
 	return entries
+}
+
+// checkHashes: the hashes that Apply tells are those of the chain, which the journal relies on.
+func checkHashes(t testing.TB, chain *Chain, out *Output) {
+	t.Helper()
+	rest := out.Entries
+	for i, hash := range out.Hashes {
+		n, err := chain.Verify(rest)
+		if err != nil || chain.Hash != hash {
+			t.Fatalf("entry %d chains to %x, %v; Apply says %x", i, chain.Hash, err, hash)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		t.Fatalf("%d bytes of entries behind the last hash", len(rest))
+	}
 }
 
 func golden(t *testing.T, file string, got string) {
@@ -264,7 +281,7 @@ func checkTopUpEntry(t *testing.T, e *Entry) {
 		ended := e.Kind == EntryTopUpSucceeded || e.Kind == EntryTopUpDeclined || e.Kind == EntryTopUpCancelled
 		until := map[EntryKind]int64{EntryTopUpLeased: storyStart + 30*second, EntryTopUpUnknown: storyStart + 30*second, EntryTopUpDeclined: storyStart + 60*second}[e.Kind]
 		c := e.TopUp
-		if _, ok := parseUUID([]byte(c.ID)); !ok || c.Ended != ended || c.LookupOnly || c.Until != until || c.Amount <= 0 ||
+		if _, ok := ParseUUID([]byte(c.ID)); !ok || c.Ended != ended || c.LookupOnly || c.Until != until || c.Amount <= 0 ||
 			(c.Previous == 0) != (e.Kind == EntryTopUpOpened) || (e.Kind == EntryTopUpSucceeded) != (e.Amount == 30) {
 			t.Errorf("kind %d: %+v of %+v", e.Kind, c, e)
 		}

@@ -21,6 +21,21 @@ func refuse(res *Result, code Code, side Side) { res.Code, res.Side = code, side
 // evaluate decides one operation on the unit's copies. The order of the checks is part of the semantics: docs/results.md.
 func (s *State) evaluate(op *Operation, m *member, res *Result) {
 	*res = Result{Attempt: op.Attempt}
+	s.work.sides = [3]int{}
+	s.evaluateKind(op, m, res)
+	if res.Code != CodeApplied {
+		s.nameAccount(res)
+	}
+}
+
+// nameAccount says which account a refusal is about. One that only this unit would have made does not exist after it.
+func (s *State) nameAccount(res *Result) {
+	if i := s.work.sides[res.Side]; i > 0 && !s.work.touched[i-1].created && (res.Side != SideNone || res.Code != CodeOverflow) {
+		res.Account = s.work.touched[i-1].slot + 1
+	}
+}
+
+func (s *State) evaluateKind(op *Operation, m *member, res *Result) {
 	switch op.Kind {
 	case KindCredit, KindDebit, KindTransfer:
 		s.evaluateMovement(op, m, res)
@@ -123,13 +138,14 @@ func (s *State) resolveMovement(op *Operation, m *member, res *Result) (mv movem
 			refuse(res, CodeUnknownAccount, SideDebit)
 			return mv, false
 		}
-		mv.side = SideDebit
+		mv.side, s.work.sides[SideDebit] = SideDebit, mv.debit+1
 	}
 	if credit {
 		if mv.credit, ok = s.resolve(op.Credit, &m.credit); !ok {
 			refuse(res, CodeUnknownAccount, SideCredit)
 			return mv, false
 		}
+		s.work.sides[SideCredit] = mv.credit + 1
 	}
 	switch t := s.work.touched; {
 	case !debit:
@@ -238,7 +254,8 @@ func (s *State) evaluateCreateAccount(op *Operation, m *member, res *Result) {
 		refuse(res, CodeUnknownLedger, SideNone)
 		return
 	}
-	if _, exists := s.resolve(op.Credit, &m.credit); exists {
+	if i, exists := s.resolve(op.Credit, &m.credit); exists {
+		w.sides[SideCredit] = i + 1
 		refuse(res, CodeAccountExists, SideCredit)
 		return
 	}
@@ -260,6 +277,7 @@ func (s *State) evaluateChange(op *Operation, m *member, res *Result) {
 		refuse(res, CodeUnknownAccount, SideCredit)
 		return
 	}
+	s.work.sides[SideCredit] = i + 1
 	a := &s.work.touched[i].account
 	if !versionIs(op, a, res, SideCredit) {
 		return

@@ -80,6 +80,7 @@ func (s *State) evaluateHold(op *Operation, m *member, res *Result) {
 		refuse(res, CodeUnknownAccount, SideDebit)
 		return
 	}
+	s.work.sides[SideDebit] = i + 1
 	a := &s.work.touched[i].account
 	held, fits := add(a.held, op.Amount)
 	_, exists := s.openHold(op.ID)
@@ -145,11 +146,12 @@ func (s *State) evaluateHoldChange(op *Operation, m *member, res *Result) {
 		refuse(res, CodeUnknownHold, SideNone)
 		return
 	}
+	a := s.open(s.work.holds[h].account)
+	s.work.sides[SideNone], s.work.sides[SideDebit] = a+1, a+1
 	if code := s.endOf(&s.work.holds[h].hold); code != CodeNone {
 		refuse(res, code, SideNone)
 		return
 	}
-	a := s.open(s.work.holds[h].account)
 	if op.Kind == KindCapture {
 		s.evaluateCapture(op, m, res, h, a)
 		return
@@ -198,6 +200,7 @@ func (s *State) evaluateCapture(op *Operation, m *member, res *Result, h, debit 
 			return
 		}
 	}
+	w.sides[SideCredit] = to + 1
 	switch t := w.touched; {
 	case t[to].ledger != t[debit].ledger:
 		refuse(res, CodeLedgerMismatch, SideCredit)

@@ -171,6 +171,8 @@ func (m *model) unit(ops []Operation) []Result {
 		results[i] = trial.evaluate(op, m.now)
 		results[i].Attempt = op.Attempt
 		if results[i].Code != CodeApplied {
+			about := trial.accountOf(op, results[i])
+			results[i].Account = uint32(slices.Index(m.books.order, about) + 1) // of those that exist after
 			failed := results[i]
 			clear(results)
 			results[i] = failed
@@ -241,6 +243,39 @@ func (b *books) evaluate(op Operation, now int64) Result {
 		return b.changeTopUp(op, now)
 	}
 	return b.move(op, now)
+}
+
+// accountOf is the account that a refusal is about.
+func (b *books) accountOf(op Operation, r Result) string {
+	of := op.Original
+	switch op.Kind {
+	case KindReverse:
+		switch {
+		case r.Side == SideCredit:
+			return b.order[of.Debit]
+		case r.Side == SideDebit:
+			return b.order[of.Credit]
+		case r.Code == CodeExceedsEntry && b.accounts[b.order[of.Credit]].system:
+			return b.order[of.Debit]
+		case r.Code == CodeExceedsEntry:
+			return b.order[of.Credit]
+		}
+		return ""
+	case KindCapture, KindVoid, KindExtend:
+		if r.Side != SideCredit && r.Code != CodeOverflow || r.Side == SideDebit {
+			return b.holds[string(op.Hold)].account
+		}
+	case KindLeaseTopUp, KindSettleTopUp:
+		account := b.topUps[string(op.TopUp.ID)].account
+		switch {
+		case r.Side == SideDebit:
+			return b.policies[account].source
+		case r.Side == SideCredit || r.Code != CodeOverflow:
+			return account
+		}
+		return ""
+	}
+	return map[Side]string{SideDebit: string(op.Debit), SideCredit: string(op.Credit)}[r.Side]
 }
 
 // tellLow adds an entry for each account that a unit leaves below its threshold and that was not there before it, or whose

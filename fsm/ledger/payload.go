@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/ballastdb/ballast/fsm/page"
 )
@@ -25,7 +26,7 @@ func keyOf(id []byte) (k key) {
 		copy(k.b[:], id)
 		return k
 	}
-	if u, ok := parseUUID(id); ok {
+	if u, ok := ParseUUID(id); ok {
 		return key{u, keyUUID}
 	}
 	sum := sha256.Sum256(id)
@@ -44,20 +45,18 @@ const (
 // appendPayload encodes all of an operation but id, attempt, link and Original, so that two operations have the same bytes
 // exactly if they ask for the same. The encoding is hashed into the state: never change it for an existing kind.
 func appendPayload(dst []byte, op *Operation) []byte {
-	flags := byte(0)
-	for i, on := range [...]bool{op.HasFloor, op.HasCeiling, op.NoCeiling, op.Frozen, op.FrozenCredits, op.Parts, op.Last, op.hasMore()} {
-		if on {
-			flags |= 1 << i
-		}
-	}
-	dst = append(dst, byte(op.Kind), flags, op.Scale,
-		byte(len(op.Reference)), byte(len(op.Debit)), byte(len(op.Credit)), byte(len(op.Ledger)), byte(len(op.Asset)))
-	dst = le.AppendUint64(dst, uint64(op.IssuedAt))
-	dst = le.AppendUint64(dst, uint64(op.EventTime))
-	dst = le.AppendUint64(dst, uint64(op.Code))
-	dst = le.AppendUint64(dst, uint64(op.Amount))
-	dst = le.AppendUint64(dst, uint64(op.Floor))
-	dst = le.AppendUint64(dst, uint64(op.Ceiling))
+	start := len(dst)
+	flags := op.payloadFlags()
+	dst = slices.Grow(dst, payloadFixed+MaxReferenceLen+2*MaxAccountLen)[:start+payloadFixed]
+	b := dst[start : start+payloadFixed : start+payloadFixed]
+	b[0], b[1], b[2] = byte(op.Kind), flags, op.Scale
+	b[3], b[4], b[5], b[6], b[7] = byte(len(op.Reference)), byte(len(op.Debit)), byte(len(op.Credit)), byte(len(op.Ledger)), byte(len(op.Asset))
+	putI64(b[8:], op.IssuedAt)
+	putI64(b[16:], op.EventTime)
+	le.PutUint64(b[24:], uint64(op.Code))
+	putI64(b[32:], op.Amount)
+	putI64(b[40:], op.Floor)
+	putI64(b[48:], op.Ceiling)
 	dst = append(dst, op.Reference...)
 	dst = append(dst, op.Debit...)
 	dst = append(dst, op.Credit...)
@@ -75,6 +74,18 @@ func appendPayload(dst []byte, op *Operation) []byte {
 		dst = op.TopUp.appendPayload(dst)
 	}
 	return dst
+}
+
+// payloadFixed is the length of what every payload has.
+const payloadFixed = 56
+
+func (op *Operation) payloadFlags() (flags byte) {
+	for i, on := range [...]bool{op.HasFloor, op.HasCeiling, op.NoCeiling, op.Frozen, op.FrozenCredits, op.Parts, op.Last, op.hasMore()} {
+		if on {
+			flags |= 1 << i
+		}
+	}
+	return flags
 }
 
 // payloadMore is the flag of fields that most operations do not have.

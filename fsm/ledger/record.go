@@ -2,7 +2,7 @@ package ledger
 
 // Operation id record, operationBytes long:
 //
-//	index 8 | key 16 | payload 8 | keep 8 | sequence 8 or cell 2, side 1, 0, failed member 4 | three values of 8
+//	index 8 | key 16 | payload 8 | keep 8 | sequence 8 or cell 2, side 1, 0, failed member or account 4 | three values of 8
 //	| attempt 4 | form of the key 1 | kind and flags 1 | code 2
 //
 // Values of an applied operation: debit posted, credit posted or (Kind.tellsAmount) amount, available. Of a refused one: asked, available, version.
@@ -69,7 +69,12 @@ func (r record) result() Result {
 		}
 		return res
 	}
-	res.Side, res.FailedMember = Side(r[offSide]), le.Uint32(r[offFailed:])
+	res.Side = Side(r[offSide])
+	if res.Code == CodeGroupRefused {
+		res.FailedMember = le.Uint32(r[offFailed:])
+	} else {
+		res.Account = le.Uint32(r[offFailed:])
+	}
 	res.Asked, res.Available, res.Version = i64(r[offValues:]), i64(r[offValues+8:]), le.Uint64(r[offValues+16:])
 	return res
 }
@@ -86,7 +91,7 @@ func (r record) put(m *member, kind Kind, res *Result, keep int64, cell uint16, 
 	} else {
 		le.PutUint16(r[offCell:], cell)
 		r[offSide] = byte(res.Side)
-		le.PutUint32(r[offFailed:], res.FailedMember)
+		le.PutUint32(r[offFailed:], res.FailedMember|res.Account) // one of them is 0
 		putI64(r[offValues:], res.Asked)
 		putI64(r[offValues+8:], res.Available)
 		le.PutUint64(r[offValues+16:], res.Version)

@@ -79,8 +79,11 @@ func (s *State) append(q *idQueue, m *member, kind Kind, res *Result, keep int64
 func (s *State) trim(q *idQueue, steps int) {
 	for ; steps > 0 && q.Len() > 0; steps-- {
 		pos := q.Head()
-		r, at := record(q.Get(pos)), q.locator(pos)
-		hash, over := q.index.Hash(r.key()), q.Len() > q.max
+		r, at, over := record(q.Get(pos)), q.locator(pos), q.Len() > q.max
+		if !over && r.applied() && !r.ahead() && !s.forgotten(r) {
+			return // as nearly always
+		}
+		hash := q.index.Hash(r.key())
 		switch {
 		case s.forgotten(r):
 		case !r.applied() && !q.indexed(hash, at): // a later attempt took its place

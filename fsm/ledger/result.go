@@ -72,4 +72,7 @@ type Result struct {
 	Amount       int64
 	Version      uint64 // CodeVersionMismatch: what it is
 	FailedMember uint32
+	// Account is the slot, + 1, of the account that a refusal is about: that on Side, or the hold's or top-up's; 0: about none, or
+	// one that does not exist.
+	Account uint32
 }

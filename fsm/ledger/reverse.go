@@ -90,6 +90,9 @@ func (s *State) evaluateReverse(op *Operation, res *Result) {
 	if d.flags&flagSystem != 0 {
 		mv.side = SideCredit
 	}
+	sides := &s.work.sides
+	sides[SideDebit], sides[SideCredit] = mv.debit+1, mv.credit+1
+	sides[SideNone] = sides[mv.side]
 	amount := op.Amount
 	if amount == 0 {
 		amount = of.Amount

@@ -195,11 +195,96 @@ func TestGroupsMayBeLarge(t *testing.T) {
 		ops[i].ID = append(ops[i].ID, 'x')
 	}
 	s.Apply(2, storyStart, ops, &out)
-	if r := out.Results[len(ops)-1]; r.Code != CodeApplied || out.Count != len(ops) || s.AccountCount() != MaxGroup/2+1 {
-		t.Fatalf("%+v, %d entries, %d accounts", r, out.Count, s.AccountCount())
+	if r := out.Results[len(ops)-1]; r.Code != CodeApplied || len(out.Hashes) != len(ops) || s.AccountCount() != MaxGroup/2+1 {
+		t.Fatalf("%+v, %d entries, %d accounts", r, len(out.Hashes), s.AccountCount())
 	}
 	if err := s.CheckBooks(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// groupOfEveryKind are 1,000 operations of all kinds, in an order in which all of them take effect on what
+// encodeEveryKind left, and leave nothing that the next group would meet.
+func groupOfEveryKind(s *State, round int) (ops []Operation) {
+	policy, _, _ := s.TopUpPolicy([]byte("dora"))
+	entry := s.Sequence() // of what is done right before
+	add := func(op Operation) {
+		op.ID, op.Attempt, op.IssuedAt = fmt.Appendf(nil, "%d-%d", round, len(ops)), 1, storyStart
+		ops = append(ops, op)
+	}
+	add(Operation{Kind: KindCreateLedger, Ledger: fmt.Appendf(nil, "l%d", round), Asset: []byte("X")})
+	add(Operation{Kind: KindReverse, Entry: entry, Original: Original{EntryCredit, 0, 5, 1}})
+	add(Operation{Kind: KindSettleTopUp, TopUp: &TopUpFields{ID: []byte(policy.Open), Outcome: OutcomeUnknown}})
+	add(Operation{Kind: KindSetTopUp, Credit: []byte("dora"), TopUp: &TopUpFields{Off: true}})
+	for i := 0; len(ops)+14 <= MaxGroup; i++ {
+		one, two := fmt.Appendf(nil, "one-%d-%d", round, i), fmt.Appendf(nil, "two-%d-%d", round, i)
+		add(Operation{Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: one})
+		add(Operation{Kind: KindCreateAccount, Ledger: []byte("usd"), Credit: two})
+		add(Operation{Kind: KindCredit, Credit: one, Amount: 100})
+		add(Operation{Kind: KindTransfer, Debit: one, Credit: two, Amount: 40})
+		add(Operation{Kind: KindDebit, Debit: two, Amount: 10})
+		add(Operation{Kind: KindUpTo, Debit: two, Amount: 50})
+		add(Operation{Kind: KindCloseAccount, Credit: two})
+		hold := len(ops)
+		add(Operation{Kind: KindHold, Debit: one, Amount: 30, Timeout: 60 * second, Parts: true})
+		add(Operation{Kind: KindExtend, Hold: ops[hold].ID, Timeout: 90 * second})
+		add(Operation{Kind: KindCapture, Hold: ops[hold].ID, Amount: 10})
+		add(Operation{Kind: KindVoid, Hold: ops[hold].ID})
+		add(Operation{Kind: KindSetVelocity, Credit: one, Caps: [MaxCaps]Cap{{60 * second, 50}}})
+		add(Operation{Kind: KindSetLimits, Credit: one, HasCeiling: true, Ceiling: 50})
+		add(Operation{Kind: KindSetLowBalance, Credit: one, Amount: 60})
+	}
+	add(Operation{Kind: KindLeaseTopUp, Timeout: MinLease, TopUp: &TopUpFields{ID: []byte(policy.Open)}})
+	for len(ops) < MaxGroup {
+		add(Operation{Kind: KindSetFrozen, Credit: ops[4].Credit, Frozen: true})
+	}
+	for i := range ops {
+		ops[i].Linked = i < len(ops)-1
+	}
+	return ops
+}
+
+// TestGroupOfEveryKind: the largest group, over every kind of operation. Where its last member is refused nothing is left of all
+// the others, and they name it; else all of it takes effect, and a reloaded state is the same.
+func TestGroupOfEveryKind(t *testing.T) {
+	s, _ := encodeEveryKind(t)
+	out, index := Output{}, uint64(10)
+	apply := func(ops ...Operation) []Result {
+		index++
+		s.Apply(index, storyStart+31*second, ops, &out) // the lease of encodeEveryKind has ended
+		return out.Results
+	}
+	apply(Operation{ID: []byte("credit"), Attempt: 1, IssuedAt: storyStart, Kind: KindCredit, Credit: []byte("dora"), Amount: 1})
+	ops := groupOfEveryKind(s, 1)
+	kinds := map[Kind]bool{}
+	for i := range ops {
+		kinds[ops[i].Kind] = true
+	}
+	if len(ops) != MaxGroup || len(kinds) != 19 {
+		t.Fatalf("%d operations of %d kinds", len(ops), len(kinds))
+	}
+	before := []any{s.AccountCount(), s.OpenHolds(), s.OpenTopUps(), s.Sequence(), s.JournalHash(), len(s.Ledgers())}
+	bad := slices.Clone(ops)
+	bad[MaxGroup-1] = Operation{ID: []byte("bad"), Attempt: 1, IssuedAt: storyStart, Kind: KindDebit, Debit: []byte("dora"), Amount: 1 << 40}
+	for i, r := range apply(bad...) {
+		if last := i == MaxGroup-1; last != (r.Code == CodeInsufficientFunds) || !last && (r.Code != CodeGroupRefused || r.FailedMember != MaxGroup-1) {
+			t.Fatalf("member %d of a group whose last is refused: %+v", i, r)
+		}
+	}
+	if after := []any{s.AccountCount(), s.OpenHolds(), s.OpenTopUps(), s.Sequence(), s.JournalHash(), len(s.Ledgers())}; !slices.Equal(before, after) {
+		t.Fatalf("a refused group left %v of %v", after, before)
+	}
+	good := groupOfEveryKind(s, 2)
+	for i, r := range apply(good...) {
+		if r.Code != CodeApplied {
+			t.Fatalf("member %d, %+v: %s", i, good[i], formatResult(&r))
+		}
+	}
+	if err := s.CheckBooks(); err != nil {
+		t.Fatal(err)
+	}
+	if got := reload(t, s); !slices.EqualFunc(pagesOf(t, s), pagesOf(t, got), samePage) {
+		t.Error("a reloaded state has other pages")
 	}
 }
 

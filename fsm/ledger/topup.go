@@ -133,7 +133,7 @@ func (s *State) idOf(t *touch) []byte {
 
 // caused is what the entry of a change is made of that nobody asked for: it carries the top-up's id.
 func (s *State) caused(d *topUp) *Operation {
-	return &Operation{ID: appendUUID(make([]byte, 0, uuidTextLen), d.id[:])}
+	return &Operation{ID: AppendUUID(make([]byte, 0, UUIDTextLen), d.id[:])}
 }
 
 // fits: the caps have room for a top-up of this amount now. Otherwise at is when they may have more, 0: not by waiting alone.
@@ -180,7 +180,7 @@ func (c *capState) next() int64 {
 
 // openTopUp returns the unit's copy of a top-up. A later openTopUp may move it.
 func (s *State) openTopUp(id []byte) (*topUpDraft, bool) {
-	key, ok := parseUUID(id)
+	key, ok := ParseUUID(id)
 	if !ok {
 		return nil, false
 	}
@@ -207,16 +207,15 @@ func (s *State) openTopUpAt(slot uint32) *topUpDraft {
 func (s *State) evaluateTopUp(op *Operation, res *Result) {
 	f := op.topUp()
 	d, ok := s.openTopUp(f.ID)
-	switch {
-	case !ok:
+	if !ok {
 		refuse(res, CodeUnknownTopUp, SideNone)
-		return
-	case d.state != TopUpOpen:
-		refuse(res, CodeTopUpEnded, SideNone)
 		return
 	}
 	i := s.open(d.account)
+	s.work.sides = [3]int{SideNone: i + 1, SideCredit: i + 1}
 	switch {
+	case d.state != TopUpOpen:
+		refuse(res, CodeTopUpEnded, SideNone)
 	case !versionIs(op, &s.work.touched[i].account, res, SideCredit):
 	case op.Kind == KindLeaseTopUp && d.leased > s.meta.logTime, f.Lease != 0 && f.Lease != d.lease:
 		refuse(res, CodeTopUpLeased, SideNone)
@@ -247,6 +246,7 @@ func (s *State) leaseTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 func (s *State) creditTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 	p, _ := s.openPolicy(d.account)
 	mv := movement{debit: s.open(p.source), credit: i, side: SideCredit}
+	s.work.sides[SideDebit] = mv.debit + 1
 	from, to := &s.work.touched[mv.debit].account, &s.work.touched[mv.credit].account
 	if !mayPass(from, to, res) {
 		return

@@ -69,7 +69,7 @@ func (e *Entry) decodeTopUp(b []byte) error {
 		return corrupt("kind %d has %d bytes of details, want %d", e.Kind, len(b), topUpDetails)
 	}
 	e.TopUp = &TopUpChange{
-		ID: string(appendUUID(nil, b[1:17])), Previous: le.Uint64(b[17:]), Amount: i64(b[25:]), Lease: le.Uint32(b[33:]), Until: i64(b[37:]),
+		ID: string(AppendUUID(nil, b[1:17])), Previous: le.Uint64(b[17:]), Amount: i64(b[25:]), Lease: le.Uint32(b[33:]), Until: i64(b[37:]),
 		LookupOnly: b[0]&detailLookupOnly != 0, Ended: b[0]&detailTopUpEnded != 0,
 	}
 	return nil

@@ -86,7 +86,7 @@ func (b *books) topUp(account string, p modelPolicy, now int64) modelPolicy {
 	p.sum.saw(now, amount)
 	p.made++
 	id := topUpID([]byte(account), p.since, p.made)
-	p.open = string(appendUUID(nil, id[:]))
+	p.open = string(AppendUUID(nil, id[:]))
 	b.entries++
 	b.topUps[p.open] = modelTopUp{
 		account: account, amount: amount, created: now, leased: now, lifetime: p.lifetime, first: b.entries, state: TopUpOpen, payment: p.payment,

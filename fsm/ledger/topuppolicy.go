@@ -170,6 +170,7 @@ func (s *State) sourceOf(op *Operation, m *member, i int, res *Result) (slot uin
 		refuse(res, CodeUnknownAccount, SideDebit)
 		return 0, false
 	}
+	s.work.sides[SideDebit] = from + 1
 	switch t := &s.work.touched[from]; {
 	case t.ledger != s.work.touched[i].ledger:
 		refuse(res, CodeLedgerMismatch, SideDebit)

@@ -26,7 +26,7 @@ type TopUp struct {
 
 // TopUp reads a top-up by id. False: there is none, or it ended before the horizon.
 func (s *State) TopUp(id []byte) (TopUp, bool) {
-	key, ok := parseUUID(id)
+	key, ok := ParseUUID(id)
 	if !ok {
 		return TopUp{}, false
 	}
@@ -42,7 +42,7 @@ func (s *State) topUpAt(slot uint32) TopUp {
 	d := decodeTopUp(rec)
 	a, _ := s.AccountBySlot(d.account)
 	t := TopUp{
-		ID: string(appendUUID(nil, d.id[:])), Account: a.ID, Ledger: a.Ledger, Scale: a.Scale, State: d.state, Amount: d.amount,
+		ID: string(AppendUUID(nil, d.id[:])), Account: a.ID, Ledger: a.Ledger, Scale: a.Scale, State: d.state, Amount: d.amount,
 		Payment: string(topUpPayment(rec)), Created: d.created, Leased: d.leased, Ended: d.ended, Lease: d.lease, Holder: string(topUpHolder(rec)),
 		LookupOnly: d.lease > 0 && !d.mayCharge(), Unknown: d.unknown, FirstSequence: d.first, LastSequence: d.last,
 	}
@@ -73,7 +73,7 @@ func (s *State) DueTopUps(now int64, limit int) (ids []string) {
 		}
 		next.remove(0)
 		place := int(k.slot)
-		ids = append(ids, string(appendUUID(nil, topUpIDOf(s.topUps.table.Get(uint64(items[place].slot))))))
+		ids = append(ids, string(AppendUUID(nil, topUpIDOf(s.topUps.table.Get(uint64(items[place].slot))))))
 		push(2*place + 1)
 		push(2*place + 2)
 	}
@@ -141,7 +141,7 @@ func (s *State) TopUpPolicy(account []byte) (v TopUpPolicy, known, ok bool) {
 		v.RestsUntil = p.rest
 	}
 	if p.open != 0 {
-		v.Open = string(appendUUID(nil, topUpIDOf(s.topUps.table.Get(uint64(p.open-1)))))
+		v.Open = string(AppendUUID(nil, topUpIDOf(s.topUps.table.Get(uint64(p.open-1)))))
 	}
 	return v, true, true
 }

@@ -59,7 +59,7 @@ func (st *story) topUpID(name string) []byte {
 		since = decodePolicy(st.s.policies.table.Get(uint64(at))).since
 	}
 	id := topUpID([]byte(account), since, uint64(st.number(n)))
-	return appendUUID(nil, id[:])
+	return AppendUUID(nil, id[:])
 }
 
 // topUpCommand answers what is asked about top-ups; false: it is no such question.

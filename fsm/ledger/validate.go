@@ -312,12 +312,22 @@ func isAsset(b []byte) bool {
 // isText reports whether b is UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F). It uses no table
 // of the Unicode version that this binary was built with: all versions must agree for ever.
 func isText(b []byte) bool {
+	for len(b) >= 8 && isPrintable(le.Uint64(b)) {
+		b = b[8:]
+	}
 	for i, c := range b {
 		if c < ' ' || c > '~' {
 			return isTextBeyondASCII(b[i:])
 		}
 	}
 	return true
+}
+
+// isPrintable reports whether 8 bytes are all ' ' to '~'. Where one is below, the subtraction sets its highest bit, where
+// one is above, the addition does or it is set; what is carried into others matters only where that is so.
+func isPrintable(w uint64) bool {
+	const ones = 0x0101010101010101
+	return (w|(w-' '*ones)|(w+ones))&(0x80*ones) == 0
 }
 
 func isTextBeyondASCII(b []byte) bool {

@@ -270,13 +270,35 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+// TestUUIDs: every digit at every place is read and written, and nothing else is taken for one.
+func TestUUIDs(t *testing.T) {
+	const text = "5f3c1b1e-0a1b-4c3d-8e9f-001122334455"
+	for at := range len(text) {
+		for c := range 256 {
+			b := []byte(text)
+			b[at] = byte(c)
+			u, ok := ParseUUID(b)
+			dash := at == firstDash || at == secondDash || at == thirdDash || at == fourthDash
+			if want := dash && c == '-' || !dash && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f'); ok != want {
+				t.Fatalf("%q: %v, want %v", b, ok, want)
+			}
+			if ok && string(AppendUUID([]byte("id "), u[:])) != "id "+string(b) {
+				t.Fatalf("%q comes back as %q", b, AppendUUID(nil, u[:]))
+			}
+		}
+	}
+	if u, ok := ParseUUID([]byte(text)); !ok || u != [16]byte{0x5f, 0x3c, 0x1b, 0x1e, 0x0a, 0x1b, 0x4c, 0x3d, 0x8e, 0x9f, 0, 0x11, 0x22, 0x33, 0x44, 0x55} {
+		t.Errorf("%s is read as %x", text, u)
+	}
+}
+
 // FuzzUUID: only the usual text of a UUID is taken for one, and it comes back as it was.
 func FuzzUUID(f *testing.F) {
 	f.Add([]byte("5f3c1b1e-0a1b-4c3d-8e9f-001122334455"))
 	f.Add([]byte("5F3C1B1E-0a1b-4c3d-8e9f-001122334455"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if u, ok := parseUUID(b); ok && string(appendUUID(nil, u[:])) != string(b) {
-			t.Errorf("%q comes back as %q", b, appendUUID(nil, u[:]))
+		if u, ok := ParseUUID(b); ok && string(AppendUUID(nil, u[:])) != string(b) {
+			t.Errorf("%q comes back as %q", b, AppendUUID(nil, u[:]))
 		}
 	})
 }

@@ -17,6 +17,10 @@ type work struct {
 	cellOf   uint16
 	cellDone bool
 
+	// sides are the places in touched, + 1, of the accounts that the operation being evaluated has on each Side; on SideNone that
+	// of the hold, the top-up or the entry that it is about. 0: none.
+	sides [3]int
+
 	touched      []touch
 	bySlot       map[uint32]int // index in touched, once there are more than fewTouched
 	opened       []int          // indexes in touched of accounts that this unit creates

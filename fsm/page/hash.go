@@ -6,18 +6,28 @@ import (
 	"math/bits"
 )
 
-// Secrets of the hash: the first digits of splitmix64 seeded with 0x62616c6c617374 ("ballast"). They are part of every
+// Secrets of the hash: the first numbers of splitmix64 seeded with 0x62616c6c617374 ("ballast"). They are part of every
 // stored digest and checksum: never change them.
-var secret = makeSecret()
+const (
+	secret0  = 0xd4501e0f5ffb07aa
+	secret1  = 0x85a0a0dd78500dc5
+	secret2  = 0x3c418d723f10a8dc
+	secret3  = 0xa3aff1b85c4786cb
+	secret4  = 0xb6ecf57726f6c574
+	secret5  = 0xd17b81b01c10bd41
+	secret6  = 0xbebe941ede32491d
+	secret7  = 0x76527a30926f1641
+	secret8  = 0x3dd076a5e54f58e1
+	secret9  = 0xabd6f7247909e7d3
+	secret10 = 0x04d3a48544c0e823
+	secret11 = 0x92eb5b70e25b8610
+	secret12 = 0x2a7b4bed7970390e
+	secret13 = 0xb8e60d4abe080d4a
+	secret14 = 0x3a2d17d29b898c2d
+	secret15 = 0x442d9061ea577162
+)
 
-func makeSecret() (s [16]uint64) {
-	x := uint64(0x62616c6c617374)
-	for i := range s {
-		x += 0x9e3779b97f4a7c15
-		s[i] = avalanche(x)
-	}
-	return s
-}
+var le = binary.LittleEndian
 
 func avalanche(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -25,42 +35,99 @@ func avalanche(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-func mix(x, y, s, t uint64) uint64 {
-	hi, lo := bits.Mul64(x^s, y^t)
+func mix(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
 	return hi ^ lo
 }
 
 // Hash is a fast 128-bit hash of b under seed. It finds faults, not attackers: it is not cryptographic. The multiply
 // and fold is the one of wyhash and XXH3, two lanes that each see every word. Values are stable for ever: they are
 // stored in digests, checksums and the journal's chain.
+//
+// It takes stripes of 32 bytes, the last one padded with zeros. Each of four in a row has secrets of its own, and behind
+// the fourth the lanes turn, so that the order of stripes counts. A record is hashed twice at every change, so the loop
+// is written out.
 func Hash(seed uint64, b []byte) (lo, hi uint64) {
 	n := uint64(len(b))
 	lo = seed*0x9fb21c651e98df25 + n
 	hi = bits.RotateLeft64(seed, 32)*0xd6e8feb86659fd93 ^ n
-	i := 0
-	for len(b) >= 32 {
-		w := b[:32:32]
-		x0, x1 := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
-		y0, y1 := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
-		s := (i * 4) & 15
-		lo = (lo + mix(x0, x1, secret[s], secret[s+1])) ^ (y0 + bits.RotateLeft64(y1, 29))
-		hi = (hi + mix(y0, y1, secret[s+2], secret[s+3])) ^ (x0 + bits.RotateLeft64(x1, 29))
-		b = b[32:]
-		if i++; i&3 == 0 { // the secrets come round: make the order of the stripes count
-			lo = bits.RotateLeft64(lo, 31) * 0x9e3779b97f4a7c15
-			hi = bits.RotateLeft64(hi, 27) * 0xc2b2ae3d27d4eb4f
-		}
+	var x0, x1, y0, y1 uint64
+	rest := b
+	for ; len(rest) >= 128; rest = rest[128:] {
+		w := (*[128]byte)(rest)
+		x0, x1, y0, y1 = le.Uint64(w[0:]), le.Uint64(w[8:]), le.Uint64(w[16:]), le.Uint64(w[24:])
+		lo = (lo + mix(x0^secret0, x1^secret1)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret2, y1^secret3)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		x0, x1, y0, y1 = le.Uint64(w[32:]), le.Uint64(w[40:]), le.Uint64(w[48:]), le.Uint64(w[56:])
+		lo = (lo + mix(x0^secret4, x1^secret5)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret6, y1^secret7)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		x0, x1, y0, y1 = le.Uint64(w[64:]), le.Uint64(w[72:]), le.Uint64(w[80:]), le.Uint64(w[88:])
+		lo = (lo + mix(x0^secret8, x1^secret9)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret10, y1^secret11)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		x0, x1, y0, y1 = le.Uint64(w[96:]), le.Uint64(w[104:]), le.Uint64(w[112:]), le.Uint64(w[120:])
+		lo = (lo + mix(x0^secret12, x1^secret13)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret14, y1^secret15)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		lo = bits.RotateLeft64(lo, 31) * 0x9e3779b97f4a7c15
+		hi = bits.RotateLeft64(hi, 27) * 0xc2b2ae3d27d4eb4f
 	}
-	if len(b) > 0 {
-		var w [32]byte
-		copy(w[:], b)
-		x0, x1 := binary.LittleEndian.Uint64(w[:]), binary.LittleEndian.Uint64(w[8:])
-		y0, y1 := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
-		lo = (lo + mix(x0, x1, secret[12], secret[5])) ^ (y0 + bits.RotateLeft64(y1, 29))
-		hi = (hi + mix(y0, y1, secret[14], secret[7])) ^ (x0 + bits.RotateLeft64(x1, 29))
+	if len(rest) >= 32 {
+		w := (*[32]byte)(rest)
+		x0, x1, y0, y1 = le.Uint64(w[0:]), le.Uint64(w[8:]), le.Uint64(w[16:]), le.Uint64(w[24:])
+		lo = (lo + mix(x0^secret0, x1^secret1)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret2, y1^secret3)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		rest = rest[32:]
+	}
+	if len(rest) >= 32 {
+		w := (*[32]byte)(rest)
+		x0, x1, y0, y1 = le.Uint64(w[0:]), le.Uint64(w[8:]), le.Uint64(w[16:]), le.Uint64(w[24:])
+		lo = (lo + mix(x0^secret4, x1^secret5)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret6, y1^secret7)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		rest = rest[32:]
+	}
+	if len(rest) >= 32 {
+		w := (*[32]byte)(rest)
+		x0, x1, y0, y1 = le.Uint64(w[0:]), le.Uint64(w[8:]), le.Uint64(w[16:]), le.Uint64(w[24:])
+		lo = (lo + mix(x0^secret8, x1^secret9)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret10, y1^secret11)) ^ (x0 + bits.RotateLeft64(x1, 29))
+		rest = rest[32:]
+	}
+	if len(rest) > 0 {
+		x0, x1, y0, y1 = padded(rest, b)
+		lo = (lo + mix(x0^secret12, x1^secret5)) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^secret14, y1^secret7)) ^ (x0 + bits.RotateLeft64(x1, 29))
 	}
 	a, c := avalanche(lo+bits.RotateLeft64(hi, 17)), avalanche(hi-lo)
 	return a + c*0x9fb21c651e98df25, c ^ bits.RotateLeft64(a, 23)
+}
+
+// padded are the words of the last 1 to 31 bytes of b, and zeros behind them.
+func padded(rest, b []byte) (x0, x1, y0, y1 uint64) {
+	last := lastWord(rest, b)
+	switch {
+	case len(rest) < 8:
+		return last, 0, 0, 0
+	case len(rest) < 16:
+		return le.Uint64(rest), last, 0, 0
+	case len(rest) < 24:
+		return le.Uint64(rest), le.Uint64(rest[8:]), last, 0
+	default:
+		return le.Uint64(rest), le.Uint64(rest[8:]), le.Uint64(rest[16:]), last
+	}
+}
+
+// lastWord is the word of those of the last bytes of b that fill none: the upper part of b's last 8 bytes, where it has them.
+func lastWord(rest, b []byte) (w uint64) {
+	k := uint(len(rest)) % 8
+	if k == 0 {
+		return 0
+	}
+	if len(b) >= 8 {
+		return le.Uint64(b[len(b)-8:]) >> (64 - 8*k)
+	}
+	for i, c := range rest {
+		w |= uint64(c) << (8 * uint(i))
+	}
+	return w
 }
 
 // Checksum covers one page's bytes together with its place, so that a page stored under another number is found out.
@@ -78,8 +145,8 @@ type Digest [2]uint64
 
 // Bytes is the digest in little-endian order, 16 bytes.
 func (d Digest) Bytes() []byte {
-	b := binary.LittleEndian.AppendUint64(nil, d[0])
-	return binary.LittleEndian.AppendUint64(b, d[1])
+	b := le.AppendUint64(nil, d[0])
+	return le.AppendUint64(b, d[1])
 }
 
 // String is the digest in hex, 32 characters.
@@ -90,7 +157,7 @@ func DigestFromBytes(b []byte) (Digest, bool) {
 	if len(b) != 16 {
 		return Digest{}, false
 	}
-	return Digest{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}, true
+	return Digest{le.Uint64(b), le.Uint64(b[8:])}, true
 }
 
 func (d *Digest) add(lo, hi uint64) { d[0] += lo; d[1] += hi }

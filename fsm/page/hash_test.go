@@ -25,6 +25,58 @@ func TestHashGolden(t *testing.T) {
 	}
 }
 
+// reference is the hash as it is defined: stripes of 32 bytes, the last one padded, whose secrets come round.
+func reference(seed uint64, b []byte) (lo, hi uint64) {
+	secret := [16]uint64{
+		secret0, secret1, secret2, secret3, secret4, secret5, secret6, secret7,
+		secret8, secret9, secret10, secret11, secret12, secret13, secret14, secret15,
+	}
+	n := uint64(len(b))
+	lo = seed*0x9fb21c651e98df25 + n
+	hi = bits.RotateLeft64(seed, 32)*0xd6e8feb86659fd93 ^ n
+	stripe := func(w [32]byte, s [4]uint64) {
+		x0, x1, y0, y1 := le.Uint64(w[:]), le.Uint64(w[8:]), le.Uint64(w[16:]), le.Uint64(w[24:])
+		lo = (lo + mix(x0^s[0], x1^s[1])) ^ (y0 + bits.RotateLeft64(y1, 29))
+		hi = (hi + mix(y0^s[2], y1^s[3])) ^ (x0 + bits.RotateLeft64(x1, 29))
+	}
+	for i := 0; len(b) >= 32; b = b[32:] {
+		stripe([32]byte(b), [4]uint64(secret[i*4&15:]))
+		if i++; i&3 == 0 {
+			lo = bits.RotateLeft64(lo, 31) * 0x9e3779b97f4a7c15
+			hi = bits.RotateLeft64(hi, 27) * 0xc2b2ae3d27d4eb4f
+		}
+	}
+	if len(b) > 0 {
+		var w [32]byte
+		copy(w[:], b)
+		stripe(w, [4]uint64{secret[12], secret[5], secret[14], secret[7]})
+	}
+	a, c := avalanche(lo+bits.RotateLeft64(hi, 17)), avalanche(hi-lo)
+	return a + c*0x9fb21c651e98df25, c ^ bits.RotateLeft64(a, 23)
+}
+
+// TestHashIsTheReference: the loop that is written out answers the same, for all lengths.
+func TestHashIsTheReference(t *testing.T) {
+	b := make([]byte, 400)
+	for i := range b {
+		b[i] = byte(i*i>>3 + i*11)
+	}
+	for from := range 9 {
+		for n := range len(b) - from {
+			lo, hi := Hash(uint64(n), b[from:from+n])
+			if l, h := reference(uint64(n), b[from:from+n]); lo != l || hi != h {
+				t.Fatalf("%d bytes: %016x%016x, want %016x%016x", n, lo, hi, l, h)
+			}
+		}
+	}
+	x := uint64(0x62616c6c617374)
+	for i, s := range []uint64{secret0, secret1, secret2, secret3} {
+		if x += 0x9e3779b97f4a7c15; avalanche(x) != s {
+			t.Errorf("secret %d is %x, want %x", i, s, avalanche(x))
+		}
+	}
+}
+
 // TestHashAvalanche flips every bit of inputs of many lengths: about half of the 128 bits must change each time.
 func TestHashAvalanche(t *testing.T) {
 	for _, n := range []int{1, 8, 16, 31, 32, 33, 80, 96, 128, 200} {

@@ -59,8 +59,13 @@ func (st *store) get(pos uint64) []byte {
 
 func (st *store) mustHave(pos uint64) {
 	if pos < st.head || pos >= st.tail {
-		panic(fmt.Sprintf("page: table %d has positions %d to %d, not %d", st.id, st.head, st.tail, pos))
+		st.missing(pos)
 	}
+}
+
+// missing is apart from mustHave so that the check is inlined.
+func (st *store) missing(pos uint64) {
+	panic(fmt.Sprintf("page: table %d has positions %d to %d, not %d", st.id, st.head, st.tail, pos))
 }
 
 func (st *store) append(index uint64) (uint64, []byte) {

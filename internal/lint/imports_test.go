@@ -75,6 +75,7 @@ var rules = []rule{
 		folder: "internal/tlsauth", folders: []string{"fsm", "server", "transport", "client", "config", "datadir"},
 		why: "members and clients stand on it, and callers import it with the client",
 	},
+	{folder: "internal/moneywire", onlyStdlib: true, why: "callers import it with the client, and the server knows no client"},
 	{folder: "internal/guard", onlyStdlib: true, why: "asked from everywhere"},
 	{folder: "internal/planted", onlyStdlib: true, why: "asked from everywhere"},
 	{

@@ -14,7 +14,7 @@ type Row struct {
 	Name string `json:"name"`
 	// Value in Unit.
 	Value float64 `json:"value"`
-	// Unit: "ops/s", "ms", "calls" or "ratio".
+	// Unit: "ops/s", "ms", "ns", "calls", "transfers" or "ratio".
 	Unit string `json:"unit"`
 	// Bar that the value is held against: at least this for throughput and ratios, at most for all else. Null: none.
 	Bar *float64 `json:"bar"`
@@ -26,8 +26,10 @@ type Row struct {
 const (
 	UnitThroughput = "ops/s"
 	UnitLatency    = "ms"
+	UnitNanos      = "ns"
 	UnitCalls      = "calls"
 	UnitRatio      = "ratio"
+	UnitTransfers  = "transfers" // what something costs, in plain transfers
 )
 
 // Rows are the figures of a result; prefix tells targets apart ("" or "floor/").

@@ -38,6 +38,7 @@ func Rules() Table {
 		ballastv1.MoneyService_ListTopUps_FullMethodName:     reader,
 		ballastv1.MoneyService_GetTopUpPolicy_FullMethodName: reader,
 		ballastv1.MoneyService_Watch_FullMethodName:          reader,
+		ballastv1.MoneyService_GetPastBalance_FullMethodName: reader,
 
 		ballastv1.BooksService_ExportAccounts_FullMethodName: reader,
 		ballastv1.BooksService_ExportEntries_FullMethodName:  reader,

@@ -33,6 +33,7 @@ func (n *node) openTransport() (err error) {
 		BeforeInstall: n.beforeInstall, Busy: n.strain.busy,
 		// Asked only once members are served, which is after raft was started.
 		CurrentTerm: func() uint64 { return n.raft.CurrentTerm() },
+		Silent:      n.silentLeader,
 		Leading:     func(term uint64) bool { return n.leading() && n.raft.CurrentTerm() == term },
 	})
 	if err != nil {
@@ -42,6 +43,15 @@ func (n *node) openTransport() (err error) {
 	n.machine.OnUpkeep(n.setTransfers)
 	n.undo.pushClose("end the watch over latencies", run(n.strain.run))
 	return nil
+}
+
+// silentLeader is whom raft takes for the leader though it heard nothing for so long that it may seek another.
+func (n *node) silentLeader() raft.ServerAddress {
+	leader, _ := n.raft.LeaderWithID()
+	if n.raft.State() != raft.Follower || time.Since(n.raft.LastContact()) < n.Config.HeartbeatTimeout {
+		return ""
+	}
+	return leader
 }
 
 // logWrites are how many writes of the log were done so far, and how long they took together.

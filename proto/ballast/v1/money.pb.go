@@ -1953,7 +1953,16 @@ type GetStatementRequest struct {
 	// 1 to 1,000; 0: 100.
 	PageSize uint32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// How fresh the answer must be.
-	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	Consistency Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	// Only entries with a sequence number above this. 0: from the first.
+	AfterSequence uint64 `protobuf:"varint,5,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// Only entries with this log time or a later one, Unix nanoseconds. 0: from the first. Several entries may have the same log
+	// time; the order of entries is that of their sequence numbers.
+	FromTime int64 `protobuf:"varint,6,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
+	// Only entries with an earlier log time than this, Unix nanoseconds. 0: to the newest.
+	UntilTime int64 `protobuf:"varint,7,opt,name=until_time,json=untilTime,proto3" json:"until_time,omitempty"`
+	// Oldest first.
+	Forward       bool `protobuf:"varint,8,opt,name=forward,proto3" json:"forward,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2016,19 +2025,49 @@ func (x *GetStatementRequest) GetConsistency() Consistency {
 	return Consistency_CONSISTENCY_UNSPECIFIED
 }
 
+func (x *GetStatementRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetFromTime() int64 {
+	if x != nil {
+		return x.FromTime
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetUntilTime() int64 {
+	if x != nil {
+		return x.UntilTime
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetForward() bool {
+	if x != nil {
+		return x.Forward
+	}
+	return false
+}
+
 // GetStatementResponse is one page of a statement.
 type GetStatementResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, or oldest first where the request says forward. A page may be shorter than asked for and not be the last.
 	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Give it as before_sequence for the next page. 0: this was the last.
+	// Give it as before_sequence for the next page. 0: this was the last, or the request says forward.
 	NextBeforeSequence uint64 `protobuf:"varint,2,opt,name=next_before_sequence,json=nextBeforeSequence,proto3" json:"next_before_sequence,omitempty"`
 	// The ledger's scale.
 	Scale uint32 `protobuf:"varint,3,opt,name=scale,proto3" json:"scale,omitempty"`
 	// What the read saw.
-	State         *ReadState `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	State *ReadState `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Forward: give it as after_sequence for the next page. 0: this was the last, or the request does not say forward.
+	NextAfterSequence uint64 `protobuf:"varint,5,opt,name=next_after_sequence,json=nextAfterSequence,proto3" json:"next_after_sequence,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetStatementResponse) Reset() {
@@ -2089,6 +2128,219 @@ func (x *GetStatementResponse) GetState() *ReadState {
 	return nil
 }
 
+func (x *GetStatementResponse) GetNextAfterSequence() uint64 {
+	if x != nil {
+		return x.NextAfterSequence
+	}
+	return 0
+}
+
+// GetPastBalanceRequest names an account and a point in the past.
+type GetPastBalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Which point. Required.
+	//
+	// Types that are valid to be assigned to At:
+	//
+	//	*GetPastBalanceRequest_Sequence
+	//	*GetPastBalanceRequest_Time
+	At isGetPastBalanceRequest_At `protobuf_oneof:"at"`
+	// How fresh the answer must be.
+	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=ballast.v1.Consistency" json:"consistency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPastBalanceRequest) Reset() {
+	*x = GetPastBalanceRequest{}
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPastBalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPastBalanceRequest) ProtoMessage() {}
+
+func (x *GetPastBalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPastBalanceRequest.ProtoReflect.Descriptor instead.
+func (*GetPastBalanceRequest) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetPastBalanceRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *GetPastBalanceRequest) GetAt() isGetPastBalanceRequest_At {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *GetPastBalanceRequest) GetSequence() uint64 {
+	if x != nil {
+		if x, ok := x.At.(*GetPastBalanceRequest_Sequence); ok {
+			return x.Sequence
+		}
+	}
+	return 0
+}
+
+func (x *GetPastBalanceRequest) GetTime() int64 {
+	if x != nil {
+		if x, ok := x.At.(*GetPastBalanceRequest_Time); ok {
+			return x.Time
+		}
+	}
+	return 0
+}
+
+func (x *GetPastBalanceRequest) GetConsistency() Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+type isGetPastBalanceRequest_At interface {
+	isGetPastBalanceRequest_At()
+}
+
+type GetPastBalanceRequest_Sequence struct {
+	// Right after the entry of this sequence number; 0: before the first.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3,oneof"`
+}
+
+type GetPastBalanceRequest_Time struct {
+	// At this log time, Unix nanoseconds, above 0: after all entries with this log time or an earlier one.
+	Time int64 `protobuf:"varint,3,opt,name=time,proto3,oneof"`
+}
+
+func (*GetPastBalanceRequest_Sequence) isGetPastBalanceRequest_At() {}
+
+func (*GetPastBalanceRequest_Time) isGetPastBalanceRequest_At() {}
+
+// GetPastBalanceResponse tells a balance of the past.
+type GetPastBalanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Posted balance then, minor units. What was held is not told.
+	Posted int64 `protobuf:"varint,1,opt,name=posted,proto3" json:"posted,omitempty"`
+	// The account's ledger.
+	Ledger string `protobuf:"bytes,2,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// The ledger's scale.
+	Scale uint32 `protobuf:"varint,3,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Sequence number of the last entry, of any account, that counts; 0: none.
+	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Sequence number of the account's newest entry then; 0: it had none.
+	LastSequence uint64 `protobuf:"varint,5,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
+	// Nothing changes this answer any more. A time that log time has not passed yet is answered with the balance so far, and
+	// is not final.
+	Final bool `protobuf:"varint,6,opt,name=final,proto3" json:"final,omitempty"`
+	// What the read saw.
+	State         *ReadState `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPastBalanceResponse) Reset() {
+	*x = GetPastBalanceResponse{}
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPastBalanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPastBalanceResponse) ProtoMessage() {}
+
+func (x *GetPastBalanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPastBalanceResponse.ProtoReflect.Descriptor instead.
+func (*GetPastBalanceResponse) Descriptor() ([]byte, []int) {
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetPastBalanceResponse) GetPosted() int64 {
+	if x != nil {
+		return x.Posted
+	}
+	return 0
+}
+
+func (x *GetPastBalanceResponse) GetLedger() string {
+	if x != nil {
+		return x.Ledger
+	}
+	return ""
+}
+
+func (x *GetPastBalanceResponse) GetScale() uint32 {
+	if x != nil {
+		return x.Scale
+	}
+	return 0
+}
+
+func (x *GetPastBalanceResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *GetPastBalanceResponse) GetLastSequence() uint64 {
+	if x != nil {
+		return x.LastSequence
+	}
+	return 0
+}
+
+func (x *GetPastBalanceResponse) GetFinal() bool {
+	if x != nil {
+		return x.Final
+	}
+	return false
+}
+
+func (x *GetPastBalanceResponse) GetState() *ReadState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // GetOperationRequest names an operation.
 type GetOperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2102,7 +2354,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2366,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[21]
+	mi := &file_ballast_v1_money_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2379,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{21}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -2161,7 +2413,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2425,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[22]
+	mi := &file_ballast_v1_money_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2438,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{22}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetOperationResponse) GetKnown() bool {
@@ -2254,7 +2506,7 @@ type HoldRecord struct {
 
 func (x *HoldRecord) Reset() {
 	*x = HoldRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2518,7 @@ func (x *HoldRecord) String() string {
 func (*HoldRecord) ProtoMessage() {}
 
 func (x *HoldRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[23]
+	mi := &file_ballast_v1_money_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2531,7 @@ func (x *HoldRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRecord.ProtoReflect.Descriptor instead.
 func (*HoldRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{23}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *HoldRecord) GetId() string {
@@ -2393,7 +2645,7 @@ type GetHoldRequest struct {
 
 func (x *GetHoldRequest) Reset() {
 	*x = GetHoldRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2657,7 @@ func (x *GetHoldRequest) String() string {
 func (*GetHoldRequest) ProtoMessage() {}
 
 func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[24]
+	mi := &file_ballast_v1_money_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2670,7 @@ func (x *GetHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldRequest.ProtoReflect.Descriptor instead.
 func (*GetHoldRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{24}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetHoldRequest) GetId() string {
@@ -2448,7 +2700,7 @@ type GetHoldResponse struct {
 
 func (x *GetHoldResponse) Reset() {
 	*x = GetHoldResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2712,7 @@ func (x *GetHoldResponse) String() string {
 func (*GetHoldResponse) ProtoMessage() {}
 
 func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[25]
+	mi := &file_ballast_v1_money_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2473,7 +2725,7 @@ func (x *GetHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHoldResponse.ProtoReflect.Descriptor instead.
 func (*GetHoldResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{25}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetHoldResponse) GetHold() *HoldRecord {
@@ -2507,7 +2759,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[26]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2771,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[26]
+	mi := &file_ballast_v1_money_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2784,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{26}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListHoldsRequest) GetAccount() string {
@@ -2578,7 +2830,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[27]
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2842,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[27]
+	mi := &file_ballast_v1_money_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2855,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{27}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*HoldRecord {
@@ -2670,7 +2922,7 @@ type TopUpRecord struct {
 
 func (x *TopUpRecord) Reset() {
 	*x = TopUpRecord{}
-	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2934,7 @@ func (x *TopUpRecord) String() string {
 func (*TopUpRecord) ProtoMessage() {}
 
 func (x *TopUpRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[28]
+	mi := &file_ballast_v1_money_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2947,7 @@ func (x *TopUpRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopUpRecord.ProtoReflect.Descriptor instead.
 func (*TopUpRecord) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{28}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TopUpRecord) GetId() string {
@@ -2832,7 +3084,7 @@ type LeaseTopUpsRequest struct {
 
 func (x *LeaseTopUpsRequest) Reset() {
 	*x = LeaseTopUpsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2844,7 +3096,7 @@ func (x *LeaseTopUpsRequest) String() string {
 func (*LeaseTopUpsRequest) ProtoMessage() {}
 
 func (x *LeaseTopUpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[29]
+	mi := &file_ballast_v1_money_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2857,7 +3109,7 @@ func (x *LeaseTopUpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseTopUpsRequest.ProtoReflect.Descriptor instead.
 func (*LeaseTopUpsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{29}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LeaseTopUpsRequest) GetWorker() string {
@@ -2892,7 +3144,7 @@ type LeaseTopUpsResponse struct {
 
 func (x *LeaseTopUpsResponse) Reset() {
 	*x = LeaseTopUpsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +3156,7 @@ func (x *LeaseTopUpsResponse) String() string {
 func (*LeaseTopUpsResponse) ProtoMessage() {}
 
 func (x *LeaseTopUpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[30]
+	mi := &file_ballast_v1_money_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3169,7 @@ func (x *LeaseTopUpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseTopUpsResponse.ProtoReflect.Descriptor instead.
 func (*LeaseTopUpsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{30}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LeaseTopUpsResponse) GetTopUps() []*TopUpRecord {
@@ -2940,7 +3192,7 @@ type GetTopUpRequest struct {
 
 func (x *GetTopUpRequest) Reset() {
 	*x = GetTopUpRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3204,7 @@ func (x *GetTopUpRequest) String() string {
 func (*GetTopUpRequest) ProtoMessage() {}
 
 func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[31]
+	mi := &file_ballast_v1_money_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3217,7 @@ func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpRequest.ProtoReflect.Descriptor instead.
 func (*GetTopUpRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{31}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetTopUpRequest) GetId() string {
@@ -2995,7 +3247,7 @@ type GetTopUpResponse struct {
 
 func (x *GetTopUpResponse) Reset() {
 	*x = GetTopUpResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3259,7 @@ func (x *GetTopUpResponse) String() string {
 func (*GetTopUpResponse) ProtoMessage() {}
 
 func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[32]
+	mi := &file_ballast_v1_money_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3272,7 @@ func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpResponse.ProtoReflect.Descriptor instead.
 func (*GetTopUpResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{32}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetTopUpResponse) GetTopUp() *TopUpRecord {
@@ -3054,7 +3306,7 @@ type ListTopUpsRequest struct {
 
 func (x *ListTopUpsRequest) Reset() {
 	*x = ListTopUpsRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3318,7 @@ func (x *ListTopUpsRequest) String() string {
 func (*ListTopUpsRequest) ProtoMessage() {}
 
 func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[33]
+	mi := &file_ballast_v1_money_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3331,7 @@ func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopUpsRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{33}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListTopUpsRequest) GetIncludeEnded() bool {
@@ -3125,7 +3377,7 @@ type ListTopUpsResponse struct {
 
 func (x *ListTopUpsResponse) Reset() {
 	*x = ListTopUpsResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3389,7 @@ func (x *ListTopUpsResponse) String() string {
 func (*ListTopUpsResponse) ProtoMessage() {}
 
 func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[34]
+	mi := &file_ballast_v1_money_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3402,7 @@ func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopUpsResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{34}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListTopUpsResponse) GetTopUps() []*TopUpRecord {
@@ -3187,7 +3439,7 @@ type GetTopUpPolicyRequest struct {
 
 func (x *GetTopUpPolicyRequest) Reset() {
 	*x = GetTopUpPolicyRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3451,7 @@ func (x *GetTopUpPolicyRequest) String() string {
 func (*GetTopUpPolicyRequest) ProtoMessage() {}
 
 func (x *GetTopUpPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[35]
+	mi := &file_ballast_v1_money_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3464,7 @@ func (x *GetTopUpPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetTopUpPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{35}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetTopUpPolicyRequest) GetAccount() string {
@@ -3260,7 +3512,7 @@ type GetTopUpPolicyResponse struct {
 
 func (x *GetTopUpPolicyResponse) Reset() {
 	*x = GetTopUpPolicyResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[36]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3524,7 @@ func (x *GetTopUpPolicyResponse) String() string {
 func (*GetTopUpPolicyResponse) ProtoMessage() {}
 
 func (x *GetTopUpPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[36]
+	mi := &file_ballast_v1_money_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3537,7 @@ func (x *GetTopUpPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpPolicyResponse.ProtoReflect.Descriptor instead.
 func (*GetTopUpPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{36}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetTopUpPolicyResponse) GetPolicy() *SetTopUpPolicy {
@@ -3376,7 +3628,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[37]
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3388,7 +3640,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[37]
+	mi := &file_ballast_v1_money_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3401,7 +3653,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{37}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListLedgersRequest) GetConsistency() Consistency {
@@ -3424,7 +3676,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[38]
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +3688,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[38]
+	mi := &file_ballast_v1_money_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3449,7 +3701,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{38}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*Ledger {
@@ -3487,7 +3739,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3751,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[39]
+	mi := &file_ballast_v1_money_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3764,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{39}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WatchRequest) GetAfterSequence() uint64 {
@@ -3567,7 +3819,7 @@ type WatchFilter struct {
 
 func (x *WatchFilter) Reset() {
 	*x = WatchFilter{}
-	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	mi := &file_ballast_v1_money_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3579,7 +3831,7 @@ func (x *WatchFilter) String() string {
 func (*WatchFilter) ProtoMessage() {}
 
 func (x *WatchFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[40]
+	mi := &file_ballast_v1_money_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3592,7 +3844,7 @@ func (x *WatchFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
 func (*WatchFilter) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{40}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *WatchFilter) GetLedger() string {
@@ -3644,7 +3896,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	mi := &file_ballast_v1_money_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3656,7 +3908,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ballast_v1_money_proto_msgTypes[41]
+	mi := &file_ballast_v1_money_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3669,7 +3921,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_ballast_v1_money_proto_rawDescGZIP(), []int{41}
+	return file_ballast_v1_money_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WatchResponse) GetEntries() []*Entry {
@@ -3851,17 +4103,37 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\breleased\x18\x04 \x01(\x03R\breleased\x12\x18\n" +
 	"\aexpires\x18\x05 \x01(\x03R\aexpires\x12\x19\n" +
 	"\bin_parts\x18\x06 \x01(\bR\ainParts\x12\x14\n" +
-	"\x05ended\x18\a \x01(\bR\x05ended\"\xb0\x01\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\"\xad\x02\n" +
 	"\x13GetStatementRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12'\n" +
 	"\x0fbefore_sequence\x18\x02 \x01(\x04R\x0ebeforeSequence\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\rR\bpageSize\x129\n" +
-	"\vconsistency\x18\x04 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\xb8\x01\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\x12%\n" +
+	"\x0eafter_sequence\x18\x05 \x01(\x04R\rafterSequence\x12\x1b\n" +
+	"\tfrom_time\x18\x06 \x01(\x03R\bfromTime\x12\x1d\n" +
+	"\n" +
+	"until_time\x18\a \x01(\x03R\tuntilTime\x12\x18\n" +
+	"\aforward\x18\b \x01(\bR\aforward\"\xe8\x01\n" +
 	"\x14GetStatementResponse\x12+\n" +
 	"\aentries\x18\x01 \x03(\v2\x11.ballast.v1.EntryR\aentries\x120\n" +
 	"\x14next_before_sequence\x18\x02 \x01(\x04R\x12nextBeforeSequence\x12\x14\n" +
 	"\x05scale\x18\x03 \x01(\rR\x05scale\x12+\n" +
-	"\x05state\x18\x04 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"`\n" +
+	"\x05state\x18\x04 \x01(\v2\x15.ballast.v1.ReadStateR\x05state\x12.\n" +
+	"\x13next_after_sequence\x18\x05 \x01(\x04R\x11nextAfterSequence\"\xa6\x01\n" +
+	"\x15GetPastBalanceRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1c\n" +
+	"\bsequence\x18\x02 \x01(\x04H\x00R\bsequence\x12\x14\n" +
+	"\x04time\x18\x03 \x01(\x03H\x00R\x04time\x129\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistencyB\x04\n" +
+	"\x02at\"\xe2\x01\n" +
+	"\x16GetPastBalanceResponse\x12\x16\n" +
+	"\x06posted\x18\x01 \x01(\x03R\x06posted\x12\x16\n" +
+	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x14\n" +
+	"\x05scale\x18\x03 \x01(\rR\x05scale\x12\x1a\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\x12#\n" +
+	"\rlast_sequence\x18\x05 \x01(\x04R\flastSequence\x12\x14\n" +
+	"\x05final\x18\x06 \x01(\bR\x05final\x12+\n" +
+	"\x05state\x18\a \x01(\v2\x15.ballast.v1.ReadStateR\x05state\"`\n" +
 	"\x13GetOperationRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\vconsistency\x18\x02 \x01(\x0e2\x17.ballast.v1.ConsistencyR\vconsistency\"\x9f\x01\n" +
@@ -4030,13 +4302,14 @@ const file_ballast_v1_money_proto_rawDesc = "" +
 	"\x11TOP_UP_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16TOP_UP_STATE_SUCCEEDED\x10\x02\x12\x19\n" +
 	"\x15TOP_UP_STATE_DECLINED\x10\x03\x12\x1a\n" +
-	"\x16TOP_UP_STATE_CANCELLED\x10\x042\xca\b\n" +
+	"\x16TOP_UP_STATE_CANCELLED\x10\x042\xa3\t\n" +
 	"\fMoneyService\x12?\n" +
 	"\x06Submit\x12\x19.ballast.v1.SubmitRequest\x1a\x1a.ballast.v1.SubmitResponse\x12U\n" +
 	"\fSubmitStream\x12\x1f.ballast.v1.SubmitStreamRequest\x1a .ballast.v1.SubmitStreamResponse(\x010\x01\x12N\n" +
 	"\vGetAccounts\x12\x1e.ballast.v1.GetAccountsRequest\x1a\x1f.ballast.v1.GetAccountsResponse\x12Q\n" +
 	"\fListAccounts\x12\x1f.ballast.v1.ListAccountsRequest\x1a .ballast.v1.ListAccountsResponse\x12Q\n" +
-	"\fGetStatement\x12\x1f.ballast.v1.GetStatementRequest\x1a .ballast.v1.GetStatementResponse\x12Q\n" +
+	"\fGetStatement\x12\x1f.ballast.v1.GetStatementRequest\x1a .ballast.v1.GetStatementResponse\x12W\n" +
+	"\x0eGetPastBalance\x12!.ballast.v1.GetPastBalanceRequest\x1a\".ballast.v1.GetPastBalanceResponse\x12Q\n" +
 	"\fGetOperation\x12\x1f.ballast.v1.GetOperationRequest\x1a .ballast.v1.GetOperationResponse\x12B\n" +
 	"\aGetHold\x12\x1a.ballast.v1.GetHoldRequest\x1a\x1b.ballast.v1.GetHoldResponse\x12H\n" +
 	"\tListHolds\x12\x1c.ballast.v1.ListHoldsRequest\x1a\x1d.ballast.v1.ListHoldsResponse\x12N\n" +
@@ -4061,7 +4334,7 @@ func file_ballast_v1_money_proto_rawDescGZIP() []byte {
 }
 
 var file_ballast_v1_money_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_ballast_v1_money_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_ballast_v1_money_proto_goTypes = []any{
 	(Consistency)(0),               // 0: ballast.v1.Consistency
 	(EntryKind)(0),                 // 1: ballast.v1.EntryKind
@@ -4088,42 +4361,44 @@ var file_ballast_v1_money_proto_goTypes = []any{
 	(*HoldChange)(nil),             // 22: ballast.v1.HoldChange
 	(*GetStatementRequest)(nil),    // 23: ballast.v1.GetStatementRequest
 	(*GetStatementResponse)(nil),   // 24: ballast.v1.GetStatementResponse
-	(*GetOperationRequest)(nil),    // 25: ballast.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),   // 26: ballast.v1.GetOperationResponse
-	(*HoldRecord)(nil),             // 27: ballast.v1.HoldRecord
-	(*GetHoldRequest)(nil),         // 28: ballast.v1.GetHoldRequest
-	(*GetHoldResponse)(nil),        // 29: ballast.v1.GetHoldResponse
-	(*ListHoldsRequest)(nil),       // 30: ballast.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),      // 31: ballast.v1.ListHoldsResponse
-	(*TopUpRecord)(nil),            // 32: ballast.v1.TopUpRecord
-	(*LeaseTopUpsRequest)(nil),     // 33: ballast.v1.LeaseTopUpsRequest
-	(*LeaseTopUpsResponse)(nil),    // 34: ballast.v1.LeaseTopUpsResponse
-	(*GetTopUpRequest)(nil),        // 35: ballast.v1.GetTopUpRequest
-	(*GetTopUpResponse)(nil),       // 36: ballast.v1.GetTopUpResponse
-	(*ListTopUpsRequest)(nil),      // 37: ballast.v1.ListTopUpsRequest
-	(*ListTopUpsResponse)(nil),     // 38: ballast.v1.ListTopUpsResponse
-	(*GetTopUpPolicyRequest)(nil),  // 39: ballast.v1.GetTopUpPolicyRequest
-	(*GetTopUpPolicyResponse)(nil), // 40: ballast.v1.GetTopUpPolicyResponse
-	(*ListLedgersRequest)(nil),     // 41: ballast.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),    // 42: ballast.v1.ListLedgersResponse
-	(*WatchRequest)(nil),           // 43: ballast.v1.WatchRequest
-	(*WatchFilter)(nil),            // 44: ballast.v1.WatchFilter
-	(*WatchResponse)(nil),          // 45: ballast.v1.WatchResponse
-	(*Operation)(nil),              // 46: ballast.v1.Operation
-	(*Result)(nil),                 // 47: ballast.v1.Result
-	(*Failure)(nil),                // 48: ballast.v1.Failure
-	(*VelocityCap)(nil),            // 49: ballast.v1.VelocityCap
-	(*SetTopUpPolicy)(nil),         // 50: ballast.v1.SetTopUpPolicy
+	(*GetPastBalanceRequest)(nil),  // 25: ballast.v1.GetPastBalanceRequest
+	(*GetPastBalanceResponse)(nil), // 26: ballast.v1.GetPastBalanceResponse
+	(*GetOperationRequest)(nil),    // 27: ballast.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),   // 28: ballast.v1.GetOperationResponse
+	(*HoldRecord)(nil),             // 29: ballast.v1.HoldRecord
+	(*GetHoldRequest)(nil),         // 30: ballast.v1.GetHoldRequest
+	(*GetHoldResponse)(nil),        // 31: ballast.v1.GetHoldResponse
+	(*ListHoldsRequest)(nil),       // 32: ballast.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),      // 33: ballast.v1.ListHoldsResponse
+	(*TopUpRecord)(nil),            // 34: ballast.v1.TopUpRecord
+	(*LeaseTopUpsRequest)(nil),     // 35: ballast.v1.LeaseTopUpsRequest
+	(*LeaseTopUpsResponse)(nil),    // 36: ballast.v1.LeaseTopUpsResponse
+	(*GetTopUpRequest)(nil),        // 37: ballast.v1.GetTopUpRequest
+	(*GetTopUpResponse)(nil),       // 38: ballast.v1.GetTopUpResponse
+	(*ListTopUpsRequest)(nil),      // 39: ballast.v1.ListTopUpsRequest
+	(*ListTopUpsResponse)(nil),     // 40: ballast.v1.ListTopUpsResponse
+	(*GetTopUpPolicyRequest)(nil),  // 41: ballast.v1.GetTopUpPolicyRequest
+	(*GetTopUpPolicyResponse)(nil), // 42: ballast.v1.GetTopUpPolicyResponse
+	(*ListLedgersRequest)(nil),     // 43: ballast.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 44: ballast.v1.ListLedgersResponse
+	(*WatchRequest)(nil),           // 45: ballast.v1.WatchRequest
+	(*WatchFilter)(nil),            // 46: ballast.v1.WatchFilter
+	(*WatchResponse)(nil),          // 47: ballast.v1.WatchResponse
+	(*Operation)(nil),              // 48: ballast.v1.Operation
+	(*Result)(nil),                 // 49: ballast.v1.Result
+	(*Failure)(nil),                // 50: ballast.v1.Failure
+	(*VelocityCap)(nil),            // 51: ballast.v1.VelocityCap
+	(*SetTopUpPolicy)(nil),         // 52: ballast.v1.SetTopUpPolicy
 }
 var file_ballast_v1_money_proto_depIdxs = []int32{
-	46, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
-	47, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
-	46, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
+	48, // 0: ballast.v1.SubmitRequest.operations:type_name -> ballast.v1.Operation
+	49, // 1: ballast.v1.SubmitResponse.results:type_name -> ballast.v1.Result
+	48, // 2: ballast.v1.SubmitStreamRequest.operations:type_name -> ballast.v1.Operation
 	6,  // 3: ballast.v1.SubmitStreamResponse.response:type_name -> ballast.v1.SubmitResponse
 	9,  // 4: ballast.v1.SubmitStreamResponse.failure:type_name -> ballast.v1.StreamFailure
-	48, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
+	50, // 5: ballast.v1.StreamFailure.failure:type_name -> ballast.v1.Failure
 	12, // 6: ballast.v1.Account.caps:type_name -> ballast.v1.CapUse
-	49, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
+	51, // 7: ballast.v1.CapUse.cap:type_name -> ballast.v1.VelocityCap
 	0,  // 8: ballast.v1.GetAccountsRequest.consistency:type_name -> ballast.v1.Consistency
 	11, // 9: ballast.v1.GetAccountsResponse.accounts:type_name -> ballast.v1.Account
 	4,  // 10: ballast.v1.GetAccountsResponse.state:type_name -> ballast.v1.ReadState
@@ -4132,75 +4407,79 @@ var file_ballast_v1_money_proto_depIdxs = []int32{
 	4,  // 13: ballast.v1.ListAccountsResponse.state:type_name -> ballast.v1.ReadState
 	1,  // 14: ballast.v1.Entry.kind:type_name -> ballast.v1.EntryKind
 	22, // 15: ballast.v1.Entry.hold:type_name -> ballast.v1.HoldChange
-	49, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
+	51, // 16: ballast.v1.Entry.caps:type_name -> ballast.v1.VelocityCap
 	18, // 17: ballast.v1.Entry.limits:type_name -> ballast.v1.LimitsAfter
 	19, // 18: ballast.v1.Entry.freeze:type_name -> ballast.v1.FreezeAfter
 	20, // 19: ballast.v1.Entry.low_balance:type_name -> ballast.v1.LowBalanceAfter
 	21, // 20: ballast.v1.Entry.top_up:type_name -> ballast.v1.TopUpChange
-	50, // 21: ballast.v1.Entry.top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
+	52, // 21: ballast.v1.Entry.top_up_policy:type_name -> ballast.v1.SetTopUpPolicy
 	0,  // 22: ballast.v1.GetStatementRequest.consistency:type_name -> ballast.v1.Consistency
 	17, // 23: ballast.v1.GetStatementResponse.entries:type_name -> ballast.v1.Entry
 	4,  // 24: ballast.v1.GetStatementResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 25: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
-	47, // 26: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
-	4,  // 27: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
-	2,  // 28: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
-	0,  // 29: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
-	27, // 30: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
-	4,  // 31: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 32: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
-	27, // 33: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
-	4,  // 34: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
-	3,  // 35: ballast.v1.TopUpRecord.state:type_name -> ballast.v1.TopUpState
-	32, // 36: ballast.v1.LeaseTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
-	0,  // 37: ballast.v1.GetTopUpRequest.consistency:type_name -> ballast.v1.Consistency
-	32, // 38: ballast.v1.GetTopUpResponse.top_up:type_name -> ballast.v1.TopUpRecord
-	4,  // 39: ballast.v1.GetTopUpResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 40: ballast.v1.ListTopUpsRequest.consistency:type_name -> ballast.v1.Consistency
-	32, // 41: ballast.v1.ListTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
-	4,  // 42: ballast.v1.ListTopUpsResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 43: ballast.v1.GetTopUpPolicyRequest.consistency:type_name -> ballast.v1.Consistency
-	50, // 44: ballast.v1.GetTopUpPolicyResponse.policy:type_name -> ballast.v1.SetTopUpPolicy
-	4,  // 45: ballast.v1.GetTopUpPolicyResponse.state:type_name -> ballast.v1.ReadState
-	0,  // 46: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
-	10, // 47: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
-	4,  // 48: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
-	44, // 49: ballast.v1.WatchRequest.filter:type_name -> ballast.v1.WatchFilter
-	1,  // 50: ballast.v1.WatchFilter.kinds:type_name -> ballast.v1.EntryKind
-	17, // 51: ballast.v1.WatchResponse.entries:type_name -> ballast.v1.Entry
-	5,  // 52: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
-	7,  // 53: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
-	13, // 54: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
-	15, // 55: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
-	23, // 56: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
-	25, // 57: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
-	28, // 58: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
-	30, // 59: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
-	33, // 60: ballast.v1.MoneyService.LeaseTopUps:input_type -> ballast.v1.LeaseTopUpsRequest
-	35, // 61: ballast.v1.MoneyService.GetTopUp:input_type -> ballast.v1.GetTopUpRequest
-	37, // 62: ballast.v1.MoneyService.ListTopUps:input_type -> ballast.v1.ListTopUpsRequest
-	39, // 63: ballast.v1.MoneyService.GetTopUpPolicy:input_type -> ballast.v1.GetTopUpPolicyRequest
-	41, // 64: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
-	43, // 65: ballast.v1.MoneyService.Watch:input_type -> ballast.v1.WatchRequest
-	6,  // 66: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
-	8,  // 67: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
-	14, // 68: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
-	16, // 69: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
-	24, // 70: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
-	26, // 71: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
-	29, // 72: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
-	31, // 73: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
-	34, // 74: ballast.v1.MoneyService.LeaseTopUps:output_type -> ballast.v1.LeaseTopUpsResponse
-	36, // 75: ballast.v1.MoneyService.GetTopUp:output_type -> ballast.v1.GetTopUpResponse
-	38, // 76: ballast.v1.MoneyService.ListTopUps:output_type -> ballast.v1.ListTopUpsResponse
-	40, // 77: ballast.v1.MoneyService.GetTopUpPolicy:output_type -> ballast.v1.GetTopUpPolicyResponse
-	42, // 78: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
-	45, // 79: ballast.v1.MoneyService.Watch:output_type -> ballast.v1.WatchResponse
-	66, // [66:80] is the sub-list for method output_type
-	52, // [52:66] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	0,  // 25: ballast.v1.GetPastBalanceRequest.consistency:type_name -> ballast.v1.Consistency
+	4,  // 26: ballast.v1.GetPastBalanceResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 27: ballast.v1.GetOperationRequest.consistency:type_name -> ballast.v1.Consistency
+	49, // 28: ballast.v1.GetOperationResponse.result:type_name -> ballast.v1.Result
+	4,  // 29: ballast.v1.GetOperationResponse.state:type_name -> ballast.v1.ReadState
+	2,  // 30: ballast.v1.HoldRecord.state:type_name -> ballast.v1.HoldState
+	0,  // 31: ballast.v1.GetHoldRequest.consistency:type_name -> ballast.v1.Consistency
+	29, // 32: ballast.v1.GetHoldResponse.hold:type_name -> ballast.v1.HoldRecord
+	4,  // 33: ballast.v1.GetHoldResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 34: ballast.v1.ListHoldsRequest.consistency:type_name -> ballast.v1.Consistency
+	29, // 35: ballast.v1.ListHoldsResponse.holds:type_name -> ballast.v1.HoldRecord
+	4,  // 36: ballast.v1.ListHoldsResponse.state:type_name -> ballast.v1.ReadState
+	3,  // 37: ballast.v1.TopUpRecord.state:type_name -> ballast.v1.TopUpState
+	34, // 38: ballast.v1.LeaseTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	0,  // 39: ballast.v1.GetTopUpRequest.consistency:type_name -> ballast.v1.Consistency
+	34, // 40: ballast.v1.GetTopUpResponse.top_up:type_name -> ballast.v1.TopUpRecord
+	4,  // 41: ballast.v1.GetTopUpResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 42: ballast.v1.ListTopUpsRequest.consistency:type_name -> ballast.v1.Consistency
+	34, // 43: ballast.v1.ListTopUpsResponse.top_ups:type_name -> ballast.v1.TopUpRecord
+	4,  // 44: ballast.v1.ListTopUpsResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 45: ballast.v1.GetTopUpPolicyRequest.consistency:type_name -> ballast.v1.Consistency
+	52, // 46: ballast.v1.GetTopUpPolicyResponse.policy:type_name -> ballast.v1.SetTopUpPolicy
+	4,  // 47: ballast.v1.GetTopUpPolicyResponse.state:type_name -> ballast.v1.ReadState
+	0,  // 48: ballast.v1.ListLedgersRequest.consistency:type_name -> ballast.v1.Consistency
+	10, // 49: ballast.v1.ListLedgersResponse.ledgers:type_name -> ballast.v1.Ledger
+	4,  // 50: ballast.v1.ListLedgersResponse.state:type_name -> ballast.v1.ReadState
+	46, // 51: ballast.v1.WatchRequest.filter:type_name -> ballast.v1.WatchFilter
+	1,  // 52: ballast.v1.WatchFilter.kinds:type_name -> ballast.v1.EntryKind
+	17, // 53: ballast.v1.WatchResponse.entries:type_name -> ballast.v1.Entry
+	5,  // 54: ballast.v1.MoneyService.Submit:input_type -> ballast.v1.SubmitRequest
+	7,  // 55: ballast.v1.MoneyService.SubmitStream:input_type -> ballast.v1.SubmitStreamRequest
+	13, // 56: ballast.v1.MoneyService.GetAccounts:input_type -> ballast.v1.GetAccountsRequest
+	15, // 57: ballast.v1.MoneyService.ListAccounts:input_type -> ballast.v1.ListAccountsRequest
+	23, // 58: ballast.v1.MoneyService.GetStatement:input_type -> ballast.v1.GetStatementRequest
+	25, // 59: ballast.v1.MoneyService.GetPastBalance:input_type -> ballast.v1.GetPastBalanceRequest
+	27, // 60: ballast.v1.MoneyService.GetOperation:input_type -> ballast.v1.GetOperationRequest
+	30, // 61: ballast.v1.MoneyService.GetHold:input_type -> ballast.v1.GetHoldRequest
+	32, // 62: ballast.v1.MoneyService.ListHolds:input_type -> ballast.v1.ListHoldsRequest
+	35, // 63: ballast.v1.MoneyService.LeaseTopUps:input_type -> ballast.v1.LeaseTopUpsRequest
+	37, // 64: ballast.v1.MoneyService.GetTopUp:input_type -> ballast.v1.GetTopUpRequest
+	39, // 65: ballast.v1.MoneyService.ListTopUps:input_type -> ballast.v1.ListTopUpsRequest
+	41, // 66: ballast.v1.MoneyService.GetTopUpPolicy:input_type -> ballast.v1.GetTopUpPolicyRequest
+	43, // 67: ballast.v1.MoneyService.ListLedgers:input_type -> ballast.v1.ListLedgersRequest
+	45, // 68: ballast.v1.MoneyService.Watch:input_type -> ballast.v1.WatchRequest
+	6,  // 69: ballast.v1.MoneyService.Submit:output_type -> ballast.v1.SubmitResponse
+	8,  // 70: ballast.v1.MoneyService.SubmitStream:output_type -> ballast.v1.SubmitStreamResponse
+	14, // 71: ballast.v1.MoneyService.GetAccounts:output_type -> ballast.v1.GetAccountsResponse
+	16, // 72: ballast.v1.MoneyService.ListAccounts:output_type -> ballast.v1.ListAccountsResponse
+	24, // 73: ballast.v1.MoneyService.GetStatement:output_type -> ballast.v1.GetStatementResponse
+	26, // 74: ballast.v1.MoneyService.GetPastBalance:output_type -> ballast.v1.GetPastBalanceResponse
+	28, // 75: ballast.v1.MoneyService.GetOperation:output_type -> ballast.v1.GetOperationResponse
+	31, // 76: ballast.v1.MoneyService.GetHold:output_type -> ballast.v1.GetHoldResponse
+	33, // 77: ballast.v1.MoneyService.ListHolds:output_type -> ballast.v1.ListHoldsResponse
+	36, // 78: ballast.v1.MoneyService.LeaseTopUps:output_type -> ballast.v1.LeaseTopUpsResponse
+	38, // 79: ballast.v1.MoneyService.GetTopUp:output_type -> ballast.v1.GetTopUpResponse
+	40, // 80: ballast.v1.MoneyService.ListTopUps:output_type -> ballast.v1.ListTopUpsResponse
+	42, // 81: ballast.v1.MoneyService.GetTopUpPolicy:output_type -> ballast.v1.GetTopUpPolicyResponse
+	44, // 82: ballast.v1.MoneyService.ListLedgers:output_type -> ballast.v1.ListLedgersResponse
+	47, // 83: ballast.v1.MoneyService.Watch:output_type -> ballast.v1.WatchResponse
+	69, // [69:84] is the sub-list for method output_type
+	54, // [54:69] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_ballast_v1_money_proto_init() }
@@ -4216,13 +4495,17 @@ func file_ballast_v1_money_proto_init() {
 	}
 	file_ballast_v1_money_proto_msgTypes[7].OneofWrappers = []any{}
 	file_ballast_v1_money_proto_msgTypes[14].OneofWrappers = []any{}
+	file_ballast_v1_money_proto_msgTypes[21].OneofWrappers = []any{
+		(*GetPastBalanceRequest_Sequence)(nil),
+		(*GetPastBalanceRequest_Time)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ballast_v1_money_proto_rawDesc), len(file_ballast_v1_money_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   42,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const (
 	MoneyService_GetAccounts_FullMethodName    = "/ballast.v1.MoneyService/GetAccounts"
 	MoneyService_ListAccounts_FullMethodName   = "/ballast.v1.MoneyService/ListAccounts"
 	MoneyService_GetStatement_FullMethodName   = "/ballast.v1.MoneyService/GetStatement"
+	MoneyService_GetPastBalance_FullMethodName = "/ballast.v1.MoneyService/GetPastBalance"
 	MoneyService_GetOperation_FullMethodName   = "/ballast.v1.MoneyService/GetOperation"
 	MoneyService_GetHold_FullMethodName        = "/ballast.v1.MoneyService/GetHold"
 	MoneyService_ListHolds_FullMethodName      = "/ballast.v1.MoneyService/ListHolds"
@@ -59,8 +60,14 @@ type MoneyServiceClient interface {
 	GetAccounts(ctx context.Context, in *GetAccountsRequest, opts ...grpc.CallOption) (*GetAccountsResponse, error)
 	// ListAccounts lists accounts in order of id, a page at a time. Each page is consistent; pages are not with each other.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
-	// GetStatement lists an account's entries, newest first. NOT_FOUND: no such account.
+	// GetStatement lists an account's entries, newest or oldest first, within sequence numbers or log times, a page at a time. Each
+	// tells the balance after it. NOT_FOUND: no such account. UNAVAILABLE: the asked member lacks entries that the answer needs,
+	// and says which; they are on their way to it, and another member may have them.
 	GetStatement(ctx context.Context, in *GetStatementRequest, opts ...grpc.CallOption) (*GetStatementResponse, error)
+	// GetPastBalance tells an account's posted balance right after an entry, or at a log time. NOT_FOUND: no such account,
+	// or it was not open yet then. OUT_OF_RANGE: no such entry yet. UNAVAILABLE: as with GetStatement. It is never answered
+	// from less than all entries that tell.
+	GetPastBalance(ctx context.Context, in *GetPastBalanceRequest, opts ...grpc.CallOption) (*GetPastBalanceResponse, error)
 	// GetOperation tells what became of an operation id. An id that is not remembered is reported so, together with the
 	// horizon: if the operation was issued before it, its outcome is no longer known.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*GetOperationResponse, error)
@@ -149,6 +156,16 @@ func (c *moneyServiceClient) GetStatement(ctx context.Context, in *GetStatementR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatementResponse)
 	err := c.cc.Invoke(ctx, MoneyService_GetStatement_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *moneyServiceClient) GetPastBalance(ctx context.Context, in *GetPastBalanceRequest, opts ...grpc.CallOption) (*GetPastBalanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPastBalanceResponse)
+	err := c.cc.Invoke(ctx, MoneyService_GetPastBalance_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -278,8 +295,14 @@ type MoneyServiceServer interface {
 	GetAccounts(context.Context, *GetAccountsRequest) (*GetAccountsResponse, error)
 	// ListAccounts lists accounts in order of id, a page at a time. Each page is consistent; pages are not with each other.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
-	// GetStatement lists an account's entries, newest first. NOT_FOUND: no such account.
+	// GetStatement lists an account's entries, newest or oldest first, within sequence numbers or log times, a page at a time. Each
+	// tells the balance after it. NOT_FOUND: no such account. UNAVAILABLE: the asked member lacks entries that the answer needs,
+	// and says which; they are on their way to it, and another member may have them.
 	GetStatement(context.Context, *GetStatementRequest) (*GetStatementResponse, error)
+	// GetPastBalance tells an account's posted balance right after an entry, or at a log time. NOT_FOUND: no such account,
+	// or it was not open yet then. OUT_OF_RANGE: no such entry yet. UNAVAILABLE: as with GetStatement. It is never answered
+	// from less than all entries that tell.
+	GetPastBalance(context.Context, *GetPastBalanceRequest) (*GetPastBalanceResponse, error)
 	// GetOperation tells what became of an operation id. An id that is not remembered is reported so, together with the
 	// horizon: if the operation was issued before it, its outcome is no longer known.
 	GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error)
@@ -335,6 +358,9 @@ func (UnimplementedMoneyServiceServer) ListAccounts(context.Context, *ListAccoun
 }
 func (UnimplementedMoneyServiceServer) GetStatement(context.Context, *GetStatementRequest) (*GetStatementResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatement not implemented")
+}
+func (UnimplementedMoneyServiceServer) GetPastBalance(context.Context, *GetPastBalanceRequest) (*GetPastBalanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPastBalance not implemented")
 }
 func (UnimplementedMoneyServiceServer) GetOperation(context.Context, *GetOperationRequest) (*GetOperationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetOperation not implemented")
@@ -459,6 +485,24 @@ func _MoneyService_GetStatement_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MoneyServiceServer).GetStatement(ctx, req.(*GetStatementRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MoneyService_GetPastBalance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPastBalanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MoneyServiceServer).GetPastBalance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MoneyService_GetPastBalance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MoneyServiceServer).GetPastBalance(ctx, req.(*GetPastBalanceRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -640,6 +684,10 @@ var MoneyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatement",
 			Handler:    _MoneyService_GetStatement_Handler,
+		},
+		{
+			MethodName: "GetPastBalance",
+			Handler:    _MoneyService_GetPastBalance_Handler,
 		},
 		{
 			MethodName: "GetOperation",

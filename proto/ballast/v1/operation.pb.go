@@ -2114,7 +2114,8 @@ type Result struct {
 	Available int64 `protobuf:"varint,7,opt,name=available,proto3" json:"available,omitempty"`
 	// Refusals that compare an amount: what was asked, minor units.
 	Asked int64 `protobuf:"varint,8,opt,name=asked,proto3" json:"asked,omitempty"`
-	// Refusals about an account that the operation names: which one.
+	// Refusals about an account: which one; about a hold or a top-up: its account; EXCEEDS_ENTRY: the account whose version a
+	// reversal compares. GetOperation tells none where it does not exist.
 	Account string `protobuf:"bytes,9,opt,name=account,proto3" json:"account,omitempty"`
 	// GROUP_REFUSED: the position in the group, from 0, of the member that was refused for a reason of its own.
 	FailedMember uint32 `protobuf:"varint,10,opt,name=failed_member,json=failedMember,proto3" json:"failed_member,omitempty"`
