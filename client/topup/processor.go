@@ -40,6 +40,7 @@ const (
 // Outcome is a processor's answer.
 type Outcome struct {
 	Status Status
-	// Reference is the processor's own id of the charge, up to 64 bytes; it is kept in the entry.
+	// Reference is the processor's own id of the charge. It is kept in the entry where it is up to 64 bytes of UTF-8 without
+	// control characters, and else left out.
 	Reference string
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -161,7 +164,7 @@ func (w *Worker) settle(ctx context.Context, t *ballastv1.TopUpRecord, outcome O
 		Unknown:   ballastv1.TopUpOutcome_TOP_UP_OUTCOME_UNKNOWN,
 	}[outcome.Status]}
 	var options []client.OpOption
-	if r := outcome.Reference; r != "" && len(r) <= maxReference {
+	if r := outcome.Reference; mayKeep(r) {
 		options = append(options, client.WithReference(r))
 	}
 	if _, err := w.cfg.Store.SettleTopUp(ctx, t.GetId(), s, options...); err != nil {
@@ -169,4 +172,9 @@ func (w *Worker) settle(ctx context.Context, t *ballastv1.TopUpRecord, outcome O
 		return
 	}
 	logger.Info("top-up settled", "outcome", s.Outcome, "amount", t.GetAmount(), "reference", outcome.Reference)
+}
+
+// mayKeep: the store takes a reference like this. One that it does not take is left out: the outcome matters more.
+func mayKeep(reference string) bool {
+	return reference != "" && len(reference) <= maxReference && utf8.ValidString(reference) && !strings.ContainsFunc(reference, unicode.IsControl)
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -123,6 +125,9 @@ func (s *fakeStore) done() bool {
 
 // fails is what becomes of a call: it is not done, or done and the answer is lost.
 func (s *fakeStore) fails() (notDone, lost bool) {
+	if s.rnd == nil {
+		return false, false
+	}
 	if s.rnd.IntN(20) == 0 {
 		s.downTill = time.Now().Add(time.Duration(s.rnd.IntN(20)) * time.Second)
 	}
@@ -157,9 +162,12 @@ func (s *fakeStore) LeaseTopUps(_ context.Context, _ string, limit uint32, lease
 	return leased, nil
 }
 
-func (s *fakeStore) SettleTopUp(_ context.Context, id string, of client.Settlement, _ ...client.OpOption) (*ballastv1.Result, error) {
+func (s *fakeStore) SettleTopUp(_ context.Context, id string, of client.Settlement, options ...client.OpOption) (*ballastv1.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r := client.NewSettleTopUp(id, of, options...).GetReference(); len(r) > 64 || !utf8.ValidString(r) || strings.ContainsFunc(r, unicode.IsControl) {
+		return nil, client.ErrInvalid
+	}
 	notDone, lost := s.fails()
 	if notDone {
 		return nil, errDown
@@ -272,4 +280,39 @@ func TestSimulated(t *testing.T) {
 	if charged, twice := p.Settle(); charged["alice"] != 10 || twice != 1 {
 		t.Errorf("charged %v, %d twice", charged, twice)
 	}
+}
+
+// TestReferenceThatCannotBeKept: what was charged is credited, whatever the processor calls it.
+func TestReferenceThatCannotBeKept(t *testing.T) {
+	for name, reference := range map[string]string{
+		"control characters": "ch_1\n", "not UTF-8": "ch_\xff", "too long": strings.Repeat("r", 65), "none": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newStore(0)
+				store.rnd = nil // it never fails
+				worker, err := topup.New(topup.Config{Store: store, Processor: naming(reference)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				worker.Run(ctx)
+				if len(store.open) != 0 || len(store.problems) != 0 {
+					t.Errorf("%d accounts have a top-up that is not settled; %q", len(store.open), store.problems)
+				}
+			})
+		})
+	}
+}
+
+// naming is a processor that charges whatever it is asked for, and calls it so.
+type naming string
+
+func (p naming) Charge(context.Context, topup.Charge) (topup.Outcome, error) {
+	return topup.Outcome{Status: topup.Succeeded, Reference: string(p)}, nil
+}
+
+func (p naming) Lookup(ctx context.Context, c topup.Charge) (topup.Outcome, error) {
+	return p.Charge(ctx, c)
 }

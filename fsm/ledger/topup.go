@@ -168,6 +168,17 @@ func (p *topUpPolicy) uncount(d *topUp, cap int, n int64, now int64) {
 	}
 }
 
+// recount has a top-up that succeeded count from now on, and not from when it was made: it may have been charged as late as this.
+// Caps that were set since do not count it. It never counts for more than before, so a sum stays within its range.
+func (p *topUpPolicy) recount(d *topUp, now int64) {
+	for i, n := range [MaxCaps]int64{capCount: 1, capSum: d.amount} {
+		if c := &p.caps[i]; c.Window != 0 && d.first > c.since {
+			p.uncount(d, i, n, now)
+			c.add(n)
+		}
+	}
+}
+
 // next is the time at which the oldest of what counts will not any more; 0: nothing counts.
 func (c *capState) next() int64 {
 	for n := max(0, c.newest-bucketsPerWindow); n <= c.newest; n++ {
@@ -255,6 +266,7 @@ func (s *State) creditTopUp(op *Operation, res *Result, i int, d *topUpDraft) {
 	if !s.move(op, res, EntryTopUpSucceeded, mv, d.amount) {
 		return
 	}
+	p.recount(&d.topUp, s.meta.logTime)
 	p.open, p.declines = 0, 0
 	d.end(TopUpSucceeded, s.meta.logTime)
 	d.last = res.Sequence

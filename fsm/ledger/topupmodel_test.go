@@ -127,6 +127,14 @@ func (c *modelCap) unsee(t modelTopUp, amount int64) {
 	c.seen = append(slices.Clone(c.seen), modelDebit{c.bucket(t.created), -min(in, amount)})
 }
 
+// resee: what was counted when the top-up was made counts from now on.
+func (c *modelCap) resee(t modelTopUp, now, amount int64) {
+	if t.first > c.since {
+		c.unsee(t, amount)
+		c.saw(now, amount)
+	}
+}
+
 // cancelTopUp takes back an account's top-up that nobody has leased.
 func (b *books) cancelTopUp(account string, now int64) {
 	p, a := b.policies[account], b.accounts[account]
@@ -215,6 +223,8 @@ func (b *books) changeTopUp(op Operation, now int64) Result {
 			return res
 		}
 		res.Available = limited(b.accounts[t.account].available())
+		p.count.resee(t, now, 1)
+		p.sum.resee(t, now, t.amount)
 		p.open, p.declines = "", 0
 		t.state, t.ended = TopUpSucceeded, now
 		b.topUps[id], b.policies[t.account] = t, p
