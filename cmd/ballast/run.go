@@ -106,6 +106,7 @@ func newRoot(a *app) *cobra.Command {
 		group("operation", "Look up operations", newOperationGetCommand(a)),
 		newImportCommand(a),
 		newReconcileCommand(a),
+		group("sink", "Keep another store up to date from the feed", newSinkPostgresCommand(a)),
 		group("export", "Write whole books, as they are at one point of the log, into a file", newExportAccountsCommand(a), newExportEntriesCommand(a)),
 		newBenchCommand(a),
 		newVersionCommand(a),
