@@ -21,7 +21,7 @@ const (
 
 // The file: a header, frames, the last of which is the end. All numbers little-endian.
 const (
-	magic         = "BLSTBKUP"
+	magic = "BLSTBKUP"
 	// FormatVersion of backups.
 	FormatVersion = 1
 	headerBytes   = 16 // magic 8 | version 4 | CRC-32C of both 4

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	manifestMagic   = "BLSTMANI"
+	manifestMagic = "BLSTMANI"
 	// FormatVersion of manifests, and of the packs that they name.
 	FormatVersion   = 1
 	manifestHeader  = 64
