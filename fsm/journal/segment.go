@@ -14,7 +14,7 @@ import (
 
 // The header of a segment, docs/formats/journal.md. All numbers little-endian.
 const (
-	magic         = "BALLASTJ"
+	magic = "BALLASTJ"
 	// FormatVersion of segments.
 	FormatVersion = 1
 	headerLen     = 64
