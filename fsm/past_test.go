@@ -107,7 +107,7 @@ func pages(t *testing.T, f *FSM, q StatementQuery) (got []uint64, err error) {
 // TestPastAgainstModel: statements and balances of the past are those of a plain list of all entries; where entries are missing,
 // an answer is right as far as it goes, or says so.
 func TestPastAgainstModel(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		log := newScript(seed).grow(60).logs
 		whole := openOn(t, vfs.NewMem())
 		whole.ApplyBatch(log[:40])
@@ -121,7 +121,7 @@ func TestPastAgainstModel(t *testing.T) {
 		holed.ApplyBatch(log[40:])
 		rng := rand.New(rand.NewPCG(seed, 3))
 		var right, missing int
-		for range 400 {
+		for range 200 {
 			q := m.query(rng)
 			want := m.list(q)
 			got, err := pages(t, whole, q)
@@ -138,7 +138,7 @@ func TestPastAgainstModel(t *testing.T) {
 				t.Fatalf("%+v where entries are missing: %v (%v), want %v", q, got, err, want)
 			}
 		}
-		if right < 50 || missing < 50 {
+		if right < 25 || missing < 25 {
 			t.Errorf("with a hole %d queries were answered, %d not", right, missing)
 		}
 		m.checkBalances(t, whole, false)
@@ -171,14 +171,15 @@ func (m *pastModel) checkBalances(t *testing.T, f *FSM, holes bool) {
 	}
 	logTime := f.Head().LogTime
 	for _, id := range m.accounts {
-		for sequence := range uint64(len(m.all)) + 1 {
+		for sequence := uint64(0); sequence <= uint64(len(m.all)); sequence += 2 {
 			b, err := f.BalanceAfter(t.Context(), []byte(id), sequence)
 			check("balance", id, sequence, b, err)
 			if err == nil && !b.Final {
 				t.Fatalf("balance of %s after %d is not final", id, sequence)
 			}
 		}
-		for i, e := range m.all {
+		for i := 0; i < len(m.all); i += 5 {
+			e := m.all[i]
 			for _, time := range []int64{e.Time - 1, e.Time, e.Time + 1} {
 				sequence := uint64(0)
 				for _, other := range m.all {

@@ -13,9 +13,10 @@ type Output struct {
 func (o *Output) reset(n int) {
 	if cap(o.Results) < n {
 		o.Results = make([]Result, n)
+	} else {
+		o.Results = o.Results[:n]
+		clear(o.Results)
 	}
-	o.Results = o.Results[:n]
-	clear(o.Results)
 	o.Entries, o.Hashes = o.Entries[:0], o.Hashes[:0]
 }
 

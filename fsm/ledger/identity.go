@@ -35,14 +35,13 @@ const (
 
 // member is one operation of the unit (a group, or one operation alone) that is being applied.
 type member struct {
-	key         key
-	hash        uint64 // of the key in byKey
-	refusedHash uint64 // of the key in byRefusedKey
-	debit       lookup
-	credit      lookup
-	payload     uint64
-	verdict     verdict
-	result      Result
+	key     key
+	hash    uint64 // of the key, in byKey and byRefusedKey
+	debit   lookup
+	credit  lookup
+	payload uint64
+	verdict verdict
+	result  Result
 	// keepable: a rejection that must be recorded to be final.
 	keepable bool
 	// Locators of the refused records that a new one replaces.
@@ -109,7 +108,9 @@ func (p *probe) sameRefused(locator uint64) bool {
 func (s *State) judge(m *member, op *Operation) {
 	p := probe{s: s, key: &m.key, payload: m.payload}
 	s.byKey.Find(m.hash, p.sameDone)
-	s.byRefusedKey.Find(m.refusedHash, p.sameRefused)
+	if s.byRefusedKey.Len() > 0 {
+		s.byRefusedKey.Find(m.hash, p.sameRefused)
+	}
 	m.verdict, m.keepable = fresh, false
 	m.prior, m.hasPrior = p.normalAt, p.normal != nil
 	m.priorExact, m.hasPriorExact = p.exactAt, p.exact != nil

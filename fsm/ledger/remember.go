@@ -40,7 +40,7 @@ const (
 // rememberDone records that the member's operation took effect.
 func (s *State) rememberDone(m *member, kind Kind, res *Result, keep int64) {
 	if m.hasPrior {
-		s.byRefusedKey.Delete(m.refusedHash, m.prior)
+		s.byRefusedKey.Delete(m.hash, m.prior)
 	}
 	at := s.append(&s.done, m, kind, res, keep, 0, 0)
 	s.byKey.Insert(m.hash, at)
@@ -57,8 +57,8 @@ func (s *State) rememberRefused(m *member, kind Kind, res *Result, keep int64, e
 		s.meta.exactCount++
 	}
 	at := s.append(&s.refused[bucketOf(cell)], m, kind, res, keep, cell, flags)
-	if !has || !s.byRefusedKey.Replace(m.refusedHash, prior, at) {
-		s.byRefusedKey.Insert(m.refusedHash, at)
+	if !has || !s.byRefusedKey.Replace(m.hash, prior, at) {
+		s.byRefusedKey.Insert(m.hash, at)
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *State) rebuildKeys(pause *pacer) error {
 			}
 		}
 	}
-	s.byKey = page.NewSizedIndex(s.done.Len())
+	s.byKey = s.byRefusedKey.Alike(s.done.Len())
 	s.done.index = s.byKey
 	for pos := s.done.Head(); pos < s.done.Tail(); pos++ {
 		if err := pause.next(); err != nil {
@@ -202,12 +202,12 @@ func (s *State) rebuildRefused(r record, at uint64) {
 	}
 }
 
-func (s *State) probeRecord(r record) (p probe, refusedHash uint64) {
+func (s *State) probeRecord(r record) (p probe, hash uint64) {
 	k := key{b: [16]byte(r.key()), how: r[offHow]}
 	p = probe{s: s, key: &k, payload: r.payload()}
-	refusedHash = s.byRefusedKey.Hash(r.key())
-	s.byRefusedKey.Find(refusedHash, p.sameRefused)
-	return p, refusedHash
+	hash = s.byRefusedKey.Hash(r.key())
+	s.byRefusedKey.Find(hash, p.sameRefused)
+	return p, hash
 }
 
 // Operation tells what became of the newest attempt of an operation id: the answer that it got, as a replay. False: the

@@ -32,7 +32,7 @@ type State struct {
 	// Derived from the records, and so the same after Rebuild.
 	byID         *page.Index // accounts
 	byKey        *page.Index // ids of operations that took effect
-	byRefusedKey *page.Index // ids of refused ones: live records only
+	byRefusedKey *page.Index // ids of refused ones: live records only; it hashes as byKey does
 	ledgerSlots  map[string]uint32
 	listing      listing
 
@@ -71,7 +71,8 @@ func New() *State {
 }
 
 func (s *State) forgetDerived() {
-	s.byID, s.byKey, s.byRefusedKey = page.NewIndex(), page.NewIndex(), page.NewIndex()
+	s.byID, s.byKey = page.NewIndex(), page.NewIndex()
+	s.byRefusedKey = s.byKey.Alike(0)
 	s.ledgerSlots = map[string]uint32{}
 	s.listing = listing{}
 	s.holds.forgetDerived()
@@ -301,7 +302,7 @@ func (s *State) rebuildAccounts(pause *pacer) error {
 				return err
 			}
 			group[i] = s.byID.Hash(id)
-			loaded ^= s.byID.Touch(group[i])
+			loaded ^= *s.byID.Home(group[i])
 		}
 		s.work.loaded = loaded
 		for i, hash := range group {

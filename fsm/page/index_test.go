@@ -79,7 +79,7 @@ func TestSizedIndexDoesNotGrow(t *testing.T) {
 		if after := x.Bytes(); after > before+before/50 {
 			t.Errorf("%d entries: %d bytes before, %d after", n, before, after)
 		}
-		if perEntry := float64(before) / float64(max(n, 8)); perEntry > 15 {
+		if perEntry := float64(before) / float64(max(n, 16)); perEntry > 15 {
 			t.Errorf("%d entries: %.1f bytes each", n, perEntry)
 		}
 	}

@@ -35,6 +35,11 @@ func policy(id []byte) ledger.Operation {
 	}
 }
 
+// low is a low-balance threshold of all that an account begins with.
+func low(id []byte) ledger.Operation {
+	return ledger.Operation{Kind: ledger.KindSetLowBalance, Credit: id, Amount: plenty}
+}
+
 func newAccounts(b *bank) []ledger.Operation {
 	return b.each(func(i int) ledger.Operation {
 		return ledger.Operation{Kind: ledger.KindCreateAccount, Ledger: []byte("usd"), Credit: fmt.Appendf(nil, "new-%d-%d", b.made, i)}
@@ -79,6 +84,10 @@ func movements() []kindCase {
 	}
 	watched := plain("transfer, top-up policy", transfer)
 	watched.account = policy
+	told := plain("transfer, low-balance threshold", transfer)
+	told.account = func(id []byte) ledger.Operation {
+		return ledger.Operation{Kind: ledger.KindSetLowBalance, Credit: id, Amount: plenty / 2}
+	}
 	grouped := plain("transfer, in groups of 10", func(b *bank, i int) ledger.Operation {
 		op := transfer(b, i)
 		op.Linked = i%10 < 9
@@ -97,7 +106,12 @@ func movements() []kindCase {
 			return ledger.Operation{Kind: ledger.KindUpTo, Debit: from, Credit: to, Amount: 1}
 		}),
 		{kind: "reversal", before: (*bank).transfers, ops: reversals},
-		grouped, capped, watched,
+		grouped, capped, watched, told,
+		{kind: "debit that makes an account low", before: newAccountsWith(low), ops: func(b *bank, before []ledger.Operation) []ledger.Operation {
+			return b.each(func(i int) ledger.Operation {
+				return ledger.Operation{Kind: ledger.KindDebit, Debit: before[i].Credit, Amount: 1}
+			})
+		}},
 	}
 }
 
@@ -155,7 +169,7 @@ func holdCases() []kindCase {
 }
 
 func topUpCases() []kindCase {
-	crossing := kindCase{kind: "debit that makes a top-up", before: newTopUpsSettled, ops: func(b *bank, before []ledger.Operation) []ledger.Operation {
+	crossing := kindCase{kind: "debit that makes a top-up", before: newAccountsWith(policy), ops: func(b *bank, before []ledger.Operation) []ledger.Operation {
 		return b.each(func(i int) ledger.Operation {
 			return ledger.Operation{Kind: ledger.KindDebit, Debit: before[i].Credit, Amount: plenty/2 + 1}
 		})
@@ -181,13 +195,15 @@ func settle(outcome ledger.TopUpOutcome) func(b *bank, before []ledger.Operation
 	}
 }
 
-// newTopUpsSettled opens accounts that have enough, with a policy.
-func newTopUpsSettled(b *bank) []ledger.Operation {
-	ops := newAccounts(b)
-	for i := range batch {
-		ops = append(ops, b.op(ledger.Operation{Kind: ledger.KindCredit, Credit: ops[i].Credit, Amount: plenty}), b.op(policy(ops[i].Credit)))
+// newAccountsWith opens accounts that have enough, and does one thing more to each.
+func newAccountsWith(with func(id []byte) ledger.Operation) func(b *bank) []ledger.Operation {
+	return func(b *bank) []ledger.Operation {
+		ops := newAccounts(b)
+		for i := range batch {
+			ops = append(ops, b.op(ledger.Operation{Kind: ledger.KindCredit, Credit: ops[i].Credit, Amount: plenty}), b.op(with(ops[i].Credit)))
+		}
+		return ops
 	}
-	return ops
 }
 
 // newTopUpsFunded have enough by the time that their top-up is settled, so that it makes no next one.
