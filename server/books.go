@@ -20,8 +20,8 @@ type BookStore interface {
 	ReadIndexed(read func(state *ledger.State, index uint64))
 	// PinAccounts pins all accounts, to be read while at most so many bytes change that are not read yet.
 	PinAccounts(most uint64) (*fsm.Accounts, error)
-	// Entries reads entries after one up to another, at most so many bytes but at least one.
-	Entries(after, until uint64, maxBytes int) ([]fsm.StatementEntry, error)
+	// OpenFeed opens a reader of entries.
+	OpenFeed() *fsm.Feed
 }
 
 var _ BookStore = (*fsm.FSM)(nil)
@@ -143,10 +143,12 @@ func (b *Books) ExportEntries(
 		until = min(until, asked)
 	}
 	head.ExpectedRows = max(until, after) - after
+	feed := b.cfg.Store.OpenFeed()
+	defer feed.Close()
 	err := d.send(&ballastv1.ExportEntriesResponse{Head: b.signed(head)}, 0)
 	for at := after; err == nil && at < until; {
 		var entries []fsm.StatementEntry
-		if entries, err = b.cfg.Store.Entries(at, until, pieceBytes); err != nil || len(entries) == 0 {
+		if entries, err = feed.Read(at, until, pieceBytes); err != nil || len(entries) == 0 {
 			break
 		}
 		at = entries[len(entries)-1].Sequence

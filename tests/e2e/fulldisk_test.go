@@ -228,16 +228,18 @@ func TestRealDisksThatFillUp(t *testing.T) {
 	}
 
 	// Not a byte left: the reserve goes, and members live on.
-	for _, m := range b.cluster.Members {
-		must(t, testcluster.Until(b.ctx(), m.Name+" has given its reserve away", func(ctx context.Context) error {
+	must(t, testcluster.Until(b.ctx(), "all have given their reserve away", func(ctx context.Context) error {
+		var errs []error
+		for _, m := range b.cluster.Members {
 			leaveFree(t, m, 0)
 			s, err := m.Status(ctx)
 			if d := s.GetDisk(); err == nil && (d.GetRoom() != ballastv1.DiskRoom_DISK_ROOM_FULL || d.GetReserveBytes() != 0) {
-				err = fmt.Errorf("it says %v", d)
+				err = fmt.Errorf("%s says %v", m.Name, d)
 			}
-			return err
-		}))
-	}
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}))
 	_, refusals := l.now()
 	l.is(b, "writes are still refused", func(_ int64, now int) bool { return now > refusals+1 })
 	if now, _ := l.now(); now > acked+2 { // what was under way when the first was refused
