@@ -97,7 +97,7 @@ func newRoot(a *app) *cobra.Command {
 		group("ledger", "Make and list ledgers", newLedgerCreateCommand(a), newLedgerListCommand(a)),
 		group("account", "Make, read and change accounts", newAccountCreateCommand(a), newAccountGetCommand(a), newAccountListCommand(a),
 			newAccountSetCommand(a), newAccountCapCommand(a), newAccountLowCommand(a), newAccountFreezeCommand(a), newAccountThawCommand(a), newAccountCloseCommand(a)),
-		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a), newTransferUpToCommand(a), newReverseCommand(a),
+		newCreditCommand(a), newDebitCommand(a), newTransferCommand(a), newTransferUpToCommand(a), newReverseCommand(a), newApplyCommand(a),
 		group("hold", "Set money aside, and take it or give it back", newHoldCreateCommand(a), newHoldGetCommand(a), newHoldListCommand(a),
 			newHoldCaptureCommand(a), newHoldVoidCommand(a), newHoldExtendCommand(a)),
 		group("topup", "Top up accounts before they are empty", newTopUpPolicyCommand(a), newTopUpListCommand(a), newTopUpGetCommand(a),
