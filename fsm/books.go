@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/ledger"
 )
 
@@ -76,30 +75,4 @@ func (a *Accounts) Close(reason error) {
 		a.ended = errAccountsClosed
 	}
 	a.pinned.Close()
-}
-
-// Entries reads entries in order, those that follow entry after up to entry until: at most maxBytes of the journal, but at least one;
-// none where there are none. ErrMissing: the next one is not here yet. ErrUnknownEntry: there are fewer. ErrChanged: a snapshot
-// replaced the journal; try again.
-func (f *FSM) Entries(after, until uint64, maxBytes int) ([]StatementEntry, error) {
-	if after >= until {
-		return nil, nil
-	}
-	raw, err := f.ReadJournal(after, maxBytes)
-	if errors.Is(err, journal.ErrReplaced) {
-		err = fmt.Errorf("%w: entry %d: %w", ErrChanged, after+1, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var entries []StatementEntry
-	for sequence := after; len(raw) > 0 && sequence < until; sequence++ {
-		e, n, err := ledger.DecodeEntry(raw)
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: %w", sequence+1, err)
-		}
-		entries, raw = append(entries, StatementEntry{Entry: e}), raw[n:]
-	}
-	f.name(entries)
-	return entries, nil
 }

@@ -139,6 +139,9 @@ func journalFailure(ctx context.Context, err error) *Failure {
 		return retryable("this member does not have the journal that far back yet: entries %d to %d of the journal are on their way to it; "+
 			"try again, or ask another member (a stale read is answered by any)", missing.Hole.After.Sequence+1, missing.Hole.Until.Sequence)
 	}
+	if errors.Is(err, fsm.ErrMissing) {
+		return retryable("this member has only just started and does not know its journal yet: try again, or ask another member")
+	}
 	f := notDone(codes.Internal, "the journal cannot be read: ask another member")
 	f.Cause = err
 	return f

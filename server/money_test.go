@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ballastdb/ballast/fsm"
 	"github.com/ballastdb/ballast/fsm/journal"
 	"github.com/ballastdb/ballast/fsm/ledger"
 	"github.com/ballastdb/ballast/fsm/proposal"
@@ -363,6 +364,9 @@ func TestStatementSaysWhatIsMissing(t *testing.T) {
 	if f.Code != codes.Unavailable || f.Outcome != isNotDone || f.RetryAfter <= 0 ||
 		!strings.Contains(f.Message, "entries 42 to 90 ") || !strings.Contains(f.Message, "another member") {
 		t.Errorf("a statement that reaches into a hole fails with %+v", f)
+	}
+	if f := journalFailure(testContext(t), fmt.Errorf("%w: the state machine has not started", fsm.ErrMissing)); f.Code != codes.Unavailable || f.RetryAfter <= 0 {
+		t.Errorf("a read before the start fails with %+v", f)
 	}
 }
 

@@ -24,8 +24,8 @@ func (m *Money) LeaseTopUps(ctx context.Context, r *ballastv1.LeaseTopUpsRequest
 	if d := r.GetTimeout(); d < ledger.MinLease || d > ledger.MaxLease {
 		return nil, invalid("timeout: want %s to %s, found %s", time.Duration(ledger.MinLease), time.Duration(ledger.MaxLease), time.Duration(d))
 	}
-	if n := len(r.GetWorker()); n > ledger.MaxReferenceLen {
-		return nil, invalid("worker: want at most %d bytes, found %d", ledger.MaxReferenceLen, n)
+	if !ledger.ValidReference([]byte(r.GetWorker())) {
+		return nil, invalid("worker: want at most %d bytes of UTF-8 without control characters, found %q", ledger.MaxReferenceLen, clip(r.GetWorker()))
 	}
 	if _, ok := leads(m.cfg.Raft); !ok {
 		return nil, m.hinted(notLeader(nil))

@@ -168,6 +168,7 @@ func (m *member) serve(t *testing.T, money *Money, operator *Operator, logger hc
 	t.Helper()
 	m.conn = serveOn(t, logger, func(s *grpc.Server) {
 		ballastv1.RegisterMoneyServiceServer(s, money)
+		ballastv1.RegisterBooksServiceServer(s, NewBooks(BooksConfig{Raft: m.raft, Store: m.fsm, Gate: m.gate, Logger: logger, ClusterID: testCluster, Member: "a"}))
 		ballastv1.RegisterOperatorServiceServer(s, operator)
 	})
 	m.money, m.operator = ballastv1.NewMoneyServiceClient(m.conn), ballastv1.NewOperatorServiceClient(m.conn)

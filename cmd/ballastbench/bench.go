@@ -65,7 +65,7 @@ func bench(ctx context.Context, o benchOptions, io stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	costs, err := kinds.Measure(ctx, kindRounds)
+	costs, err := kinds.Measure(ctx, kinds.Accounts, kindRounds)
 	if err != nil {
 		return err
 	}

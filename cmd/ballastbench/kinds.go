@@ -19,7 +19,7 @@ func kindsCommand(io stdio) *cobra.Command {
 		Short: "Measure what applying each kind of operation costs, on one core",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			costs, err := kinds.Measure(cmd.Context(), max(2, rounds))
+			costs, err := kinds.Measure(cmd.Context(), kinds.Accounts, max(2, rounds))
 			switch {
 			case err != nil:
 			case json:

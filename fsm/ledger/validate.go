@@ -309,6 +309,9 @@ func isAsset(b []byte) bool {
 	return true
 }
 
+// ValidReference tells whether b can be an operation's reference.
+func ValidReference(b []byte) bool { return len(b) <= MaxReferenceLen && isText(b) }
+
 // isText reports whether b is UTF-8 without control characters (U+0000 to U+001F, U+007F to U+009F). It uses no table
 // of the Unicode version that this binary was built with: all versions must agree for ever.
 func isText(b []byte) bool {

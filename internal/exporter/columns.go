@@ -52,6 +52,7 @@ var entryColumns = []column[*ballastv1.Entry]{
 		return money(e.GetAsked(), e.GetScale())
 	}},
 	{"reversed_sequence", func(e *ballastv1.Entry) cell { return number(e.GetReversedSequence()) }},
+	{"details", details},
 }
 
 func money(units int64, scale uint32) cell { return text(amount.Format(units, scale)) }
@@ -84,6 +85,12 @@ func ofHold(e *ballastv1.Entry, units int64) cell {
 		return text("")
 	}
 	return money(units, e.GetScale())
+}
+
+// details is empty where there are none. It cannot fail: the wire's messages are all there is in it.
+func details(e *ballastv1.Entry) cell {
+	object, _ := Details(e)
+	return cell{text: object, object: object != ""}
 }
 
 // Flags are the names of what is set on an account.

@@ -39,6 +39,8 @@ type cell struct {
 	text string
 	// number: JSON has it without quotes. Amounts are strings: JSON numbers lose digits.
 	number bool
+	// object: it is JSON itself.
+	object bool
 }
 
 func text(s string) cell { return cell{text: s} }
@@ -99,7 +101,7 @@ func (e *Writer[T]) Write(row T) error {
 			e.line = append(e.line, ',')
 		}
 		e.line = append(appendJSON(e.line, c.name), ':')
-		if v := c.of(row); v.number {
+		if v := c.of(row); v.number || v.object {
 			e.line = append(e.line, v.text...)
 		} else {
 			e.line = appendJSON(e.line, v.text)

@@ -69,10 +69,11 @@ func TestEntries(t *testing.T) {
 	}, &ballastv1.Entry{
 		Ledger: "usd", Scale: 3,
 		Sequence: 13, LogTime: 1_700_000_000_000_000_002, Kind: ballastv1.EntryKind_ENTRY_KIND_FROZEN_SET, OperationId: "op2", CreditAccount: "alice", CreditPosted: -1,
+		Freeze: &ballastv1.FreezeAfter{Frozen: true},
 	})
-	want := `sequence,log_time,kind,ledger,debit_account,credit_account,amount,debit_posted,credit_posted,operation,event_time,code,reference,hold,hold_remaining,hold_released,hold_expires,asked,reversed_sequence
-12,2023-11-14T22:13:20.000000001Z,hold_captured,usd,alice,@usd/debits,1.500,-0.001,1.501,op,2020-09-13T12:26:40Z,42,a` + "\t" + `b,h,0.020,0.005,2023-11-14T22:13:21Z,2.000,3
-13,2023-11-14T22:13:20.000000002Z,frozen_set,usd,,alice,0.000,,-0.001,op2,,0,,,,,,,0
+	want := `sequence,log_time,kind,ledger,debit_account,credit_account,amount,debit_posted,credit_posted,operation,event_time,code,reference,hold,hold_remaining,hold_released,hold_expires,asked,reversed_sequence,details
+12,2023-11-14T22:13:20.000000001Z,hold_captured,usd,alice,@usd/debits,1.500,-0.001,1.501,op,2020-09-13T12:26:40Z,42,a` + "\t" + `b,h,0.020,0.005,2023-11-14T22:13:21Z,2.000,3,
+13,2023-11-14T22:13:20.000000002Z,frozen_set,usd,,alice,0.000,,-0.001,op2,,0,,,,,,,0,"{""freeze"":{""frozen"":true}}"
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -9,9 +9,8 @@ import (
 )
 
 const (
-	accounts = 10_000
-	start    = int64(1_700_000_000) * int64(time.Second)
-	plenty   = 1 << 40
+	start  = int64(1_700_000_000) * int64(time.Second)
+	plenty = 1 << 40
 )
 
 // bank is a state with accounts that have plenty.
@@ -22,10 +21,12 @@ type bank struct {
 	now   int64
 	made  int
 	rnd   *rand.Rand
+	// accounts is how many there are, a multiple of batch.
+	accounts int
 }
 
-func openBank(c kindCase) (*bank, error) {
-	b := &bank{state: ledger.New(), now: start, rnd: rand.New(rand.NewPCG(1, 1))}
+func openBank(c kindCase, accounts int) (*bank, error) {
+	b := &bank{state: ledger.New(), now: start, rnd: rand.New(rand.NewPCG(1, 1)), accounts: accounts}
 	if err := b.apply([]ledger.Operation{b.op(ledger.Operation{Kind: ledger.KindCreateLedger, Ledger: []byte("usd"), Asset: []byte("USD"), Scale: 2})}); err != nil {
 		return nil, err
 	}
@@ -73,11 +74,11 @@ func (b *bank) apply(ops []ledger.Operation) error {
 
 // two are different accounts.
 func (b *bank) two() (from, to []byte) {
-	i := b.rnd.IntN(accounts)
-	return account(i), account((i + 1 + b.rnd.IntN(accounts-1)) % accounts)
+	i := b.rnd.IntN(b.accounts)
+	return account(i), account((i + 1 + b.rnd.IntN(b.accounts-1)) % b.accounts)
 }
 
-func (b *bank) one() []byte { return account(b.rnd.IntN(accounts)) }
+func (b *bank) one() []byte { return account(b.rnd.IntN(b.accounts)) }
 
 // each makes a batch.
 func (b *bank) each(make func(i int) ledger.Operation) []ledger.Operation {

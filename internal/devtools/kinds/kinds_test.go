@@ -6,7 +6,7 @@ import (
 
 // TestEveryKindIsMeasured: every case works, so that make bench does; figures of one round mean nothing.
 func TestEveryKindIsMeasured(t *testing.T) {
-	costs, err := Measure(t.Context(), 2)
+	costs, err := Measure(t.Context(), batch, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

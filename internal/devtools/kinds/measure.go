@@ -15,6 +15,9 @@ import (
 // Bar is how many times a plain transfer a kind may cost at most.
 const Bar = 3
 
+// Accounts that Measure has usually; a multiple of 500.
+const Accounts = 10_000
+
 // batch is how many operations are applied at a time, as in a proposal.
 const batch = 500
 
@@ -28,12 +31,12 @@ type Cost struct {
 }
 
 // Measure applies every kind, in turns with plain transfers, 500 operations at a time, rounds times.
-func Measure(ctx context.Context, rounds int) ([]Cost, error) {
+func Measure(ctx context.Context, accounts, rounds int) ([]Cost, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var costs []Cost
 	for _, c := range cases() {
-		cost, err := measure(ctx, c, rounds)
+		cost, err := measure(ctx, c, accounts, rounds)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.kind, err)
 		}
@@ -42,12 +45,12 @@ func Measure(ctx context.Context, rounds int) ([]Cost, error) {
 	return costs, nil
 }
 
-func measure(ctx context.Context, c kindCase, rounds int) (Cost, error) {
-	other, err := openBank(kindCase{}) // whose accounts nothing happens to but plain transfers
+func measure(ctx context.Context, c kindCase, accounts, rounds int) (Cost, error) {
+	other, err := openBank(kindCase{}, accounts) // whose accounts nothing happens to but plain transfers
 	if err != nil {
 		return Cost{}, err
 	}
-	b, err := openBank(c)
+	b, err := openBank(c, accounts)
 	if err != nil {
 		return Cost{}, err
 	}

@@ -20,7 +20,7 @@ func Rows(costs []Cost) (rows []workload.Row) {
 
 // WriteTable writes costs for people.
 func WriteTable(w io.Writer, costs []Cost) error {
-	fmt.Fprintf(w, "\napplying an operation, one core, %d accounts, %d operations at a time; at most %d plain transfers are wanted\n", accounts, batch, Bar)
+	fmt.Fprintf(w, "\napplying an operation, one core, %d operations at a time; at most %d plain transfers are wanted\n", batch, Bar)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "kind\tCPU ns\ttransfers\t\t")
 	for _, c := range costs {
