@@ -106,13 +106,15 @@ func (e *RefusedError) Error() string {
 	return b.String()
 }
 
-// Is makes errors.Is find ErrRefused, and ErrUnknownAccount or ErrUnknownHold where that is the reason.
+// Is makes errors.Is find ErrRefused, and ErrUnknownAccount, ErrUnknownHold or ErrUnknownTopUp where that is the reason.
 func (e *RefusedError) Is(target error) bool {
 	switch target {
 	case ErrUnknownAccount:
 		return e.Code == ballastv1.ResultCode_RESULT_CODE_UNKNOWN_ACCOUNT
 	case ErrUnknownHold:
 		return e.Code == ballastv1.ResultCode_RESULT_CODE_UNKNOWN_HOLD
+	case ErrUnknownTopUp:
+		return e.Code == ballastv1.ResultCode_RESULT_CODE_UNKNOWN_TOP_UP
 	}
 	return target == ErrRefused
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -159,10 +160,16 @@ func (c *Client) History(ctx context.Context, account string, of Stretch, option
 	})
 }
 
-// nanoseconds of a time since 1970, 0 for the zero time.
+// nanoseconds of a time since 1970, 0 for the zero time; for one that does not fit the nearest that does, which is as far
+// beyond all log times.
 func nanoseconds(t time.Time) int64 {
-	if t.IsZero() {
+	switch year := t.UTC().Year(); {
+	case t.IsZero():
 		return 0
+	case year > 2261:
+		return math.MaxInt64
+	case year < 1678:
+		return math.MinInt64
 	}
 	return t.UnixNano()
 }
@@ -179,7 +186,7 @@ func (c *Client) BalanceAfter(ctx context.Context, account string, sequence uint
 // Final may change yet. ErrUnknownAccount where there is no such account, or was none then.
 func (c *Client) BalanceAt(ctx context.Context, account string, at time.Time, options ...ReadOption) (*ballastv1.GetPastBalanceResponse, error) {
 	return c.pastBalance(ctx, &ballastv1.GetPastBalanceRequest{
-		Account: account, At: &ballastv1.GetPastBalanceRequest_Time{Time: at.UnixNano()},
+		Account: account, At: &ballastv1.GetPastBalanceRequest_Time{Time: nanoseconds(at)},
 	}, options)
 }
 

@@ -80,6 +80,9 @@ func (d *Feed) Read(after, until uint64, maxBytes int) ([]StatementEntry, error)
 		entries = append(entries, StatementEntry{Entry: e})
 		after, b = e.Sequence, b[n:]
 	}
+	if len(entries) == 0 {
+		return nil, readError(after+1, journal.ErrReplaced) // the state has more than the journal now
+	}
 	d.machine.name(entries)
 	return entries, nil
 }

@@ -64,6 +64,19 @@ func TestFeedTellsEveryEntry(t *testing.T) {
 	}
 }
 
+// TestFeedOfAJournalThatIsShorter: a reader gets entries or an error, never nothing where the state had more.
+func TestFeedOfAJournalThatIsShorter(t *testing.T) {
+	f := openOn(t, vfs.NewMem())
+	f.ApplyBatch(newScript(5).grow(10).logs)
+	feed, newest := f.OpenFeed(), f.Head().Sequence
+	defer func() { must(t, feed.Close()) }()
+	for after := newest; after < newest+2; after++ {
+		if entries, err := feed.Read(after, newest+2, 1000); !errors.Is(err, ErrChanged) || len(entries) != 0 {
+			t.Errorf("after %d of %d: %d entries, %v", after, newest, len(entries), err)
+		}
+	}
+}
+
 // TestFeedAcrossAHole: what is not here yet is told so, and never left out.
 func TestFeedAcrossAHole(t *testing.T) {
 	log := newScript(2).grow(60).logs

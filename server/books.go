@@ -90,13 +90,13 @@ func (b *Books) ExportAccounts(
 	defer d.end()
 	accounts, err := b.cfg.Store.PinAccounts(b.cfg.Preserve)
 	if err != nil {
-		return booksFailure(ctx, err)
+		return b.failure(ctx, err)
 	}
 	defer accounts.Close(nil)
 	d.onIdle(func() { accounts.Close(errIdle) })
 	head := &ballastv1.BooksHead{Index: accounts.Index, LogTime: accounts.LogTime, Sequence: accounts.Sequence, ExpectedRows: accounts.Count()}
 	if err := d.send(&ballastv1.ExportAccountsResponse{Head: b.signed(head)}, 0); err != nil {
-		return booksFailure(ctx, err)
+		return b.failure(ctx, err)
 	}
 	var piece []*ballastv1.Account
 	flush := func() error {
@@ -217,7 +217,7 @@ func (b *Books) finish(ctx context.Context, what string, head *ballastv1.BooksHe
 	}
 	if err != nil {
 		b.cfg.Logger.Warn("an export broke off", "by", caller(ctx), "what", what, "index", head.GetIndex(), "rows", rows, "error", err)
-		return booksFailure(ctx, err)
+		return b.failure(ctx, err)
 	}
 	b.cfg.Logger.Info("an export is given", "by", caller(ctx), "what", what, "index", head.GetIndex(), "rows", rows)
 	return nil
@@ -226,14 +226,18 @@ func (b *Books) finish(ctx context.Context, what string, head *ballastv1.BooksHe
 // errIdle ends an export that nobody takes.
 var errIdle = errors.New("nothing of it was taken for too long")
 
-// booksFailure says why an export broke off.
-func booksFailure(ctx context.Context, err error) *Failure {
+// failure says why an export broke off.
+func (b *Books) failure(ctx context.Context, err error) *Failure {
 	var f *Failure
 	switch {
 	case errors.As(err, &f):
 		return f
 	case ctx.Err() != nil:
 		return contextFailure(ctx.Err(), ballastv1.Outcome_OUTCOME_NOT_DONE)
+	case errors.Is(err, context.Canceled): // the gate
+		if f := b.cfg.Gate.pass(); f != nil {
+			return f
+		}
 	case errors.Is(err, fsm.ErrOutrun), errors.Is(err, errIdle):
 		f := retryable("the export broke off: %v; take it again where what reads it is faster, or when less changes", err)
 		return f

@@ -223,3 +223,20 @@ func TestExportsTakeTurns(t *testing.T) {
 	}
 	wantOperator(t, err, codes.Unavailable, "more changed while the accounts were read")
 }
+
+// TestExportsEndWithTheMember: one that is under way does not hold up a member that stops.
+func TestExportsEndWithTheMember(t *testing.T) {
+	m, b := stocked(t, 10_000, nil)
+	stream, err := b.ExportEntries(testContext(t), &ballastv1.ExportEntriesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	m.gate.Close()
+	for err = nil; err == nil; {
+		_, err = stream.Recv()
+	}
+	wantOperator(t, err, codes.Unavailable, "shutting down")
+}

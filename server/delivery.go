@@ -14,7 +14,8 @@ import (
 // delivery sends an export's pieces at the pace of all bulk. While a caller takes nothing for too long a send cannot be ended, but
 // what the export costs can: its place goes to the next, and what was kept for it is given up.
 type delivery[T any] struct {
-	ctx    context.Context
+	ctx    context.Context // of the call, while the gate is open
+	cancel context.CancelFunc
 	stream grpc.ServerStreamingServer[T]
 	pace   func(context.Context, int) error
 	idle   time.Duration
@@ -38,7 +39,8 @@ func deliver[T any](b *Books, stream grpc.ServerStreamingServer[T], places chan 
 		f.Code = codes.ResourceExhausted
 		return nil, f
 	}
-	d := &delivery[T]{ctx: stream.Context(), stream: stream, pace: b.cfg.Pace, idle: b.cfg.Idle, release: func() { <-places }}
+	d := &delivery[T]{stream: stream, pace: b.cfg.Pace, idle: b.cfg.Idle, release: func() { <-places }}
+	d.ctx, d.cancel = b.cfg.Gate.whileOpen(stream.Context())
 	d.timer = time.AfterFunc(d.idle, d.timeOut)
 	return d, nil
 }
@@ -98,6 +100,7 @@ func (d *delivery[T]) send(piece *T, rows int) error {
 
 // end gives the place back.
 func (d *delivery[T]) end() {
+	d.cancel()
 	d.timer.Stop()
 	d.place.Do(d.release)
 }

@@ -31,7 +31,7 @@ type Config struct {
 	// Name is for people, up to 64 bytes: it is kept with each lease.
 	Name string
 	// Lease is how long a top-up is leased, 1 second to 1 hour. Default 1 minute. The processor has three quarters of it to
-	// answer.
+	// answer. It must not be longer than the key lifetime of any policy: then nothing is ever charged, only looked up.
 	Lease time.Duration
 	// Concurrency is how many charges are under way at most, up to 100. Default 8.
 	Concurrency int
