@@ -1,8 +1,9 @@
 // Command runtests runs the tests of the module and says what came of them, for people first: failures with their
 // output, skips with their reason, one line for each package, and a last line `N passed, N failed, N skipped`.
 //
-// Packages with concurrency of their own run under the race detector; where there is no C compiler for it they run
-// without, and each counts as one skip with that reason. Tests marked lab (build tag "lab") are not built.
+// Packages with concurrency of their own run under the race detector, but for their tests named ..Faults and ..AgainstModel,
+// which cross thousands of cases in one goroutine; those run without. Where there is no C compiler for it all run
+// without, and each such package counts as one skip with that reason. Tests marked lab (build tag "lab") are not built.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -48,9 +50,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		common = append(common, "-run", *match)
 	}
 	racing, plain := split(packages)
-	if missing := missingForRace(ctx); missing == "" {
-		goTest(ctx, report, append(common, "-race"), racing, stderr)
-	} else {
+	missing := missingForRace(ctx)
+	switch {
+	case missing == "" && *match != "":
+		goTest(ctx, report, slices.Concat(common, []string{"-race"}), racing, stderr)
+	case missing == "":
+		goTest(ctx, report, slices.Concat(common, []string{"-race", "-skip", tables}), racing, stderr)
+		goTest(ctx, report, slices.Concat(common, []string{"-run", tables}), withTables(racing), stderr)
+	default:
 		for _, p := range racing {
 			report.skipped(p.ImportPath, "race detector", missing)
 		}

@@ -12,6 +12,8 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -107,6 +109,37 @@ func fileConcurrent(file *ast.File) bool {
 		return !found
 	})
 	return found
+}
+
+// tables matches the names of tests that cross many cases, faults by calls or operations with a model, in one goroutine. The race
+// detector finds nothing in them, and takes ten times as long.
+const tables = "(Faults|AgainstModel)$"
+
+// withTables are the packages that have such tests.
+func withTables(packages []goPackage) (list []goPackage) {
+	name := regexp.MustCompile("^Test.*" + tables)
+	for _, p := range packages {
+		if slices.ContainsFunc(testNames(p), name.MatchString) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// testNames are those of the functions in a package's test files.
+func testNames(p goPackage) (names []string) {
+	for _, file := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
+		if err != nil {
+			continue // it counts among the others, where go test says what is wrong
+		}
+		for _, d := range parsed.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				names = append(names, f.Name.Name)
+			}
+		}
+	}
+	return names
 }
 
 // missingForRace says what the race detector lacks on this machine; empty: nothing.
