@@ -14,8 +14,8 @@ step), declined (nothing was charged: the next one is made after the back-off), 
 open, and is leased again under the same id).
 
 Without --lease this is a person's word, for a top-up whose outcome no worker can tell: look it up at
-the processor first, and make sure that no worker is charging for it. --reference keeps the processor's
-own id of the charge.`
+the processor first. declined is refused then while a lease runs, whose worker may be charging.
+--reference keeps the processor's own id of the charge.`
 
 func newTopUpSettleCommand(a *app) *cobra.Command {
 	var flags operationFlags

@@ -230,6 +230,9 @@ func (s *State) evaluateTopUp(op *Operation, res *Result) {
 	case !versionIs(op, &s.work.touched[i].account, res, SideCredit):
 	case op.Kind == KindLeaseTopUp && d.leased > s.meta.logTime, f.Lease != 0 && f.Lease != d.lease:
 		refuse(res, CodeTopUpLeased, SideNone)
+	case f.Outcome == OutcomeDeclined && f.Lease == 0 && d.leased > s.meta.logTime:
+		// Whoever has it may be charging now, and what is charged must find it open.
+		refuse(res, CodeTopUpLeased, SideNone)
 	case op.Kind == KindLeaseTopUp:
 		s.leaseTopUp(op, res, i, d)
 	case f.Outcome == OutcomeSucceeded:

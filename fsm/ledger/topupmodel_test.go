@@ -207,7 +207,8 @@ func (b *books) changeTopUp(op Operation, now int64) Result {
 	switch {
 	case op.IfVersion != 0 && op.IfVersion != a.version:
 		return Result{Code: CodeVersionMismatch, Side: SideCredit, Version: a.version}
-	case op.Kind == KindLeaseTopUp && t.leased > now, f.Lease != 0 && f.Lease != t.lease:
+	case op.Kind == KindLeaseTopUp && t.leased > now, f.Lease != 0 && f.Lease != t.lease,
+		f.Outcome == OutcomeDeclined && f.Lease == 0 && t.leased > now:
 		return Result{Code: CodeTopUpLeased}
 	}
 	amount := int64(0)

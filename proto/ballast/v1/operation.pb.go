@@ -2032,7 +2032,8 @@ type SettleTopUp struct {
 	// What became of it.
 	Outcome TopUpOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=ballast.v1.TopUpOutcome" json:"outcome,omitempty"`
 	// The number of the lease under which that came to be known; refused as TOP_UP_LEASED where there is a newer one. 0: whatever the
-	// lease is, for a person who knows from the processor itself. Make sure then that no worker is charging for it.
+	// lease is, for a person who knows from the processor itself. To decline is refused then as TOP_UP_LEASED while a lease runs, whose
+	// worker may be charging.
 	Lease         uint32 `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
