@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // Part is something that is scrubbed a little at a time. Only the scrub's goroutine calls it.
@@ -104,7 +106,7 @@ func (s *Scrub) Run(ctx context.Context) {
 		if read == 0 {
 			pause = s.untilDue()
 		}
-		sleep(ctx, pause)
+		_ = wait.For(ctx, pause)
 	}
 }
 
@@ -149,14 +151,4 @@ func (s *Scrub) untilDue() time.Duration {
 		pause = min(pause, time.Until(p.rests))
 	}
 	return max(pause, time.Millisecond)
-}
-
-// sleep waits, less if ctx ends.
-func sleep(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

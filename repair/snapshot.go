@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/ballastdb/ballast/internal/wait"
 	"github.com/ballastdb/ballast/snapshots"
 )
 
@@ -86,7 +87,7 @@ func Snapshot(ctx context.Context, cfg SnapshotConfig) (snapshots.Offer, error) 
 			cfg.Alive()
 		}
 		cfg.Logger.Warn("no snapshot was had from another member; it is tried again", "round", round, "members", len(cfg.Peers), "error", errors.Join(why...))
-		sleep(ctx, cfg.Pause)
+		_ = wait.For(ctx, cfg.Pause)
 	}
 }
 

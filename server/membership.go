@@ -13,6 +13,7 @@ import (
 
 	"github.com/ballastdb/ballast/fsm/roster"
 	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -49,7 +50,7 @@ func (o *Operator) leading(ctx context.Context) error {
 		if term, ok := leads(o.cfg.Raft); ok {
 			return o.cfg.Marked(ctx, term)
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -78,7 +79,7 @@ func TestStreamIsNotReadPastItsWindow(t *testing.T) {
 				}
 			}
 			eventually(t, "two requests are admitted", func() bool { return m.coalescer.waiting() >= 2 })
-			_ = pause(t.Context(), 20*time.Millisecond) // what must not happen gets a moment to happen
+			_ = wait.For(t.Context(), 20*time.Millisecond) // what must not happen gets a moment to happen
 			if n := m.coalescer.waiting(); n != 2 {
 				t.Errorf("%d requests are admitted, want 2", n)
 			}

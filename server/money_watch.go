@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/fsm"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -186,7 +187,7 @@ func (w *watcher) rest(ctx context.Context, looked time.Time, index uint64) erro
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			return pause(ctx, time.Until(looked.Add(w.money.cfg.WatchPace)))
+			return wait.For(ctx, time.Until(looked.Add(w.money.cfg.WatchPace)))
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/ballastdb/ballast/internal/guard"
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // Holder keeps new proposals from raft; *Coalescer does.
@@ -161,7 +162,7 @@ func (t *Transfers) quiet(ctx context.Context, target raft.Server) error {
 		if p.LastIndex >= last && t.cfg.Raft.LastIndex() == last {
 			return nil
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("%s has the log up to entry %d of %d: %w", memberName(target.ID), p.LastIndex, last, err)
 		}
 	}
@@ -177,23 +178,11 @@ func (t *Transfers) hand(ctx context.Context, target raft.Server) error {
 		if _, id := t.cfg.Raft.LeaderWithID(); id != t.cfg.LocalID && id != "" {
 			return nil
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("no new leader was elected: %w", err)
 		}
 	}
 	return nil
-}
-
-// pause waits a moment, less if ctx ends.
-func pause(ctx context.Context, moment time.Duration) error {
-	timer := time.NewTimer(moment)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // precondition says that the cluster is not in a state for what was asked.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // SimulatedConfig says how a Simulated processor behaves. Percentages are of charges that are asked for under a new key, or
@@ -78,7 +80,7 @@ func NewSimulated(cfg SimulatedConfig) *Simulated {
 
 // Charge is Processor's.
 func (p *Simulated) Charge(ctx context.Context, c Charge) (Outcome, error) {
-	if p.cfg.Pause > 0 && !pause(ctx, p.cfg.Pause) {
+	if p.cfg.Pause > 0 && wait.For(ctx, p.cfg.Pause) != nil {
 		return Outcome{}, ctx.Err()
 	}
 	p.mu.Lock()
@@ -105,7 +107,7 @@ func (p *Simulated) Charge(ctx context.Context, c Charge) (Outcome, error) {
 
 // Lookup is Processor's.
 func (p *Simulated) Lookup(ctx context.Context, c Charge) (Outcome, error) {
-	if p.cfg.Pause > 0 && !pause(ctx, p.cfg.Pause) {
+	if p.cfg.Pause > 0 && wait.For(ctx, p.cfg.Pause) != nil {
 		return Outcome{}, ctx.Err()
 	}
 	p.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -106,7 +107,7 @@ func (w *Worker) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Logger.Warn("no top-up can be leased", "error", err)
 		}
-		if (err != nil || len(leased) == 0) && !pause(ctx, w.cfg.Poll) {
+		if (err != nil || len(leased) == 0) && wait.For(ctx, w.cfg.Poll) != nil {
 			return
 		}
 	}
@@ -114,17 +115,6 @@ func (w *Worker) Run(ctx context.Context) {
 
 // room is how many charges may be begun, the one that was taken included.
 func (w *Worker) room() uint32 { return uint32(cap(w.free) - len(w.free) + 1) }
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // charge charges for a top-up that is leased until end, or looks up what became of it, and settles.
 func (w *Worker) charge(ctx context.Context, t *ballastv1.TopUpRecord, end time.Time) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/render"
+	"github.com/ballastdb/ballast/internal/snapshotparts"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -137,29 +138,14 @@ type reportView struct {
 }
 
 type reportSnapshot struct {
-	Index     uint64        `json:"index"`
-	Term      uint64        `json:"term"`
-	Digest    string        `json:"digest"`
-	Pages     uint64        `json:"pages"`
-	Bytes     uint64        `json:"bytes"`
-	PackBytes uint64        `json:"pack_bytes"`
-	Tables    []reportTable `json:"tables"`
-	Packs     []reportPack  `json:"packs"`
-}
-
-type reportTable struct {
-	Table       uint32 `json:"table"`
-	Pages       uint64 `json:"pages"`
-	Bytes       uint64 `json:"bytes"`
-	NewestIndex uint64 `json:"newest_index"`
-	RecordBytes uint32 `json:"record_bytes"`
-}
-
-type reportPack struct {
-	Pack   uint64 `json:"pack"`
-	Length uint64 `json:"length"`
-	Pages  uint64 `json:"live_pages"`
-	Bytes  uint64 `json:"live_bytes"`
+	Index     uint64                `json:"index"`
+	Term      uint64                `json:"term"`
+	Digest    string                `json:"digest"`
+	Pages     uint64                `json:"pages"`
+	Bytes     uint64                `json:"bytes"`
+	PackBytes uint64                `json:"pack_bytes"`
+	Tables    []snapshotparts.Table `json:"tables"`
+	Packs     []snapshotparts.Pack  `json:"packs"`
 }
 
 type reportJournal struct {
@@ -190,38 +176,25 @@ func viewReport(r *ballastv1.SnapshotReport) *reportView {
 	}
 	v.Snapshot = &reportSnapshot{
 		Index: s.GetIndex(), Term: s.GetTerm(), Digest: r.GetDigest(), Pages: s.GetPages(), Bytes: s.GetBytes(), PackBytes: s.GetPackBytes(),
-		Tables: []reportTable{}, Packs: []reportPack{},
+		Tables: []snapshotparts.Table{}, Packs: []snapshotparts.Pack{},
 	}
 	for _, t := range r.GetTables() {
-		v.Snapshot.Tables = append(v.Snapshot.Tables, reportTable{t.GetTable(), t.GetPages(), t.GetBytes(), t.GetNewestIndex(), t.GetRecordBytes()})
+		v.Snapshot.Tables = append(v.Snapshot.Tables, snapshotparts.Table{
+			Table: t.GetTable(), Pages: t.GetPages(), Bytes: t.GetBytes(), Newest: t.GetNewestIndex(), RecordBytes: t.GetRecordBytes(),
+		})
 	}
 	for _, p := range r.GetPacks() {
-		v.Snapshot.Packs = append(v.Snapshot.Packs, reportPack{p.GetPack(), p.GetLength(), p.GetPages(), p.GetBytes()})
+		v.Snapshot.Packs = append(v.Snapshot.Packs, snapshotparts.Pack{Pack: p.GetPack(), Length: p.GetLength(), Pages: p.GetPages(), Bytes: p.GetBytes()})
 	}
 	return v
 }
 
 // parts is a row for each table and pack.
 func (v *reportView) parts() *render.Grid {
-	g := &render.Grid{Columns: []render.Column{
-		{Name: "what"},
-		{Name: "number", Right: true},
-		{Name: "pages", Right: true},
-		{Name: "bytes", Right: true},
-		{Name: "length", Right: true},
-		{Name: "record_bytes", Right: true},
-		{Name: "newest_index", Right: true},
-	}}
 	if v.Snapshot == nil {
-		return g
+		return snapshotparts.Grid(nil, nil)
 	}
-	for _, t := range v.Snapshot.Tables {
-		g.Add("table", fmt.Sprint(t.Table), fmt.Sprint(t.Pages), fmt.Sprint(t.Bytes), "", fmt.Sprint(t.RecordBytes), fmt.Sprint(t.NewestIndex))
-	}
-	for _, p := range v.Snapshot.Packs {
-		g.Add("pack", fmt.Sprint(p.Pack), fmt.Sprint(p.Pages), fmt.Sprint(p.Bytes), fmt.Sprint(p.Length), "", "")
-	}
-	return g
+	return snapshotparts.Grid(v.Snapshot.Tables, v.Snapshot.Packs)
 }
 
 // summary says what was read of a member.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ballastdb/ballast/internal/render"
+	"github.com/ballastdb/ballast/internal/snapshotparts"
 	"github.com/ballastdb/ballast/server/node"
 )
 
@@ -82,33 +83,18 @@ type lookView struct {
 
 // snapshotView is the newest snapshot; null where there is none that can be read.
 type snapshotView struct {
-	File      string      `json:"file"`
-	Index     uint64      `json:"index"`
-	Term      uint64      `json:"term"`
-	At        string      `json:"at"`
-	Digest    string      `json:"digest"`
-	Pages     int         `json:"pages"`
-	Bytes     uint64      `json:"bytes"`
-	PackBytes uint64      `json:"pack_bytes"`
-	Tables    []tableView `json:"tables"`
-	Packs     []packView  `json:"packs"`
+	File      string                `json:"file"`
+	Index     uint64                `json:"index"`
+	Term      uint64                `json:"term"`
+	At        string                `json:"at"`
+	Digest    string                `json:"digest"`
+	Pages     int                   `json:"pages"`
+	Bytes     uint64                `json:"bytes"`
+	PackBytes uint64                `json:"pack_bytes"`
+	Tables    []snapshotparts.Table `json:"tables"`
+	Packs     []snapshotparts.Pack  `json:"packs"`
 	// Verified pages; 0: they were not read.
 	Verified int `json:"verified_pages"`
-}
-
-type tableView struct {
-	Table       uint8  `json:"table"`
-	Pages       int    `json:"pages"`
-	Bytes       uint64 `json:"bytes"`
-	Newest      uint64 `json:"newest_index"`
-	RecordBytes uint32 `json:"record_bytes"`
-}
-
-type packView struct {
-	Pack   uint64 `json:"pack"`
-	Length uint64 `json:"length"`
-	Pages  int    `json:"live_pages"`
-	Bytes  uint64 `json:"live_bytes"`
 }
 
 // journalView is the journal; null where it was not read.
@@ -128,13 +114,15 @@ func viewLook(l *node.Look, dir string) *lookView {
 	if s := l.Snapshots; s.Manifest != "" && len(s.Digest) > 0 {
 		v.Snapshot = &snapshotView{
 			File: s.Manifest, Index: s.Index, Term: s.Term, At: l.At.UTC().Format(time.RFC3339), Digest: s.Digest, Pages: s.Pages, Bytes: s.Bytes,
-			PackBytes: s.PackBytes, Tables: []tableView{}, Packs: []packView{}, Verified: s.Checked,
+			PackBytes: s.PackBytes, Tables: []snapshotparts.Table{}, Packs: []snapshotparts.Pack{}, Verified: s.Checked,
 		}
 		for _, t := range s.Tables {
-			v.Snapshot.Tables = append(v.Snapshot.Tables, tableView{t.ID, t.Pages, t.Bytes, t.Newest, t.RecordBytes})
+			v.Snapshot.Tables = append(v.Snapshot.Tables, snapshotparts.Table{
+				Table: uint32(t.ID), Pages: uint64(t.Pages), Bytes: t.Bytes, Newest: t.Newest, RecordBytes: t.RecordBytes,
+			})
 		}
 		for _, p := range s.Packs {
-			v.Snapshot.Packs = append(v.Snapshot.Packs, packView{p.Number, p.Length, p.Pages, p.Bytes})
+			v.Snapshot.Packs = append(v.Snapshot.Packs, snapshotparts.Pack{Pack: p.Number, Length: p.Length, Pages: uint64(p.Pages), Bytes: p.Bytes})
 		}
 	}
 	if j := l.Journal; j != nil {
@@ -162,25 +150,10 @@ func (v *lookView) list() *render.Grid {
 }
 
 func (v *lookView) inspect() *render.Grid {
-	g := &render.Grid{Columns: []render.Column{
-		{Name: "what"},
-		{Name: "number", Right: true},
-		{Name: "pages", Right: true},
-		{Name: "bytes", Right: true},
-		{Name: "length", Right: true},
-		{Name: "record_bytes", Right: true},
-		{Name: "newest_index", Right: true},
-	}}
 	if v.Snapshot == nil {
-		return g
+		return snapshotparts.Grid(nil, nil)
 	}
-	for _, t := range v.Snapshot.Tables {
-		g.Add("table", fmt.Sprint(t.Table), fmt.Sprint(t.Pages), fmt.Sprint(t.Bytes), "", fmt.Sprint(t.RecordBytes), fmt.Sprint(t.Newest))
-	}
-	for _, p := range v.Snapshot.Packs {
-		g.Add("pack", fmt.Sprint(p.Pack), fmt.Sprint(p.Pages), fmt.Sprint(p.Bytes), fmt.Sprint(p.Length), "", "")
-	}
-	return g
+	return snapshotparts.Grid(v.Snapshot.Tables, v.Snapshot.Packs)
 }
 
 func (v *lookView) verify() *render.Grid {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // Result is what one or more runs of a workload came to.
@@ -183,7 +185,7 @@ func (r *run) wait(ctx context.Context) (intended time.Time, ok bool) {
 	if !intended.Before(r.end) {
 		return intended, false
 	}
-	return intended, pause(ctx, time.Until(intended))
+	return intended, wait.For(ctx, time.Until(intended)) == nil
 }
 
 func (r *run) stopped() bool {
@@ -191,20 +193,6 @@ func (r *run) stopped() bool {
 	case <-r.stop:
 		return true
 	default:
-		return false
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
 		return false
 	}
 }
@@ -219,7 +207,7 @@ func (r *run) fail(ctx context.Context, err error) {
 	r.mu.Lock()
 	r.lastFailure = err
 	r.mu.Unlock()
-	pause(ctx, 10*time.Millisecond)
+	_ = wait.For(ctx, 10*time.Millisecond)
 }
 
 func (r *run) result() Result {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ballastdb/ballast/client"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 	"github.com/ballastdb/ballast/tests/linearizability/history"
 )
@@ -66,7 +67,7 @@ func (w *worker) run(ctx context.Context) {
 		default:
 			w.change(w.invent())
 		}
-		_ = sleep(ctx, time.Duration(w.rand.Int64N(int64(w.load.think))))
+		_ = wait.For(ctx, time.Duration(w.rand.Int64N(int64(w.load.think))))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 	"github.com/ballastdb/ballast/tests/linearizability/history"
 	"github.com/ballastdb/ballast/tests/linearizability/network"
@@ -39,7 +40,7 @@ func (n *nemesis) run(ctx context.Context, steps []Step) error {
 func (n *nemesis) pass(ctx context.Context, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		n.collect(ctx)
-		if err := sleep(ctx, min(500*time.Millisecond, time.Until(end))); err != nil {
+		if err := wait.For(ctx, min(500*time.Millisecond, time.Until(end))); err != nil {
 			return err
 		}
 	}
@@ -80,7 +81,7 @@ func (n *nemesis) step(ctx context.Context, s Step) error {
 
 // hold waits for the step's time; faults that kill in mid-step do so after a third of it.
 func (n *nemesis) hold(ctx context.Context, s Step, hit []*testcluster.Member) error {
-	if err := sleep(ctx, s.Lasts/3); err != nil {
+	if err := wait.For(ctx, s.Lasts/3); err != nil {
 		return err
 	}
 	for i, f := range s.Faults {
@@ -90,7 +91,7 @@ func (n *nemesis) hold(ctx context.Context, s Step, hit []*testcluster.Member) e
 			}
 		}
 	}
-	return sleep(ctx, s.Lasts-s.Lasts/3)
+	return wait.For(ctx, s.Lasts-s.Lasts/3)
 }
 
 // choose finds the member that the target means at this moment. Without a leader, the first member stands for it.
@@ -196,14 +197,3 @@ func (n *nemesis) startAgain(m *testcluster.Member) error {
 
 // orderedStop is how long a member may take to stop in order.
 const orderedStop = 30 * time.Second
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

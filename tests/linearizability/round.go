@@ -14,6 +14,7 @@ import (
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 	"github.com/ballastdb/ballast/tests/linearizability/history"
 	"github.com/ballastdb/ballast/tests/linearizability/network"
@@ -150,7 +151,7 @@ func (r *round) prepare(ctx context.Context) ([]*ballastv1.Account, error) {
 			Kind:    history.NotLinearizable,
 			Message: fmt.Sprintf("%q were made, and a read that began afterwards does not find them", answer.GetUnknown()),
 		})
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 100*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

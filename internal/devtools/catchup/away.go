@@ -10,6 +10,7 @@ import (
 
 	"github.com/ballastdb/ballast/internal/faults"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -80,5 +81,5 @@ func (r *rig) beyondLog(ctx context.Context, index uint64, away ...*testcluster.
 			return err
 		}
 	}
-	return sleep(ctx, r.scaled(4*time.Second))
+	return wait.For(ctx, r.scaled(4*time.Second))
 }

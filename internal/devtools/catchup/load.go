@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 
 	"github.com/ballastdb/ballast/client"
@@ -119,7 +120,7 @@ func (w *witness) run(ctx context.Context, i int) error {
 		return err
 	}
 	w.before[i] = account.GetPosted()
-	for sleep(ctx, 5*time.Millisecond) == nil {
+	for wait.For(ctx, 5*time.Millisecond) == nil {
 		if err := w.settle(always, client.NewCredit(w.account[i], 1)); err != nil {
 			return err
 		}
@@ -144,7 +145,7 @@ func (w *witness) settle(ctx context.Context, op *ballastv1.Operation) error {
 		case ctx.Err() != nil:
 			return err
 		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

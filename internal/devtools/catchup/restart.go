@@ -6,6 +6,7 @@ import (
 
 	"github.com/ballastdb/ballast/internal/procstat"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	"github.com/ballastdb/ballast/internal/workload"
 )
 
@@ -50,7 +51,7 @@ func restart(ctx context.Context, r *rig) error {
 	if err := r.memoryRows(m, "at_once"); err != nil {
 		return err
 	}
-	if err := sleep(ctx, r.scaled(20*time.Second)); err != nil {
+	if err := wait.For(ctx, r.scaled(20*time.Second)); err != nil {
 		return err
 	}
 	if err := r.memoryRows(m, "settled"); err != nil {

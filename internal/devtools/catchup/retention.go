@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -33,14 +34,14 @@ func retention(ctx context.Context, r *rig) error {
 	l := r.steady(ctx, "away for less than the retention", rate/2)
 	r.report.Timelines = append(r.report.Timelines, l.timeline)
 	l.timeline.begin("before")
-	if err := sleep(ctx, r.scaled(10*time.Second)); err != nil {
+	if err := wait.For(ctx, r.scaled(10*time.Second)); err != nil {
 		return err
 	}
 	if err := r.cut(away); err != nil {
 		return err
 	}
 	l.timeline.begin("away")
-	if err := sleep(ctx, r.scaled(30*time.Second)); err != nil {
+	if err := wait.For(ctx, r.scaled(30*time.Second)); err != nil {
 		return err
 	}
 	if err := r.heal(); err != nil {
@@ -52,7 +53,7 @@ func retention(ctx context.Context, r *rig) error {
 		return err
 	}
 	r.tell("%s had caught up after %v", away.Name, took)
-	if err := sleep(ctx, r.scaled(5*time.Second)); err != nil {
+	if err := wait.For(ctx, r.scaled(5*time.Second)); err != nil {
 		return err
 	}
 	if err := l.stop(ctx); err != nil {

@@ -233,13 +233,3 @@ func (r *rig) applied(ctx context.Context, within time.Duration, members ...*tes
 	}
 	return time.Since(began), nil
 }
-
-// sleep waits for d or for the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	"github.com/ballastdb/ballast/internal/workload"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
@@ -64,7 +65,7 @@ func (r *rig) snapshotsUnderLoad(ctx context.Context, t *Timeline) error {
 	}
 	for i := range snapshotsTaken {
 		t.begin("before")
-		if err := sleep(ctx, r.scaled(betweenTwo)); err != nil {
+		if err := wait.For(ctx, r.scaled(betweenTwo)); err != nil {
 			return err
 		}
 		before, err := anonymous(leader.PID())
@@ -84,7 +85,7 @@ func (r *rig) snapshotsUnderLoad(ctx context.Context, t *Timeline) error {
 		r.tell("a snapshot under load took %v; the leader's memory grew by %d MiB meanwhile", took, (most-before)>>20)
 		r.report.add(fmt.Sprintf("persisted_in/%d", i+1), took.Seconds(), unitSeconds)
 		r.report.add(fmt.Sprintf("memory_grew/%d", i+1), float64(max(most-before, 0)), unitBytes)
-		if err := sleep(ctx, r.scaled(untilCaughtUp)); err != nil {
+		if err := wait.For(ctx, r.scaled(untilCaughtUp)); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ballastdb/ballast/internal/faults"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	"github.com/ballastdb/ballast/internal/workload"
 )
 
@@ -37,7 +38,7 @@ func stall(ctx context.Context, r *rig) error {
 		l := r.steady(ctx, "stalls of the "+role+"'s log disk, full load", 0)
 		r.report.Timelines = append(r.report.Timelines, l.timeline)
 		l.timeline.begin("before")
-		err := sleep(ctx, r.scaled(5*time.Second))
+		err := wait.For(ctx, r.scaled(5*time.Second))
 		if err == nil {
 			err = r.stalls(ctx, role, l.timeline)
 		}
@@ -66,7 +67,7 @@ func (r *rig) stalls(ctx context.Context, role string, t *Timeline) error {
 
 	t.begin("slow disk")
 	slow := r.scaled(10 * time.Second)
-	elections, err = r.electionsDuring(ctx, func(*testcluster.Member) error { return sleep(ctx, slow) }, role, borneStall)
+	elections, err = r.electionsDuring(ctx, func(*testcluster.Member) error { return wait.For(ctx, slow) }, role, borneStall)
 	if err != nil {
 		return err
 	}
@@ -92,12 +93,12 @@ func (r *rig) stalls(ctx context.Context, role string, t *Timeline) error {
 // stallTimes stalls the disk n times for d and answers how many elections there were.
 func (r *rig) stallTimes(ctx context.Context, role string, d time.Duration, n int) (elections int, err error) {
 	for range n {
-		more, err := r.electionsDuring(ctx, func(*testcluster.Member) error { return sleep(ctx, d) }, role, d)
+		more, err := r.electionsDuring(ctx, func(*testcluster.Member) error { return wait.For(ctx, d) }, role, d)
 		if err != nil {
 			return 0, err
 		}
 		elections += more
-		if err := sleep(ctx, stallEvery); err != nil {
+		if err := wait.For(ctx, stallEvery); err != nil {
 			return 0, err
 		}
 	}
@@ -128,7 +129,7 @@ func (r *rig) electionsDuring(ctx context.Context, f func(*testcluster.Member) e
 		return 0, err
 	}
 	// An election that the stall has caused has begun by the time that a majority follows one leader again.
-	if err := sleep(ctx, 500*time.Millisecond); err != nil {
+	if err := wait.For(ctx, 500*time.Millisecond); err != nil {
 		return 0, err
 	}
 	leader, err := r.leader(ctx)

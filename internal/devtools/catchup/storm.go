@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // How long the parts of a storm are.
@@ -165,7 +166,7 @@ func (r *rig) phases(
 	ctx context.Context, plan stormPlan, t *Timeline, leader *testcluster.Member, comers []*testcluster.Member, like, out *stormOutcome,
 ) error {
 	t.begin("before")
-	if err := sleep(ctx, r.scaled(stormBefore)); err != nil {
+	if err := wait.For(ctx, r.scaled(stormBefore)); err != nil {
 		return err
 	}
 	if !plan.fresh {
@@ -193,7 +194,7 @@ func (r *rig) phases(
 	if like == nil {
 		out.back, err = r.letBack(ctx, plan, comers)
 	} else {
-		err = sleep(ctx, like.back)
+		err = wait.For(ctx, like.back)
 	}
 	out.memory = memory.stop()
 	if err != nil {
@@ -210,13 +211,13 @@ func (r *rig) phases(
 		}
 	}
 	t.begin("after")
-	return sleep(ctx, r.scaled(stormAfter))
+	return wait.For(ctx, r.scaled(stormAfter))
 }
 
 // leaveBehind has a snapshot taken that those who are away are beyond the log for, and in a control run waits for as long
 // as that took in the other.
 func (r *rig) leaveBehind(ctx context.Context, away []*testcluster.Member, began time.Time, like *stormOutcome) error {
-	if err := sleep(ctx, r.scaled(stormAway)); err != nil {
+	if err := wait.For(ctx, r.scaled(stormAway)); err != nil {
 		return err
 	}
 	index, err := r.askSnapshot(ctx)
@@ -226,7 +227,7 @@ func (r *rig) leaveBehind(ctx context.Context, away []*testcluster.Member, began
 	if like == nil {
 		return r.beyondLog(ctx, index, away...)
 	}
-	return sleep(ctx, max(like.away-time.Since(began), 0))
+	return wait.For(ctx, max(like.away-time.Since(began), 0))
 }
 
 func (r *rig) carriedToEach(members []*testcluster.Member, leader *testcluster.Member) (map[string]carried, error) {

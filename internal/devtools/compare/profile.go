@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"time"
+
+	"github.com/ballastdb/ballast/internal/wait"
 )
 
 // Profiler is a System that can write a CPU profile of the process that has most to do.
@@ -20,8 +22,8 @@ type Profiler interface {
 
 // profile writes the CPU profiles of a system and of this process, which is the load generator, over the middle of the
 // measured time: CASE-TARGET-server.pprof and CASE-TARGET-client.pprof.
-func profile(ctx context.Context, dir, name string, system System, wait, took time.Duration) error {
-	if err := sleep(ctx, wait); err != nil {
+func profile(ctx context.Context, dir, name string, system System, after, took time.Duration) error {
+	if err := wait.For(ctx, after); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -34,7 +36,7 @@ func profile(ctx context.Context, dir, name string, system System, wait, took ti
 				return err
 			}
 			defer pprof.StopCPUProfile()
-			return sleep(ctx, took)
+			return wait.For(ctx, took)
 		})
 	}()
 	var err error

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ballastdb/ballast/internal/procstat"
+	"github.com/ballastdb/ballast/internal/wait"
 	"github.com/ballastdb/ballast/internal/workload"
 )
 
@@ -81,7 +82,7 @@ func lookAt(ctx context.Context, system System) (e edge, err error) {
 
 // watch looks at the beginning and the end of the measured time, and at levels in between.
 func (t *turn) watch(ctx context.Context, config workload.Config, system System) error {
-	if err := sleep(ctx, config.Warmup); err != nil {
+	if err := wait.For(ctx, config.Warmup); err != nil {
 		return err
 	}
 	before, err := lookAt(ctx, system)
@@ -90,14 +91,14 @@ func (t *turn) watch(ctx context.Context, config workload.Config, system System)
 	}
 	end := time.Now().Add(config.Duration)
 	for time.Until(end) > sampleEvery {
-		if err := sleep(ctx, sampleEvery); err != nil {
+		if err := wait.For(ctx, sampleEvery); err != nil {
 			return err
 		}
 		if err := t.sample(ctx, system); err != nil {
 			return err
 		}
 	}
-	if err := sleep(ctx, time.Until(end)); err != nil {
+	if err := wait.For(ctx, time.Until(end)); err != nil {
 		return err
 	}
 	after, err := lookAt(ctx, system)
@@ -124,17 +125,6 @@ func (t *turn) sample(ctx context.Context, system System) error {
 		t.levels[name] = max(t.levels[name], value)
 	}
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // figures are the values that a target reached, by name.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ballastdb/ballast/client"
 	"github.com/ballastdb/ballast/internal/testcluster"
+	"github.com/ballastdb/ballast/internal/wait"
 	ballastv1 "github.com/ballastdb/ballast/proto/ballast/v1"
 )
 
@@ -176,7 +177,7 @@ func (r *rig) transfer(ctx context.Context) (h Handover, err error) {
 		return h, err
 	}
 	quiet := time.Now()
-	if err := sleep(ctx, window); err != nil {
+	if err := wait.For(ctx, window); err != nil {
 		return h, err
 	}
 	begin := time.Now()
@@ -184,7 +185,7 @@ func (r *rig) transfer(ctx context.Context) (h Handover, err error) {
 		return h, err
 	}
 	h.Took = time.Since(begin)
-	if err := sleep(ctx, time.Until(begin.Add(window))); err != nil {
+	if err := wait.For(ctx, time.Until(begin.Add(window))); err != nil {
 		return h, err
 	}
 	end := time.Now()
@@ -211,15 +212,4 @@ func (r *rig) settle(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	return r.cluster.WaitEqual(ctx)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
