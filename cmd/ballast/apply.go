@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -27,12 +28,16 @@ begin with # are left out. A line is the JSON form of ballast.v1.Operation, amou
   {"hold": {"account": "bob", "amount": 500, "timeout": 900000000000}}
 
 An operation without an id gets that of the group and its number, --id BASE makes BASE-1, BASE-2 and so on,
-so that the same command with the same --id is a retry.`
+so that the same command with the same --id and the --issued-at that is shown is a retry.`
 
 const (
 	maxApplyLine = 64 << 10
 	maxGroup     = 1000
 )
+
+// pointedAmount is an amount, a limit and the like with a point or an exponent, quoted or not. 12.00 is a whole number to JSON: a
+// hundredth of what whoever wrote it meant.
+var pointedAmount = regexp.MustCompile(`"(?:amount|floor|ceiling|threshold|target|limit|sum|count)"\s*:\s*"?-?[0-9]+[.eE]`)
 
 // applyFlags say which group it is.
 type applyFlags struct {
@@ -92,6 +97,9 @@ func (a *app) readGroup(path string) (group []groupLine, err error) {
 			return nil, usagef("%s: more than %d operations: a group has no more", path, maxGroup)
 		}
 		op := &ballastv1.Operation{}
+		if pointed := pointedAmount.Find(text); pointed != nil {
+			return nil, usagef("%s, line %d: %s..: amounts are whole minor units: write 1200, not 12.00", path, number, pointed)
+		}
 		if err := protojson.Unmarshal(text, op); err != nil {
 			return nil, usagef("%s, line %d: want an operation as JSON: %v", path, number, err)
 		}
@@ -148,10 +156,12 @@ func (f *applyFlags) apply(c *client.Client, group []groupLine) error {
 type appliedView struct {
 	Line      int    `json:"line"`
 	Operation string `json:"operation"`
-	Result    string `json:"result"`
-	Replayed  bool   `json:"replayed"`
-	Sequence  uint64 `json:"sequence,omitempty"`
-	Refusal   string `json:"refusal,omitempty"`
+	// IssuedAt is what a retry with an id of one's own repeats.
+	IssuedAt string `json:"issued_at"`
+	Result   string `json:"result"`
+	Replayed bool   `json:"replayed"`
+	Sequence uint64 `json:"sequence,omitempty"`
+	Refusal  string `json:"refusal,omitempty"`
 }
 
 // applyGroup sends the group and shows what became of it.
@@ -170,40 +180,45 @@ func (a *app) applyGroup(ctx context.Context, c *client.Client, flags *applyFlag
 		return fmt.Errorf("%w\nnothing was done by this call (group %s)", err, flags.id)
 	}
 	views := make([]appliedView, len(group))
-	failed := -1
+	failed, code := -1, ballastv1.ResultCode_RESULT_CODE_UNSPECIFIED
 	for i, r := range results {
-		views[i] = appliedView{Line: group[i].number, Operation: ops[i].GetId(), Result: resultName(r.GetCode()), Replayed: r.GetReplayed(), Sequence: r.GetSequence()}
-		switch code := r.GetCode(); {
-		case code == ballastv1.ResultCode_RESULT_CODE_APPLIED || code == ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
-		case failed < 0:
-			failed = i
-			fallthrough
+		views[i] = appliedView{Line: group[i].number, Operation: ops[i].GetId(), IssuedAt: timetext.Format(ops[i].GetIssuedAt()), Result: resultName(r.GetCode()), Replayed: r.GetReplayed(), Sequence: r.GetSequence()}
+		switch r.GetCode() {
+		case ballastv1.ResultCode_RESULT_CODE_APPLIED, ballastv1.ResultCode_RESULT_CODE_GROUP_REFUSED:
 		default:
 			views[i].Refusal = client.AsRefusal(ops[i], r).Error()
+			if failed < 0 {
+				failed, code = i, r.GetCode()
+			}
 		}
 	}
 	if failed >= 0 && a.format != render.JSON {
-		return refusedGroup(views[failed], flags)
+		return refusedGroup(views[failed], code, flags)
 	}
 	if err := a.write(groupGrid(views), views); err != nil || failed < 0 {
 		return err
 	}
-	return refusedGroup(views[failed], flags)
+	return refusedGroup(views[failed], code, flags)
 }
 
-func refusedGroup(v appliedView, flags *applyFlags) error {
-	return fmt.Errorf("refused: line %d: %s (amounts in minor units)\nnothing of the group %s took effect; attempt %d of it is final, to try again on purpose: "+
-		"--id %s --issued-at %s --attempt %d", v.Line, v.Refusal, flags.id, flags.attempt, shellWord(flags.id), flags.issuedAt, flags.attempt+1)
+func refusedGroup(v appliedView, code ballastv1.ResultCode, flags *applyFlags) error {
+	refused := fmt.Sprintf("refused: line %d: %s (amounts in minor units)", v.Line, v.Refusal)
+	if code == ballastv1.ResultCode_RESULT_CODE_CONFLICT {
+		return fmt.Errorf("%s\nthis call did nothing, but an operation with this id is known: the group may have taken effect before, with another --issued-at "+
+			"or other lines: ballast operation get %s. A retry repeats the --issued-at of the first call", refused, shellWord(v.Operation))
+	}
+	return fmt.Errorf("%s\nnothing of the group %s took effect; attempt %d of it is final, to try again on purpose: "+
+		"--id %s --issued-at %s --attempt %d", refused, flags.id, flags.attempt, shellWord(flags.id), flags.issuedAt, flags.attempt+1)
 }
 
 func groupGrid(views []appliedView) *render.Grid {
-	g := &render.Grid{Columns: []render.Column{{Name: "line", Right: true}, {Name: "operation"}, {Name: "result"}, {Name: "sequence", Right: true}}}
+	g := &render.Grid{Columns: []render.Column{{Name: "line", Right: true}, {Name: "operation"}, {Name: "result"}, {Name: "sequence", Right: true}, {Name: "issued_at"}}}
 	for _, v := range views {
 		result := v.Result
 		if v.Replayed {
 			result += " before"
 		}
-		g.Add(strconv.Itoa(v.Line), v.Operation, result, strconv.FormatUint(v.Sequence, 10))
+		g.Add(strconv.Itoa(v.Line), v.Operation, result, strconv.FormatUint(v.Sequence, 10), v.IssuedAt)
 	}
 	return g
 }

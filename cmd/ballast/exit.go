@@ -102,7 +102,7 @@ func args(names ...string) cobra.PositionalArgs {
 			if name[0] != '[' {
 				least++
 			}
-			if len(name) > 3 && name[len(name)-3:] == "..." {
+			if strings.HasSuffix(strings.TrimSuffix(name, "]"), "...") {
 				most = 1 << 20
 			}
 		}

@@ -450,3 +450,16 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s differs; UPDATE_GOLDEN=1 go test writes it anew:\n%s", path, got)
 	}
 }
+
+// TestSeveralOptionalArguments: a last name in brackets that ends in "..." stands for none, one or more.
+func TestSeveralOptionalArguments(t *testing.T) {
+	cmd := newAccountCapCommand(&app{})
+	for _, given := range [][]string{{"alice"}, {"alice", "1.00/1h"}, {"alice", "1.00/1h", "5.00/24h"}} {
+		if err := cmd.Args(cmd, given); err != nil {
+			t.Errorf("%q: %v", given, err)
+		}
+	}
+	if err := cmd.Args(cmd, nil); err == nil {
+		t.Error("no account, and no error")
+	}
+}
