@@ -73,7 +73,7 @@ func readStreamRequest(data []byte) (r streamRequest, err error) {
 	r.operations.data = data
 	for at := 0; at < len(data); {
 		number, kind, n := protowire.ConsumeTag(data[at:])
-		if n < 0 {
+		if n < 0 || number > protowire.MaxValidNumber { // protowire itself takes larger ones
 			return r, errMalformed
 		}
 		at += n
